@@ -1550,6 +1550,94 @@ func (x *Role) GetValidUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+type RenewSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewSessionRequest) Reset() {
+	*x = RenewSessionRequest{}
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewSessionRequest) ProtoMessage() {}
+
+func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewSessionRequest.ProtoReflect.Descriptor instead.
+func (*RenewSessionRequest) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RenewSessionRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+type RenewSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewSessionResponse) Reset() {
+	*x = RenewSessionResponse{}
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewSessionResponse) ProtoMessage() {}
+
+func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewSessionResponse.ProtoReflect.Descriptor instead.
+func (*RenewSessionResponse) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RenewSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 type CloseSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -1560,7 +1648,7 @@ type CloseSessionRequest struct {
 
 func (x *CloseSessionRequest) Reset() {
 	*x = CloseSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1660,7 @@ func (x *CloseSessionRequest) String() string {
 func (*CloseSessionRequest) ProtoMessage() {}
 
 func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1673,7 @@ func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionRequest.ProtoReflect.Descriptor instead.
 func (*CloseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CloseSessionRequest) GetSession() string {
@@ -1610,7 +1698,7 @@ type CloseSessionResponse struct {
 
 func (x *CloseSessionResponse) Reset() {
 	*x = CloseSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1710,7 @@ func (x *CloseSessionResponse) String() string {
 func (*CloseSessionResponse) ProtoMessage() {}
 
 func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1723,7 @@ func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionResponse.ProtoReflect.Descriptor instead.
 func (*CloseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
 }
 
 type ServiceCredentialRequest struct {
@@ -1647,7 +1735,7 @@ type ServiceCredentialRequest struct {
 
 func (x *ServiceCredentialRequest) Reset() {
 	*x = ServiceCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1747,7 @@ func (x *ServiceCredentialRequest) String() string {
 func (*ServiceCredentialRequest) ProtoMessage() {}
 
 func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1760,7 @@ func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialRequest.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ServiceCredentialRequest) GetResource() string {
@@ -1691,7 +1779,7 @@ type ServiceCredentialResponse struct {
 
 func (x *ServiceCredentialResponse) Reset() {
 	*x = ServiceCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1791,7 @@ func (x *ServiceCredentialResponse) String() string {
 func (*ServiceCredentialResponse) ProtoMessage() {}
 
 func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1804,7 @@ func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialResponse.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ServiceCredentialResponse) GetCredential() *Credential {
@@ -1735,7 +1823,7 @@ type SettleLeaseRequest struct {
 
 func (x *SettleLeaseRequest) Reset() {
 	*x = SettleLeaseRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1835,7 @@ func (x *SettleLeaseRequest) String() string {
 func (*SettleLeaseRequest) ProtoMessage() {}
 
 func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1848,7 @@ func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseRequest.ProtoReflect.Descriptor instead.
 func (*SettleLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SettleLeaseRequest) GetLease() string {
@@ -1778,7 +1866,7 @@ type SettleLeaseResponse struct {
 
 func (x *SettleLeaseResponse) Reset() {
 	*x = SettleLeaseResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1878,7 @@ func (x *SettleLeaseResponse) String() string {
 func (*SettleLeaseResponse) ProtoMessage() {}
 
 func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1891,7 @@ func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseResponse.ProtoReflect.Descriptor instead.
 func (*SettleLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
 }
 
 type HoldRequest struct {
@@ -1825,7 +1913,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1925,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1938,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HoldRequest) GetSession() string {
@@ -1944,7 +2032,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2044,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2057,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HoldResponse) GetId() string {
@@ -2012,7 +2100,7 @@ type SpendApprovalRequest struct {
 
 func (x *SpendApprovalRequest) Reset() {
 	*x = SpendApprovalRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2112,7 @@ func (x *SpendApprovalRequest) String() string {
 func (*SpendApprovalRequest) ProtoMessage() {}
 
 func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2125,7 @@ func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalRequest.ProtoReflect.Descriptor instead.
 func (*SpendApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SpendApprovalRequest) GetHold() string {
@@ -2077,7 +2165,7 @@ type SpendApprovalResponse struct {
 
 func (x *SpendApprovalResponse) Reset() {
 	*x = SpendApprovalResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2177,7 @@ func (x *SpendApprovalResponse) String() string {
 func (*SpendApprovalResponse) ProtoMessage() {}
 
 func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2190,7 @@ func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalResponse.ProtoReflect.Descriptor instead.
 func (*SpendApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SpendApprovalResponse) GetApprovers() []string {
@@ -2124,7 +2212,7 @@ type ShipRequest struct {
 
 func (x *ShipRequest) Reset() {
 	*x = ShipRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2224,7 @@ func (x *ShipRequest) String() string {
 func (*ShipRequest) ProtoMessage() {}
 
 func (x *ShipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2237,7 @@ func (x *ShipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipRequest.ProtoReflect.Descriptor instead.
 func (*ShipRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ShipRequest) GetBlock() []byte {
@@ -2183,7 +2271,7 @@ type ShipResponse struct {
 
 func (x *ShipResponse) Reset() {
 	*x = ShipResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2283,7 @@ func (x *ShipResponse) String() string {
 func (*ShipResponse) ProtoMessage() {}
 
 func (x *ShipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2296,7 @@ func (x *ShipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipResponse.ProtoReflect.Descriptor instead.
 func (*ShipResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ShipResponse) GetSequence() uint64 {
@@ -2229,7 +2317,7 @@ type SweepLeases_Lease struct {
 
 func (x *SweepLeases_Lease) Reset() {
 	*x = SweepLeases_Lease{}
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2329,7 @@ func (x *SweepLeases_Lease) String() string {
 func (*SweepLeases_Lease) ProtoMessage() {}
 
 func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2495,12 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\tmember_of\x18\x01 \x03(\tR\bmemberOf\x12)\n" +
 	"\x10connection_limit\x18\x02 \x01(\x05R\x0fconnectionLimit\x12;\n" +
 	"\vvalid_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"validUntil\"G\n" +
+	"validUntil\"/\n" +
+	"\x13RenewSessionRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\"Q\n" +
+	"\x14RenewSessionResponse\x129\n" +
+	"\n" +
+	"expires_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"G\n" +
 	"\x13CloseSessionRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x16\n" +
@@ -2454,11 +2547,12 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\fShipResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence2J\n" +
 	"\x10EnrolmentService\x126\n" +
-	"\x05Enrol\x12\x15.edge.v1.EnrolRequest\x1a\x16.edge.v1.EnrolResponse2\xfd\x04\n" +
+	"\x05Enrol\x12\x15.edge.v1.EnrolRequest\x1a\x16.edge.v1.EnrolResponse2\xca\x05\n" +
 	"\rTunnelService\x126\n" +
 	"\x05Renew\x12\x15.edge.v1.RenewRequest\x1a\x16.edge.v1.RenewResponse\x127\n" +
 	"\x04Link\x12\x14.edge.v1.LinkRequest\x1a\x15.edge.v1.LinkResponse(\x010\x01\x12H\n" +
 	"\vOpenSession\x12\x1b.edge.v1.OpenSessionRequest\x1a\x1c.edge.v1.OpenSessionResponse\x12K\n" +
+	"\fRenewSession\x12\x1c.edge.v1.RenewSessionRequest\x1a\x1d.edge.v1.RenewSessionResponse\x12K\n" +
 	"\fCloseSession\x12\x1c.edge.v1.CloseSessionRequest\x1a\x1d.edge.v1.CloseSessionResponse\x12Z\n" +
 	"\x11ServiceCredential\x12!.edge.v1.ServiceCredentialRequest\x1a\".edge.v1.ServiceCredentialResponse\x12H\n" +
 	"\vSettleLease\x12\x1b.edge.v1.SettleLeaseRequest\x1a\x1c.edge.v1.SettleLeaseResponse\x125\n" +
@@ -2478,7 +2572,7 @@ func file_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_edge_v1_edge_proto_rawDescData
 }
 
-var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_edge_v1_edge_proto_goTypes = []any{
 	(*EnrolRequest)(nil),              // 0: edge.v1.EnrolRequest
 	(*Certificates)(nil),              // 1: edge.v1.Certificates
@@ -2501,24 +2595,26 @@ var file_edge_v1_edge_proto_goTypes = []any{
 	(*OpenSessionResponse)(nil),       // 18: edge.v1.OpenSessionResponse
 	(*Credential)(nil),                // 19: edge.v1.Credential
 	(*Role)(nil),                      // 20: edge.v1.Role
-	(*CloseSessionRequest)(nil),       // 21: edge.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),      // 22: edge.v1.CloseSessionResponse
-	(*ServiceCredentialRequest)(nil),  // 23: edge.v1.ServiceCredentialRequest
-	(*ServiceCredentialResponse)(nil), // 24: edge.v1.ServiceCredentialResponse
-	(*SettleLeaseRequest)(nil),        // 25: edge.v1.SettleLeaseRequest
-	(*SettleLeaseResponse)(nil),       // 26: edge.v1.SettleLeaseResponse
-	(*HoldRequest)(nil),               // 27: edge.v1.HoldRequest
-	(*HoldResponse)(nil),              // 28: edge.v1.HoldResponse
-	(*SpendApprovalRequest)(nil),      // 29: edge.v1.SpendApprovalRequest
-	(*SpendApprovalResponse)(nil),     // 30: edge.v1.SpendApprovalResponse
-	(*ShipRequest)(nil),               // 31: edge.v1.ShipRequest
-	(*ShipResponse)(nil),              // 32: edge.v1.ShipResponse
-	(*SweepLeases_Lease)(nil),         // 33: edge.v1.SweepLeases.Lease
-	(*durationpb.Duration)(nil),       // 34: google.protobuf.Duration
-	(*v1.Resource)(nil),               // 35: access.v1.Resource
-	(*timestamppb.Timestamp)(nil),     // 36: google.protobuf.Timestamp
-	(*v1.Principal)(nil),              // 37: access.v1.Principal
-	(*v1.Requirement)(nil),            // 38: access.v1.Requirement
+	(*RenewSessionRequest)(nil),       // 21: edge.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),      // 22: edge.v1.RenewSessionResponse
+	(*CloseSessionRequest)(nil),       // 23: edge.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),      // 24: edge.v1.CloseSessionResponse
+	(*ServiceCredentialRequest)(nil),  // 25: edge.v1.ServiceCredentialRequest
+	(*ServiceCredentialResponse)(nil), // 26: edge.v1.ServiceCredentialResponse
+	(*SettleLeaseRequest)(nil),        // 27: edge.v1.SettleLeaseRequest
+	(*SettleLeaseResponse)(nil),       // 28: edge.v1.SettleLeaseResponse
+	(*HoldRequest)(nil),               // 29: edge.v1.HoldRequest
+	(*HoldResponse)(nil),              // 30: edge.v1.HoldResponse
+	(*SpendApprovalRequest)(nil),      // 31: edge.v1.SpendApprovalRequest
+	(*SpendApprovalResponse)(nil),     // 32: edge.v1.SpendApprovalResponse
+	(*ShipRequest)(nil),               // 33: edge.v1.ShipRequest
+	(*ShipResponse)(nil),              // 34: edge.v1.ShipResponse
+	(*SweepLeases_Lease)(nil),         // 35: edge.v1.SweepLeases.Lease
+	(*durationpb.Duration)(nil),       // 36: google.protobuf.Duration
+	(*v1.Resource)(nil),               // 37: access.v1.Resource
+	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
+	(*v1.Principal)(nil),              // 39: access.v1.Principal
+	(*v1.Requirement)(nil),            // 40: access.v1.Requirement
 }
 var file_edge_v1_edge_proto_depIdxs = []int32{
 	1,  // 0: edge.v1.EnrolResponse.certificates:type_name -> edge.v1.Certificates
@@ -2526,53 +2622,56 @@ var file_edge_v1_edge_proto_depIdxs = []int32{
 	6,  // 2: edge.v1.LinkRequest.hello:type_name -> edge.v1.Hello
 	7,  // 3: edge.v1.LinkRequest.heartbeat:type_name -> edge.v1.Heartbeat
 	8,  // 4: edge.v1.LinkRequest.enforced:type_name -> edge.v1.Enforced
-	34, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
+	36, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
 	10, // 6: edge.v1.LinkResponse.heartbeat_ack:type_name -> edge.v1.HeartbeatAck
 	11, // 7: edge.v1.LinkResponse.policy:type_name -> edge.v1.PolicyRevision
 	12, // 8: edge.v1.LinkResponse.state:type_name -> edge.v1.State
 	15, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
 	16, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
-	34, // 11: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
-	35, // 12: edge.v1.State.resources:type_name -> access.v1.Resource
+	36, // 11: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
+	37, // 12: edge.v1.State.resources:type_name -> access.v1.Resource
 	13, // 13: edge.v1.State.locks:type_name -> edge.v1.Lock
 	14, // 14: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
 	14, // 15: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
-	36, // 16: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	33, // 17: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
-	37, // 18: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
-	36, // 19: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 16: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 17: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
+	39, // 18: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
+	38, // 19: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 20: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
-	36, // 21: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 21: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
 	20, // 22: edge.v1.Credential.role:type_name -> edge.v1.Role
-	36, // 23: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
-	19, // 24: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
-	38, // 25: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
-	34, // 26: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
-	0,  // 27: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
-	3,  // 28: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
-	5,  // 29: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
-	17, // 30: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
-	21, // 31: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
-	23, // 32: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
-	25, // 33: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
-	27, // 34: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
-	29, // 35: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
-	31, // 36: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
-	2,  // 37: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
-	4,  // 38: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
-	9,  // 39: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
-	18, // 40: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
-	22, // 41: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
-	24, // 42: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
-	26, // 43: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
-	28, // 44: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
-	30, // 45: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
-	32, // 46: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
-	37, // [37:47] is the sub-list for method output_type
-	27, // [27:37] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	38, // 23: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
+	38, // 24: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	19, // 25: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
+	40, // 26: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
+	36, // 27: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
+	0,  // 28: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
+	3,  // 29: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
+	5,  // 30: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
+	17, // 31: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
+	21, // 32: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
+	23, // 33: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
+	25, // 34: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
+	27, // 35: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
+	29, // 36: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
+	31, // 37: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
+	33, // 38: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
+	2,  // 39: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
+	4,  // 40: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
+	9,  // 41: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
+	18, // 42: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
+	22, // 43: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
+	24, // 44: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
+	26, // 45: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
+	28, // 46: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
+	30, // 47: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
+	32, // 48: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
+	34, // 49: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
+	39, // [39:50] is the sub-list for method output_type
+	28, // [28:39] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_edge_v1_edge_proto_init() }
@@ -2598,7 +2697,7 @@ func file_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edge_v1_edge_proto_rawDesc), len(file_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -133,6 +133,7 @@ const (
 	TunnelService_Renew_FullMethodName             = "/edge.v1.TunnelService/Renew"
 	TunnelService_Link_FullMethodName              = "/edge.v1.TunnelService/Link"
 	TunnelService_OpenSession_FullMethodName       = "/edge.v1.TunnelService/OpenSession"
+	TunnelService_RenewSession_FullMethodName      = "/edge.v1.TunnelService/RenewSession"
 	TunnelService_CloseSession_FullMethodName      = "/edge.v1.TunnelService/CloseSession"
 	TunnelService_ServiceCredential_FullMethodName = "/edge.v1.TunnelService/ServiceCredential"
 	TunnelService_SettleLease_FullMethodName       = "/edge.v1.TunnelService/SettleLease"
@@ -153,6 +154,8 @@ type TunnelServiceClient interface {
 	Link(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LinkRequest, LinkResponse], error)
 	// OpenSession admits a client: verifies the grant and leases a credential.
 	OpenSession(ctx context.Context, in *OpenSessionRequest, opts ...grpc.CallOption) (*OpenSessionResponse, error)
+	// RenewSession asks how long a session may go on, since its grant may have been extended.
+	RenewSession(ctx context.Context, in *RenewSessionRequest, opts ...grpc.CallOption) (*RenewSessionResponse, error)
 	// CloseSession ends a session and its credential lease.
 	CloseSession(ctx context.Context, in *CloseSessionRequest, opts ...grpc.CallOption) (*CloseSessionResponse, error)
 	// ServiceCredential returns what the edge itself uses to read a target's catalog and to manage its roles.
@@ -202,6 +205,16 @@ func (c *tunnelServiceClient) OpenSession(ctx context.Context, in *OpenSessionRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(OpenSessionResponse)
 	err := c.cc.Invoke(ctx, TunnelService_OpenSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tunnelServiceClient) RenewSession(ctx context.Context, in *RenewSessionRequest, opts ...grpc.CallOption) (*RenewSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewSessionResponse)
+	err := c.cc.Invoke(ctx, TunnelService_RenewSession_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -292,6 +305,8 @@ type TunnelServiceServer interface {
 	Link(grpc.BidiStreamingServer[LinkRequest, LinkResponse]) error
 	// OpenSession admits a client: verifies the grant and leases a credential.
 	OpenSession(context.Context, *OpenSessionRequest) (*OpenSessionResponse, error)
+	// RenewSession asks how long a session may go on, since its grant may have been extended.
+	RenewSession(context.Context, *RenewSessionRequest) (*RenewSessionResponse, error)
 	// CloseSession ends a session and its credential lease.
 	CloseSession(context.Context, *CloseSessionRequest) (*CloseSessionResponse, error)
 	// ServiceCredential returns what the edge itself uses to read a target's catalog and to manage its roles.
@@ -322,6 +337,9 @@ func (UnimplementedTunnelServiceServer) Link(grpc.BidiStreamingServer[LinkReques
 }
 func (UnimplementedTunnelServiceServer) OpenSession(context.Context, *OpenSessionRequest) (*OpenSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method OpenSession not implemented")
+}
+func (UnimplementedTunnelServiceServer) RenewSession(context.Context, *RenewSessionRequest) (*RenewSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewSession not implemented")
 }
 func (UnimplementedTunnelServiceServer) CloseSession(context.Context, *CloseSessionRequest) (*CloseSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CloseSession not implemented")
@@ -401,6 +419,24 @@ func _TunnelService_OpenSession_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(TunnelServiceServer).OpenSession(ctx, req.(*OpenSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TunnelService_RenewSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TunnelServiceServer).RenewSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TunnelService_RenewSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TunnelServiceServer).RenewSession(ctx, req.(*RenewSessionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -509,6 +545,10 @@ var TunnelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "OpenSession",
 			Handler:    _TunnelService_OpenSession_Handler,
+		},
+		{
+			MethodName: "RenewSession",
+			Handler:    _TunnelService_RenewSession_Handler,
 		},
 		{
 			MethodName: "CloseSession",
