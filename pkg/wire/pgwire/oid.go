@@ -1,0 +1,63 @@
+package pgwire
+
+// OIDs of built-in types (the server's catalog/pg_type.dat).
+const (
+	OIDBool             uint32 = 16
+	OIDBytea            uint32 = 17
+	OIDChar             uint32 = 18
+	OIDName             uint32 = 19
+	OIDInt8             uint32 = 20
+	OIDInt2             uint32 = 21
+	OIDInt4             uint32 = 23
+	OIDRegproc          uint32 = 24
+	OIDText             uint32 = 25
+	OIDOID              uint32 = 26
+	OIDTID              uint32 = 27
+	OIDXID              uint32 = 28
+	OIDCID              uint32 = 29
+	OIDJSON             uint32 = 114
+	OIDXML              uint32 = 142
+	OIDFloat4           uint32 = 700
+	OIDFloat8           uint32 = 701
+	OIDUnknown          uint32 = 705
+	OIDMoney            uint32 = 790
+	OIDMACAddr          uint32 = 829
+	OIDInet             uint32 = 869
+	OIDCIDR             uint32 = 650
+	OIDMACAddr8         uint32 = 774
+	OIDBoolArray        uint32 = 1000
+	OIDByteaArray       uint32 = 1001
+	OIDInt2Array        uint32 = 1005
+	OIDInt4Array        uint32 = 1007
+	OIDTextArray        uint32 = 1009
+	OIDBPCharArray      uint32 = 1014
+	OIDVarcharArray     uint32 = 1015
+	OIDInt8Array        uint32 = 1016
+	OIDFloat4Array      uint32 = 1021
+	OIDFloat8Array      uint32 = 1022
+	OIDBPChar           uint32 = 1042
+	OIDVarchar          uint32 = 1043
+	OIDDate             uint32 = 1082
+	OIDTime             uint32 = 1083
+	OIDTimestamp        uint32 = 1114
+	OIDTimestampArray   uint32 = 1115
+	OIDDateArray        uint32 = 1182
+	OIDTimestamptz      uint32 = 1184
+	OIDTimestamptzArray uint32 = 1185
+	OIDInterval         uint32 = 1186
+	OIDNumericArray     uint32 = 1231
+	OIDTimetz           uint32 = 1266
+	OIDBit              uint32 = 1560
+	OIDVarbit           uint32 = 1562
+	OIDNumeric          uint32 = 1700
+	OIDRefcursor        uint32 = 1790
+	OIDRecord           uint32 = 2249
+	OIDCString          uint32 = 2275
+	OIDRecordArray      uint32 = 2287
+	OIDUUID             uint32 = 2950
+	OIDUUIDArray        uint32 = 2951
+	OIDTSVector         uint32 = 3614
+	OIDJSONB            uint32 = 3802
+	OIDJSONBArray       uint32 = 3807
+	OIDJSONPath         uint32 = 4072
+)
