@@ -1,0 +1,119 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits on a bundle. A larger one is refused.
+const (
+	maxFiles      = 500
+	maxFileSize   = 1 << 20 // bytes
+	maxBundleSize = 8 << 20 // bytes
+	maxPolicies   = 10_000
+	maxNesting    = 100 // brackets within brackets in a policy
+	maxPath       = 200 // bytes
+)
+
+// Bundle is all policies and their tests: *.cedar holds policies, *.yaml holds tests. The
+// keys of Files are clean, relative, slash-separated paths.
+type Bundle struct{ Files map[string][]byte }
+
+// Digest identifies the content of b: the same files with the same bytes give the same digest.
+func (b Bundle) Digest() [sha256.Size]byte {
+	h := sha256.New()
+	h.Write([]byte("writ policy bundle v1\x00"))
+	var size [8]byte
+	write := func(part []byte) {
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write(part)
+	}
+	for _, name := range b.names() {
+		write([]byte(name))
+		write(b.Files[name])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (b Bundle) names() []string { return slices.Sorted(maps.Keys(b.Files)) }
+
+// check finds what is wrong with the files as such.
+func (b Bundle) check() []Problem {
+	var problems []Problem
+	if len(b.Files) > maxFiles {
+		return []Problem{{Message: fmt.Sprintf("%d files; at most %d are possible", len(b.Files), maxFiles)}}
+	}
+	total := 0
+	for _, name := range b.names() {
+		content := b.Files[name]
+		total += len(content)
+		message, hint := "", ""
+		switch {
+		case len(name) > maxPath || !cleanPath(name):
+			message, hint = fmt.Sprintf("bad path %.200q", name), "use a relative path without .. or control characters"
+			name = ""
+		case !isPolicyFile(name) && !isTestFile(name):
+			message, hint = "neither policies nor tests", "policies end in .cedar, tests in .yaml"
+		case len(content) > maxFileSize:
+			message = fmt.Sprintf("file is larger than %d bytes", maxFileSize)
+		case !utf8.Valid(content):
+			message = "file is not UTF-8 text"
+		}
+		if message != "" {
+			problems = append(problems, Problem{File: name, Message: message, Hint: hint})
+		}
+	}
+	if total > maxBundleSize {
+		problems = append(problems, Problem{Message: fmt.Sprintf("bundle is larger than %d bytes", maxBundleSize)})
+	}
+	return problems
+}
+
+func cleanPath(name string) bool {
+	return name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../") &&
+		utf8.ValidString(name) && !strings.ContainsFunc(name, isControl) && !strings.Contains(name, `\`)
+}
+
+func isPolicyFile(name string) bool { return path.Ext(name) == ".cedar" }
+func isTestFile(name string) bool   { return path.Ext(name) == ".yaml" || path.Ext(name) == ".yml" }
+
+// nestingAt returns the line on which brackets nest deeper than maxNesting, 0 if none does.
+// Strings and comments do not count. The parser is recursive, so this comes before it.
+func nestingAt(text []byte) int {
+	depth, line := 0, 1
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '\n':
+			line++
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return line
+			}
+		case ')', ']', '}':
+			depth--
+		case '/':
+			if i+1 < len(text) && text[i+1] == '/' {
+				for i+1 < len(text) && text[i+1] != '\n' {
+					i++
+				}
+			}
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				switch text[i] {
+				case '\\':
+					i++
+				case '\n':
+					line++
+				}
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,264 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+)
+
+// Evaluator decides for one principal on one resource, from one Set. It is made once per
+// session and specialises the policies per action when that action is first asked about.
+// It is safe for concurrent use. The zero Evaluator denies.
+type Evaluator struct {
+	set       *Set
+	principal types.Entity
+	resource  types.Entity
+	name      ResourceName
+	session   [attrCount]types.Value
+
+	mu    sync.RWMutex
+	plans map[Action]*plan
+}
+
+// For makes an Evaluator. It refuses a principal or a resource that is not complete.
+func (s *Set) For(p Principal, r Resource, o Origin) (*Evaluator, error) {
+	principal, err := p.entity()
+	if err != nil {
+		return nil, err
+	}
+	resource, err := r.entity()
+	if err != nil {
+		return nil, err
+	}
+	return &Evaluator{
+		set: s, principal: principal, resource: resource, name: r.Name,
+		session: sessionValues(p, o), plans: map[Action]*plan{},
+	}, nil
+}
+
+// Decide answers all questions of one command together: any denial denies, else any hold
+// holds with all approvals, else it is allowed. f are the command's facts; nil is for
+// SessionOpen only. Without a question, or where anything is missing or fails, it denies.
+//
+// A hold is a denial whose every determining forbid carries @approval and that would be
+// an allow with the approvals given. When m.Approvals covers what is asked for now, under
+// this policy, the command is allowed and Decision.Approvals says what released it.
+func (e *Evaluator) Decide(m Moment, f *Facts, questions ...Question) (d Decision) {
+	defer func() {
+		if r := recover(); r != nil { // the evaluation is not ours
+			d = denied("policy evaluation failed")
+		}
+	}()
+	if len(questions) == 0 {
+		return denied("nothing was asked")
+	}
+	d = e.decide(m, f, &questions[0])
+	for i := range questions[1:] {
+		d.merge(e.decide(m, f, &questions[1+i]))
+	}
+	if d.Effect == Hold && covers(m.Approvals, d.Approvals) {
+		d.release()
+	}
+	d.finish()
+	return d
+}
+
+// decide answers one question, as if no approval had been given.
+func (e *Evaluator) decide(m Moment, f *Facts, q *Question) Decision {
+	if reason := e.unfit(m, &f, q); reason != "" {
+		d := denied(reason)
+		d.Findings = []Finding{{Question: *q}}
+		return d
+	}
+	p := e.plan(q.Action)
+	depends := p.reads.depends()
+	ok, diag := e.authorize(p, m, f, q, false)
+	var d Decision
+	switch {
+	case len(diag.Errors) > 0:
+		d = failed(diag.Errors)
+	case ok:
+		d = e.allowed(diag.Reasons)
+	case len(diag.Reasons) == 0:
+		d = denied("no policy permits " + q.String())
+	default:
+		d = e.forbidden(p, m, f, q, diag.Reasons)
+	}
+	if d.Effect != Allow {
+		d.Findings = []Finding{{Question: *q, Effect: d.Effect, PolicyIDs: d.PolicyIDs}}
+	}
+	d.Depends = depends
+	return d
+}
+
+// unfit says why a question cannot be decided, "" when it can.
+func (e *Evaluator) unfit(m Moment, f **Facts, q *Question) string {
+	if e == nil || e.set == nil {
+		return "no policy is in force"
+	}
+	want := q.Action.family()
+	if *f == nil && want == familyOpening {
+		*f = openingFacts
+	}
+	switch {
+	case want == familyNone:
+		return fmt.Sprintf("unknown action %q", q.Action)
+	case *f == nil || (*f).family != want && want != familyOpening:
+		return "no facts are given for " + q.String()
+	case q.Entity.cedar.UID.IsZero() || q.Entity.resource != e.name:
+		return "not part of the session's resource: " + q.Entity.String()
+	case m.Now.IsZero():
+		return "no time is given"
+	}
+	return ""
+}
+
+func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) (bool, cedar.Diagnostic) {
+	v := &view{principal: e.principal, resource: e.resource, action: actionEntity(q.Action), asked: &q.Entity}
+	ok, diag := cedar.Authorize(selection{plan: p, ent: &q.Entity}, v, cedar.Request{
+		Principal: e.principal.UID,
+		Action:    v.action.UID,
+		Resource:  q.Entity.cedar.UID,
+		Context:   record(p.reads, &e.session, f, m, q.Equality, approved),
+	})
+	return ok == cedar.Allow, diag
+}
+
+// plan finds or makes the specialised rules of an action.
+func (e *Evaluator) plan(a Action) *plan {
+	e.mu.RLock()
+	p := e.plans[a]
+	e.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p = e.plans[a]; p == nil {
+		p = e.newPlan(a)
+		e.plans[a] = p
+	}
+	return p
+}
+
+func failed(errs []cedar.DiagnosticError) Decision {
+	d := Decision{}
+	for _, err := range errs {
+		d.Errors = append(d.Errors, EvaluationError{PolicyID: string(err.PolicyID), Message: err.Message})
+		d.PolicyIDs = append(d.PolicyIDs, string(err.PolicyID))
+	}
+	slices.Sort(d.PolicyIDs)
+	d.Reason = "policy could not be evaluated: " + strings.Join(d.PolicyIDs, ", ")
+	return d
+}
+
+func (e *Evaluator) allowed(reasons []cedar.DiagnosticReason) Decision {
+	d := Decision{Effect: Allow, PolicyIDs: make([]string, 0, len(reasons))}
+	for _, r := range reasons {
+		rule := e.set.byID[string(r.PolicyID)]
+		d.PolicyIDs = append(d.PolicyIDs, rule.id)
+		d.obligeBy(rule)
+	}
+	d.permits = d.PolicyIDs
+	return d
+}
+
+// forbidden is a hold or a denial, by the forbids that matched.
+func (e *Evaluator) forbidden(p *plan, m Moment, f *Facts, q *Question, reasons []cedar.DiagnosticReason) Decision {
+	d := Decision{}
+	held := true
+	for _, r := range reasons {
+		rule := e.set.byID[string(r.PolicyID)]
+		d.PolicyIDs = append(d.PolicyIDs, rule.id)
+		held = held && len(rule.approvals) > 0
+	}
+	slices.Sort(d.PolicyIDs)
+	d.Reason = e.reason(d.PolicyIDs, held)
+	if !held {
+		return d
+	}
+	ok, diag := e.authorize(p, m, f, q, true)
+	if !ok || len(diag.Errors) > 0 {
+		return e.beyondApproval(d, diag, q)
+	}
+	d.Effect = Hold
+	for _, id := range d.PolicyIDs {
+		rule := e.set.byID[id]
+		d.Approvals = unite(d.Approvals, rule.approvals)
+		d.HoldTimeout = shorter(d.HoldTimeout, rule.holdTimeout)
+		d.obligeBy(rule)
+	}
+	permits := e.allowed(diag.Reasons)
+	d.permits = permits.permits
+	d.oblige(permits.RowLimit, permits.Record, permits.recorded, permits.Undo)
+	d.Reason = "needs approval by " + approvalsText(d.Approvals) + withReason(d.Reason)
+	return d
+}
+
+// beyondApproval denies what would be denied even if it were approved.
+func (e *Evaluator) beyondApproval(d Decision, diag cedar.Diagnostic, q *Question) Decision {
+	switch {
+	case len(diag.Errors) > 0:
+		return failed(diag.Errors)
+	case len(diag.Reasons) == 0:
+		return denied("no policy permits " + q.String())
+	}
+	return d
+}
+
+// reason is the @reason of the first forbid that has one, preferring one without
+// @approval: it is what stands in the way.
+func (e *Evaluator) reason(ids []string, held bool) string {
+	text := ""
+	for _, id := range ids {
+		rule := e.set.byID[id]
+		if rule.reason == "" || !held && len(rule.approvals) > 0 {
+			continue
+		}
+		text = rule.reason
+		break
+	}
+	if held {
+		return text
+	}
+	if text == "" {
+		return "forbidden by policy " + strings.Join(ids, ", ")
+	}
+	return text
+}
+
+func withReason(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// Reveal says how column is shown. Allowed, it is shown in clear. Denied, the strictest
+// @mask of the forbids that determined it applies. Denied without a @mask, held, failed or
+// not asked properly, it is redacted.
+func (e *Evaluator) Reveal(m Moment, f *Facts, column Entity) Masking {
+	d := e.Decide(m, f, Question{Action: SQLReveal, Entity: column})
+	out := Masking{PolicyIDs: d.PolicyIDs, Depends: d.Depends}
+	if d.Effect == Allow {
+		out.Kind = MaskReveal
+		return out
+	}
+	if d.Effect == Hold || len(d.Errors) > 0 || len(d.PolicyIDs) == 0 {
+		return out
+	}
+	for i, id := range d.PolicyIDs {
+		mask := Mask{}
+		if r := e.set.byID[id]; r.mask != nil {
+			mask = *r.mask
+		}
+		if i == 0 || mask.Stricter(out.Mask) {
+			out.Mask = mask
+		}
+	}
+	return out
+}

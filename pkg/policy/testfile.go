@@ -1,0 +1,3 @@
+package policy
+
+func (s *Set) testProblems(name string, text []byte) []Problem { return nil }
