@@ -1,0 +1,185 @@
+package enforce
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/writhq/writ/edgeagent/internal/spool"
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Begin decides a command, holds it where policy wants approvers, and writes its
+// intent record. Only with the Flight it returns may anything be written to the target.
+// A refusal is a *Denied and is recorded before Begin returns. ctx ends the wait of a
+// held command, which withdraws it.
+func (s *Session) Begin(ctx context.Context, c *Command) (*Flight, error) {
+	if c.Refuse != nil {
+		return nil, s.refuse(c, c.Refuse)
+	}
+	if d := s.usable(); d != nil {
+		return nil, s.refuse(c, d)
+	}
+	if d := c.understood(); d != nil {
+		return nil, s.refuse(c, d)
+	}
+	s.mu.Lock()
+	var approved []policy.Approval
+	if c.Continues != nil {
+		approved = c.Continues.approved
+	}
+	v, err := s.decide(c, approved)
+	s.commands++
+	n := s.commands
+	s.mu.Unlock()
+	if err != nil {
+		return nil, s.refuse(c, asDenied(err))
+	}
+	if v.denied != nil {
+		return nil, s.refuse(c, v.denied)
+	}
+	f := &Flight{s: s, v: v, subject: c.Subject, command: "c" + strconv.FormatUint(n, 10), began: s.p.cfg.Clock(), approved: approved}
+	switch v.Effect {
+	case policy.Allow:
+	case policy.Hold:
+		if d := s.hold(ctx, c, f); d != nil {
+			return nil, s.refuse(c, d)
+		}
+	default:
+		return nil, s.refuse(c, &Denied{Cause: CausePolicy, Reason: "no policy permits this", Revision: v.revision})
+	}
+	return s.launch(c, f)
+}
+
+// launch writes the intent record and looks once more whether the session may act.
+func (s *Session) launch(c *Command, f *Flight) (*Flight, error) {
+	rec := s.commandRecord(audit.KindCommand, c)
+	rec.Command, rec.Decision, rec.PolicyIDs, rec.Revision, rec.HoldID = f.command, audit.Allow, f.v.PolicyIDs, f.v.revision, f.hold
+	if f.v.Record == policy.RecordDigest {
+		rec.Statement, rec.Params = "", nil
+	}
+	pos, err := s.log.write(rec)
+	if err == nil && (c.Subject.Durable || f.hold != "") {
+		err = s.log.sync(pos)
+	}
+	if err != nil {
+		s.end(&Ended{Reason: "commands cannot be recorded at this edge"})
+		s.p.cfg.Logger.Error("record intent", "session", s.id, "error", err)
+		return nil, &Denied{Cause: CauseRecord, Reason: "the command cannot be recorded, so it is refused"}
+	}
+	if d := s.usable(); d != nil {
+		return nil, s.refuse(c, d)
+	}
+	f.pos = pos
+	return f, nil
+}
+
+// understood refuses a command without a subject or whose subject says it is not understood.
+func (c *Command) understood() *Denied {
+	switch {
+	case c.Subject == nil || len(c.Subject.Asks) == 0 && c.Subject.Unreadable == "":
+		return &Denied{Cause: CauseUnreadable, Reason: "the command is not understood, so it is refused"}
+	case c.Subject.Unreadable != "":
+		return &Denied{Cause: CauseUnreadable, Reason: c.Subject.Unreadable, Next: "rewrite it so that what it reads and changes can be told from its text"}
+	}
+	return nil
+}
+
+// refuse records a refusal and returns it. A refusal that cannot be recorded ends the session.
+func (s *Session) refuse(c *Command, d *Denied) error {
+	rec := s.commandRecord(audit.KindRefusal, c)
+	rec.Decision, rec.PolicyIDs, rec.Revision, rec.Reason, rec.HoldID = audit.Deny, d.PolicyIDs, d.Revision, d.Reason, d.HoldID
+	if rec.Revision == 0 {
+		_, rec.Revision, _ = s.p.cfg.Policies.Current()
+	}
+	if _, err := s.log.write(rec); err != nil {
+		s.end(&Ended{Reason: "refusals cannot be recorded at this edge"})
+	}
+	return d
+}
+
+// commandRecord starts a record about a command. Intent carries who; the rest ties to it
+// by session and command.
+func (s *Session) commandRecord(kind audit.Kind, c *Command) *audit.Record {
+	rec := s.record(kind)
+	rec.Statement, rec.Params, rec.Digest = c.Statement, c.Params, c.Digest
+	if c.Subject != nil {
+		rec.Actions, rec.Tables = c.Subject.Actions, c.Subject.Tables
+	}
+	return rec
+}
+
+func asDenied(err error) *Denied {
+	if d, ok := err.(*Denied); ok {
+		return d
+	}
+	return &Denied{Cause: CausePolicy, Reason: "the command cannot be decided, so it is refused"}
+}
+
+// Flight is a decided command on its way. Writers to the target take one.
+type Flight struct {
+	s        *Session
+	v        *verdict
+	subject  *Subject
+	command  string
+	hold     string
+	approved []policy.Approval
+	began    time.Time
+	pos      spool.Position
+	ended    bool
+}
+
+// Ready returns a *Denied when the flight may no longer be written to the target. Call it
+// directly before the write.
+func (f *Flight) Ready() error {
+	if d := f.s.usable(); d != nil {
+		return d
+	}
+	return nil
+}
+
+// Masks says how the subject's columns are shown in the answer.
+func (f *Flight) Masks() *Masks { return &f.v.masks }
+
+// RowLimit returns the most rows that the answer may hold, 0 for no limit.
+func (f *Flight) RowLimit() int64 { return f.v.RowLimit }
+
+// RecordRows reports whether the masked result rows are recorded.
+func (f *Flight) RecordRows() bool { return f.v.Record == policy.RecordRows }
+
+// Outcome is what became of a command.
+type Outcome struct {
+	Tag           string // the target's own word, such as "DELETE 3"
+	Rows          int64
+	Bytes         int64
+	ErrorCode     string
+	ErrorMessage  string // without masked values
+	MaskedColumns []string
+	// Cut says that the gateway stopped the answer, and why.
+	Cut string
+}
+
+// End records the outcome. Later calls do nothing.
+func (f *Flight) End(o Outcome) {
+	if f.ended {
+		return
+	}
+	f.ended = true
+	rec := &audit.Record{
+		Kind: audit.KindOutcome, Command: f.command, Revision: f.v.revision, CommandTag: o.Tag, RowCount: o.Rows, Bytes: o.Bytes,
+		Duration: f.s.p.cfg.Clock().Sub(f.began), ErrorCode: o.ErrorCode, ErrorMessage: o.ErrorMessage,
+		MaskedColumns: o.MaskedColumns, Reason: o.Cut,
+	}
+	if _, err := f.s.log.write(rec); err != nil {
+		f.s.end(&Ended{Reason: "outcomes cannot be recorded at this edge"})
+	}
+}
+
+// Rows records masked result rows.
+func (f *Flight) Rows(columns []string, rows [][]audit.Value) {
+	rec := &audit.Record{Kind: audit.KindRows, Command: f.command, Columns: columns, Rows: rows, RowCount: int64(len(rows))}
+	if _, err := f.s.log.write(rec); err != nil {
+		f.s.end(&Ended{Reason: "result rows cannot be recorded at this edge"})
+	}
+}

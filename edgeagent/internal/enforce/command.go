@@ -1,0 +1,74 @@
+package enforce
+
+import (
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Subject is what a command does, apart from its values: the questions to decide and
+// the columns it touches. It is built once for each analysed statement, never changed
+// afterwards, and shared between sessions; a decision is remembered for it.
+type Subject struct {
+	// Asks hold one entry for each statement in the command; all must be allowed. None at
+	// all is refused.
+	Asks []Ask
+	// Columns are the stored columns whose values reach the result, a filter or another place.
+	Columns []Column
+	// Filters are columns that choose rows; those not revealed need the action sql:filter.
+	Filters []Filter
+	// Flows index into Columns: values that the command stores somewhere else.
+	Flows []int
+	// Opaque says that the result may derive from anything: it counts as masked as soon as
+	// one of the session's columns is.
+	Opaque bool
+	// OpaqueFlow says that what it stores elsewhere may derive from anything.
+	OpaqueFlow bool
+	// Actions and Tables are for records and approvers.
+	Actions []string
+	Tables  []string
+	// Durable commands are forwarded only once their intent is durable: writes and privileged ones.
+	Durable bool
+	// Unreadable is set, with the reason, for a command that is refused because it is not understood.
+	Unreadable string
+}
+
+// Ask is what one statement needs to be allowed, with its facts.
+type Ask struct {
+	Facts     *policy.Facts
+	Questions []policy.Question
+}
+
+// Column is a stored column that a subject touches.
+type Column struct {
+	Entity policy.Entity
+	Name   string // "schema.table.column", for records
+}
+
+// Filter is one use of a column that chooses rows.
+type Filter struct {
+	Column   int  // index into Subject.Columns
+	Equality bool // compared for equality with constants and nothing else
+}
+
+// Command is one execution of a subject.
+type Command struct {
+	Subject *Subject
+	// Statement and Params are for the record: no secret, no masked value.
+	Statement string
+	Params    []audit.Param
+	// Digest is SHA-256 of the canonical command with all its values.
+	Digest [audit.HashSize]byte
+	// Shown and ShownParams are what an approver judges. Default: Statement and Params.
+	Shown       string
+	ShownParams []string
+	// InTransaction says that the command runs inside a transaction block.
+	InTransaction bool
+	// Continues is an earlier flight of which this is the rest, such as the next rows of a
+	// portal; an approval of that one covers this one.
+	Continues *Flight
+	// OnHold is called once when the command has to wait, and again with the same hold as a
+	// sign of life while it waits.
+	OnHold func(Held)
+	// Refuse makes Begin record a refusal that the protocol found by itself.
+	Refuse *Denied
+}

@@ -1,0 +1,269 @@
+package enforce
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Masks says, for each of a subject's columns, how its values are shown.
+type Masks struct {
+	Columns []policy.Masking
+	// Opaque is how a value is shown that may derive from anything.
+	Opaque policy.Mask
+	// Any is whether anything is masked at all.
+	Any bool
+}
+
+// rules is what one policy revision means for one session.
+type rules struct {
+	set      *policy.Set
+	revision uint64
+	eval     *policy.Evaluator
+	known    map[subjectKey]*verdict
+}
+
+type subjectKey struct {
+	subject *Subject
+	inTx    bool
+}
+
+// verdict is a remembered decision.
+type verdict struct {
+	policy.Decision
+	masks    Masks
+	denied   *Denied
+	revision uint64
+}
+
+// maxKnown bounds the decisions that a session remembers.
+const maxKnown = 4096
+
+// current returns the session's rules under the enforced revision; s.mu is held.
+func (s *Session) current() (*rules, error) {
+	set, revision, ok := s.p.cfg.Policies.Current()
+	if !ok {
+		return nil, &Denied{Cause: CausePolicy, Reason: "this edge has no policy, so everything is denied"}
+	}
+	if s.rules != nil && s.rules.set == set && s.rules.revision == revision {
+		return s.rules, nil
+	}
+	eval, err := set.For(s.who.Principal, s.who.Resource, policy.Origin{
+		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.Intent, Ticket: s.who.Ticket,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare policy: %w", err)
+	}
+	s.rules = &rules{set: set, revision: revision, eval: eval, known: make(map[subjectKey]*verdict)}
+	return s.rules, nil
+}
+
+// decideOpen asks session:open.
+func (s *Session) decideOpen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.current()
+	if err != nil {
+		return err
+	}
+	q := policy.Question{Action: policy.SessionOpen, Entity: s.who.Resource.Name.Itself()}
+	d := r.eval.Decide(policy.Moment{Now: s.p.cfg.Clock()}, nil, q)
+	if d.Effect != policy.Allow {
+		return &Denied{Cause: CausePolicy, Reason: orDefault(d.Reason, "policy does not let you open a session here"), PolicyIDs: d.PolicyIDs, Revision: r.revision}
+	}
+	return nil
+}
+
+// decide answers for one command, from memory where nothing about it can have changed;
+// s.mu is held.
+func (s *Session) decide(c *Command, approved []policy.Approval) (*verdict, error) {
+	r, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	key := subjectKey{c.Subject, c.InTransaction}
+	if approved == nil {
+		if v := r.known[key]; v != nil {
+			return v, nil
+		}
+	}
+	moment := policy.Moment{Now: s.p.cfg.Clock(), InTransaction: c.InTransaction, Approvals: approved}
+	v, depends := r.verdict(s, c.Subject, moment)
+	if approved == nil && depends&policy.DependsTime == 0 {
+		if len(r.known) >= maxKnown {
+			clear(r.known)
+		}
+		r.known[key] = v
+	}
+	return v, nil
+}
+
+// verdict asks everything there is to ask about a subject.
+func (r *rules) verdict(s *Session, sub *Subject, m policy.Moment) (*verdict, policy.Depends) {
+	v := &verdict{revision: r.revision}
+	if v.denied = r.outsideGrant(s, sub); v.denied != nil {
+		return v, 0
+	}
+	v.Decision = r.eval.Decide(m, sub.Asks[0].Facts, sub.Asks[0].Questions...)
+	for _, ask := range sub.Asks[1:] {
+		v.Decision = both(v.Decision, r.eval.Decide(m, ask.Facts, ask.Questions...))
+	}
+	depends := v.Depends
+	if v.Effect == policy.Deny {
+		v.denied = r.refusal(s, v.Decision)
+		return v, depends
+	}
+	depends |= r.mask(sub, m, &v.masks)
+	for _, f := range sub.Filters {
+		if v.masks.Columns[f.Column].Kind == policy.MaskReveal {
+			continue
+		}
+		q := policy.Question{Action: policy.SQLFilter, Entity: sub.Columns[f.Column].Entity, Equality: f.Equality}
+		d := r.eval.Decide(m, sub.Asks[0].Facts, q)
+		depends |= d.Depends
+		if d.Effect != policy.Allow {
+			v.denied = &Denied{
+				Cause: CauseMasked, Revision: r.revision, PolicyIDs: d.PolicyIDs,
+				Reason: "column " + sub.Columns[f.Column].Name + " is masked for you, so it cannot choose rows",
+				Next:   "leave it out of WHERE, JOIN, GROUP BY and ORDER BY, or ask for a policy that permits sql:filter on it",
+			}
+			return v, depends
+		}
+	}
+	v.denied = r.laundering(sub, &v.masks)
+	return v, depends
+}
+
+// mask asks reveal for every column of the subject.
+func (r *rules) mask(sub *Subject, m policy.Moment, out *Masks) policy.Depends {
+	var depends policy.Depends
+	out.Columns = make([]policy.Masking, len(sub.Columns))
+	for i, col := range sub.Columns {
+		out.Columns[i] = r.eval.Reveal(m, sub.Asks[0].Facts, col.Entity)
+		depends |= out.Columns[i].Depends
+		out.Any = out.Any || out.Columns[i].Kind != policy.MaskReveal
+	}
+	out.Opaque = policy.Mask{Kind: policy.MaskReveal}
+	if sub.Opaque || sub.OpaqueFlow {
+		if slices.ContainsFunc(out.Columns, func(m policy.Masking) bool { return m.Kind != policy.MaskReveal }) {
+			out.Opaque, out.Any = policy.Mask{}, true
+		}
+	}
+	return depends
+}
+
+// laundering refuses a command that stores a masked value where it would not be masked.
+func (r *rules) laundering(sub *Subject, masks *Masks) *Denied {
+	for _, i := range sub.Flows {
+		if masks.Columns[i].Kind != policy.MaskReveal {
+			return &Denied{
+				Cause: CauseMasked, Revision: r.revision, PolicyIDs: masks.Columns[i].PolicyIDs,
+				Reason: "column " + sub.Columns[i].Name + " is masked for you, so its values cannot be stored elsewhere",
+				Next:   "leave the column out, or ask for a policy that lets you reveal it",
+			}
+		}
+	}
+	if sub.OpaqueFlow && masks.Opaque.Kind != policy.MaskReveal {
+		return &Denied{
+			Cause: CauseMasked, Revision: r.revision,
+			Reason: "the statement stores values that may derive from columns masked for you",
+			Next:   "write it without the function or construct that hides where its values come from",
+		}
+	}
+	return nil
+}
+
+// outsideGrant refuses actions that the grant does not hold.
+func (r *rules) outsideGrant(s *Session, sub *Subject) *Denied {
+	if len(s.who.Actions) == 0 {
+		return nil
+	}
+	for _, ask := range sub.Asks {
+		for _, q := range ask.Questions {
+			if s.granted(q.Action) {
+				continue
+			}
+			return &Denied{
+				Cause: CauseGrant, Revision: r.revision,
+				Reason: fmt.Sprintf("grant %s does not include %s", s.who.Grant, q.Action),
+				Next:   fmt.Sprintf("writ request %s --action %s --for 30m --reason \"...\"", s.who.Resource.Name, q.Action),
+			}
+		}
+	}
+	return nil
+}
+
+// granted reports whether the grant holds the action. What only concerns the session, such
+// as BEGIN, comes with every grant.
+func (s *Session) granted(a policy.Action) bool {
+	return a.In(policy.SQLSession) || slices.ContainsFunc(s.who.Actions, a.In)
+}
+
+// both is the decision on two statements of one command: the worse verdict, the stricter
+// obligations, all approvals.
+func both(a, b policy.Decision) policy.Decision {
+	if b.Effect < a.Effect {
+		a, b = b, a
+	}
+	a.Depends |= b.Depends
+	if a.Effect == policy.Deny {
+		return a
+	}
+	a.PolicyIDs = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a.PolicyIDs), b.PolicyIDs...))))
+	a.Approvals = bothApprovals(a.Approvals, b.Approvals)
+	a.HoldTimeout = stricter(a.HoldTimeout, b.HoldTimeout)
+	a.RowLimit = stricter(a.RowLimit, b.RowLimit)
+	a.Record = fuller(a.Record, b.Record)
+	return a
+}
+
+// bothApprovals keeps the larger count of each group.
+func bothApprovals(a, b []policy.Approval) []policy.Approval {
+	out := slices.Clone(a)
+	for _, add := range b {
+		i := slices.IndexFunc(out, func(have policy.Approval) bool { return have.Group == add.Group })
+		if i < 0 {
+			out = append(out, add)
+			continue
+		}
+		out[i].Count = max(out[i].Count, add.Count)
+	}
+	return out
+}
+
+// fuller is the record level that keeps more.
+func fuller(a, b policy.RecordLevel) policy.RecordLevel {
+	switch {
+	case a == policy.RecordRows || b == policy.RecordRows:
+		return policy.RecordRows
+	case a == policy.RecordDigest && b == policy.RecordDigest:
+		return policy.RecordDigest
+	}
+	return policy.RecordStatement
+}
+
+// stricter is the smaller limit, where 0 is none.
+func stricter[T ~int64](a, b T) T {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// refusal words a deny.
+func (r *rules) refusal(s *Session, d policy.Decision) *Denied {
+	next := "ask whoever keeps the policy, naming " + strings.Join(d.PolicyIDs, ", ")
+	if len(d.PolicyIDs) == 0 {
+		next = "ask whoever keeps the policy for a permit"
+	}
+	return &Denied{Cause: CausePolicy, Reason: orDefault(d.Reason, "no policy permits this"), PolicyIDs: d.PolicyIDs, Revision: r.revision, Next: next}
+}
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
