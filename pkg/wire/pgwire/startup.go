@@ -110,6 +110,16 @@ func decodeStartup(body []byte) (Startup, error) {
 	}
 }
 
+// Append appends the whole packet.
+func (SSLRequest) Append(dst []byte) []byte { return appendRequest(dst, codeSSL) }
+
+// Append appends the whole packet.
+func (GSSENCRequest) Append(dst []byte) []byte { return appendRequest(dst, codeGSS) }
+
+func appendRequest(dst []byte, code Version) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, 0, 0, 0, 8), uint32(code))
+}
+
 func mustBeBare(body []byte, name string) error {
 	if len(body) != 4 {
 		return malformed(name, "trailing bytes")
