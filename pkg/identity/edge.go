@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -18,8 +20,10 @@ const (
 	// and every edge expects, whatever address it dials.
 	ControlPlane = "controlplane." + Domain
 
-	trustDomain = "writ"
-	edgePath    = "/edge/"
+	// TrustDomain is the host of every identity URI.
+	TrustDomain = "writ"
+
+	edgePath = "/edge/"
 )
 
 // ErrNotEdge: the peer did not prove to be an edge.
@@ -39,7 +43,7 @@ func CheckEdgeName(name string) error {
 // EdgeURI is the identity in an edge's client certificate:
 // spiffe://writ/edge/<name> (the form of SPIFFE-ID, section 2).
 func EdgeURI(name string) *url.URL {
-	return &url.URL{Scheme: "spiffe", Host: trustDomain, Path: edgePath + name}
+	return &url.URL{Scheme: "spiffe", Host: TrustDomain, Path: edgePath + name}
 }
 
 // ParseEdgeURI returns the name in what EdgeURI makes, and accepts nothing
@@ -52,37 +56,44 @@ func ParseEdgeURI(u *url.URL) (string, error) {
 	return name, nil
 }
 
+// Edge is who a verified edge certificate says the peer is.
+type Edge struct {
+	Name      string
+	Enrolment string // which enrolment of that name; an earlier one is void
+	Serial    string // of the certificate, in hex
+	Expires   time.Time
+}
+
 // EdgeName returns the name of the edge at the other end of a connection whose
 // certificate chain was verified, else ErrNotEdge.
 func EdgeName(state tls.ConnectionState) (string, error) {
-	cert, err := EdgeCertificate(state)
-	if err != nil {
-		return "", err
-	}
-	return ParseEdgeURI(cert.URIs[0])
+	edge, err := PeerEdge(state)
+	return edge.Name, err
 }
 
-// EdgeCertificate returns the verified certificate of the edge at the other
-// end, which has exactly one edge identity and may be used by a client.
-func EdgeCertificate(state tls.ConnectionState) (*x509.Certificate, error) {
+// PeerEdge is EdgeName with all that the certificate says. Whether the edge is
+// still enrolled and not locked is the caller's to check.
+func PeerEdge(state tls.ConnectionState) (Edge, error) {
 	if !state.HandshakeComplete || len(state.VerifiedChains) == 0 || len(state.PeerCertificates) == 0 {
-		return nil, ErrNotEdge
+		return Edge{}, ErrNotEdge
 	}
-	cert := state.PeerCertificates[0]
-	if len(cert.URIs) != 1 || !forClients(cert) {
-		return nil, ErrNotEdge
-	}
-	if _, err := ParseEdgeURI(cert.URIs[0]); err != nil {
-		return nil, err
-	}
-	return cert, nil
+	return EdgeOf(state.PeerCertificates[0])
 }
 
-func forClients(cert *x509.Certificate) bool {
-	for _, usage := range cert.ExtKeyUsage {
-		if usage == x509.ExtKeyUsageClientAuth {
-			return true
-		}
+// EdgeOf reads a certificate that was verified: it has exactly one edge
+// identity and is made for clients.
+func EdgeOf(cert *x509.Certificate) (Edge, error) {
+	if len(cert.URIs) != 1 || !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return Edge{}, ErrNotEdge
 	}
-	return false
+	name, err := ParseEdgeURI(cert.URIs[0])
+	if err != nil {
+		return Edge{}, err
+	}
+	return Edge{
+		Name:      name,
+		Enrolment: cert.Subject.SerialNumber,
+		Serial:    cert.SerialNumber.Text(16),
+		Expires:   cert.NotAfter,
+	}, nil
 }

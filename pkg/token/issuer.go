@@ -28,6 +28,7 @@ func NewIssuer(name string, current func() ed25519.PrivateKey) (*Issuer, error) 
 // Issue returns the token for claims, whose Issuer it fills in. The form is
 // "writ_" and a PASETO v4.public token with the key id as footer.
 func (i *Issuer) Issue(claims Claims) (string, error) {
+	claims = claims.inSeconds()
 	claims.Issuer = i.name
 	if err := claims.check(); err != nil {
 		return "", fmt.Errorf("issue token: %w", err)
@@ -43,9 +44,9 @@ func (i *Issuer) Issue(claims Claims) (string, error) {
 	t.SetSubject(claims.Subject)
 	t.SetAudience(claims.Audience)
 	t.SetIssuer(claims.Issuer)
-	t.SetIssuedAt(claims.IssuedAt.UTC())
-	t.SetNotBefore(claims.NotBefore.UTC())
-	t.SetExpiration(claims.Expires.UTC())
+	t.SetIssuedAt(claims.IssuedAt)
+	t.SetNotBefore(claims.NotBefore)
+	t.SetExpiration(claims.Expires)
 	t.SetFooter([]byte(identity.KeyID(public)))
 	signed := Prefix + t.V4Sign(key, nil)
 	if len(signed) > MaxLen {

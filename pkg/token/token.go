@@ -61,3 +61,11 @@ func (c Claims) check() error {
 	}
 	return nil
 }
+
+// inSeconds cuts times to what a token can carry; expiry moves earlier.
+func (c Claims) inSeconds() Claims {
+	c.IssuedAt = c.IssuedAt.UTC().Truncate(time.Second)
+	c.NotBefore = c.NotBefore.UTC().Truncate(time.Second)
+	c.Expires = c.Expires.UTC().Truncate(time.Second)
+	return c
+}

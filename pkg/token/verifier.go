@@ -59,7 +59,10 @@ func (v *Verifier) Verify(token, audience string, now time.Time) (Claims, error)
 	if err != nil {
 		return Claims{}, err
 	}
-	return claims, claims.allow(v.issuer, audience, now)
+	if err := claims.allow(v.issuer, audience, now); err != nil {
+		return Claims{}, err
+	}
+	return claims, nil
 }
 
 // split checks the form of a token strictly (one spelling per token) and
@@ -114,19 +117,16 @@ func read(data []byte) (Claims, error) {
 	return claims, nil
 }
 
-func (c *Claims) allow(issuer, audience string, now time.Time) (err error) {
+func (c Claims) allow(issuer, audience string, now time.Time) error {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(c.Issuer), []byte(issuer)) != 1:
-		err = ErrIssuer
+		return ErrIssuer
 	case audience == "", subtle.ConstantTimeCompare([]byte(c.Audience), []byte(audience)) != 1:
-		err = ErrAudience
+		return ErrAudience
 	case !now.Before(c.Expires):
-		err = ErrExpired
+		return ErrExpired
 	case now.Add(Leeway).Before(c.NotBefore), now.Add(Leeway).Before(c.IssuedAt):
-		err = ErrNotYet
+		return ErrNotYet
 	}
-	if err != nil {
-		*c = Claims{}
-	}
-	return err
+	return nil
 }
