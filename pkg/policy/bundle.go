@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -84,36 +86,51 @@ func cleanPath(name string) bool {
 func isPolicyFile(name string) bool { return path.Ext(name) == ".cedar" }
 func isTestFile(name string) bool   { return path.Ext(name) == ".yaml" || path.Ext(name) == ".yml" }
 
-// nestingAt returns the line on which brackets nest deeper than maxNesting, 0 if none does.
-// Strings and comments do not count. The parser is recursive, so this comes before it.
-func nestingAt(text []byte) int {
-	depth, line := 0, 1
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\n':
-			line++
-		case '(', '[', '{':
-			if depth++; depth > maxNesting {
-				return line
-			}
-		case ')', ']', '}':
-			depth--
-		case '/':
-			if i+1 < len(text) && text[i+1] == '/' {
+// significant yields the bytes of policy text that are outside strings and comments.
+func significant(text []byte) iter.Seq2[int, byte] {
+	return func(yield func(int, byte) bool) {
+		for i := 0; i < len(text); i++ {
+			switch {
+			case text[i] == '/' && i+1 < len(text) && text[i+1] == '/':
 				for i+1 < len(text) && text[i+1] != '\n' {
 					i++
 				}
-			}
-		case '"':
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				switch text[i] {
-				case '\\':
-					i++
-				case '\n':
-					line++
+			case text[i] == '"':
+				for i++; i < len(text) && text[i] != '"'; i++ {
+					if text[i] == '\\' {
+						i++
+					}
 				}
+			case !yield(i, text[i]):
+				return
 			}
 		}
 	}
+}
+
+// tooDeep returns the line on which brackets nest deeper than maxNesting, 0 if none does.
+// The parser is recursive, so this comes before it.
+func tooDeep(text []byte) int {
+	depth := 0
+	for i, c := range significant(text) {
+		switch c {
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return 1 + bytes.Count(text[:i], []byte("\n"))
+			}
+		case ')', ']', '}':
+			depth--
+		}
+	}
 	return 0
+}
+
+// untilSemicolon cuts text after the first semicolon, where a policy ends.
+func untilSemicolon(text []byte) string {
+	for i, c := range significant(text) {
+		if c == ';' {
+			return string(text[:i+1])
+		}
+	}
+	return string(text)
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cedar-policy/cedar-go"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -108,40 +110,78 @@ func parseFile(name string, text []byte) (rules []*rule, problems []Problem) {
 			rules, problems = nil, []Problem{{File: name, Message: "policies cannot be read"}}
 		}
 	}()
-	if line := nestingAt(text); line > 0 {
+	if line := tooDeep(text); line > 0 {
 		return nil, []Problem{{File: name, Line: line, Message: fmt.Sprintf("brackets nest deeper than %d", maxNesting)}}
 	}
 	list, err := cedar.NewPolicyListFromBytes(name, text)
 	if err != nil {
-		return nil, []Problem{syntaxProblem(name, err)}
+		return nil, []Problem{syntaxProblem(name, text, err)}
 	}
-	for i, p := range list {
-		end := len(text)
-		if i+1 < len(list) {
-			end = list[i+1].Position().Offset
-		}
+	for _, p := range list {
 		rules = append(rules, &rule{
 			file: name,
-			text: strings.TrimSpace(string(text[p.Position().Offset:end])),
+			text: untilSemicolon(text[p.Position().Offset:]),
 			ast:  (*internalast.Policy)(p.AST()),
 		})
 	}
 	return rules, nil
 }
 
-var inputPosition = regexp.MustCompile(`<input>:(\d+):(\d+):? ?`)
+var (
+	inputPosition = regexp.MustCompile(`<input>:(\d+):(\d+):? ?`)
+	quotedToken   = regexp.MustCompile(`^parse error at ("(?:[^"\\]|\\.)*")?: ?`)
+	wrongToken    = regexp.MustCompile(`^(?:exact got (\S*) want (\S+)|unexpected effect: (\S+))$`)
+)
 
-// syntaxProblem takes the position out of a parser error.
-func syntaxProblem(name string, err error) Problem {
-	text := strings.TrimPrefix(err.Error(), "parser error: ")
+// syntaxProblem takes the position out of a parser error. For some errors the parser names
+// the token after the wrong one; then the position is moved back.
+func syntaxProblem(name string, text []byte, err error) Problem {
+	message := strings.TrimPrefix(err.Error(), "parser error: ")
 	p := Problem{File: name, Line: 1, Column: 1}
-	if m := inputPosition.FindStringSubmatch(text); m != nil {
+	if m := inputPosition.FindStringSubmatch(message); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Column, _ = strconv.Atoi(m[2])
-		text = inputPosition.ReplaceAllString(text, "")
+		message = inputPosition.ReplaceAllString(message, "")
 	}
-	p.Message = "syntax: " + strings.TrimPrefix(text, "parse error at ")
+	message = quotedToken.ReplaceAllString(message, "")
+	m := wrongToken.FindStringSubmatch(message)
+	switch {
+	case m == nil:
+	case m[3] != "":
+		p.moveBack(text, m[3])
+		message = fmt.Sprintf("expected permit or forbid, found %q", m[3])
+	case m[1] == "":
+		message = fmt.Sprintf("expected %q, found the end of the file", m[2])
+	default:
+		p.moveBack(text, m[1])
+		message = fmt.Sprintf("expected %q, found %q", m[2], m[1])
+	}
+	p.Message = "syntax: " + message
 	return p
+}
+
+// moveBack moves p to the last token before it.
+func (p *Problem) moveBack(text []byte, token string) {
+	offset, line := 0, 1
+	for line < p.Line {
+		nl := bytes.IndexByte(text[offset:], '\n')
+		if nl < 0 {
+			return
+		}
+		offset += nl + 1
+		line++
+	}
+	for range p.Column - 1 {
+		_, size := utf8.DecodeRune(text[offset:])
+		offset += size
+	}
+	at := bytes.LastIndex(text[:min(offset, len(text))], []byte(token))
+	if at < 0 {
+		return
+	}
+	before := text[:at]
+	p.Line = 1 + bytes.Count(before, []byte("\n"))
+	p.Column = 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }
 
 // add checks one policy and keeps it.

@@ -82,9 +82,16 @@ func (r ResourceName) Function(schema, name string, info FunctionInfo) Entity {
 	}, []types.EntityUID{r.uid("Schema", schema), r.uid()}, schema, name)
 }
 
-// Setting is one run-time setting, `Setting::"shop/work_mem"`.
+// Setting is one run-time setting, `Setting::"shop/work_mem"`, in lower case: the names of
+// settings have no case.
 func (r ResourceName) Setting(name string) Entity {
-	return r.entity("Setting", types.RecordMap{"name": types.String(name)}, []types.EntityUID{r.uid()}, name)
+	name = strings.ToLower(name)
+	parents := []types.EntityUID{r.uid()}
+	return Entity{resource: r, parents: parents, cedar: types.Entity{
+		UID:        types.NewEntityUID("Setting", types.String(string(r)+"/"+name)),
+		Parents:    types.NewEntityUIDSet(parents...),
+		Attributes: types.NewRecord(types.RecordMap{"name": types.String(name)}),
+	}}
 }
 
 func (r ResourceName) entity(kind types.EntityType, attrs types.RecordMap, parents []types.EntityUID, path ...string) Entity {
