@@ -16,13 +16,14 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 )
 
-// Set is a compiled bundle. It is immutable and safe for concurrent use. The zero Set
-// denies everything.
+// Set is a compiled bundle. It never changes and is safe for concurrent use. The zero Set
+// denies everything; it must not be copied.
 type Set struct {
 	digest   [32]byte
 	rules    []*rule // sorted by id
 	byID     map[string]*rule
 	byAction map[Action][]*rule // the rules whose scope lets the action in
+	sharing  sharing
 }
 
 // rule is one policy.
@@ -324,16 +325,19 @@ func (f fault) position(text string) int {
 	return 0
 }
 
-// mayFail reports whether a valid policy may still fail when it is evaluated: integers
-// overflow, and so do dates.
+// mayFail reports whether a valid policy may still fail when it is evaluated: integers and
+// dates overflow, and entities that are named in a policy have no attributes here.
 func mayFail(p *internalast.Policy) bool {
 	found := false
 	for _, c := range p.Conditions {
 		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
-			switch n.(type) {
+			switch t := n.(type) {
 			case internalast.NodeTypeAdd, internalast.NodeTypeSub, internalast.NodeTypeMult, internalast.NodeTypeNegate,
-				internalast.NodeTypeExtensionCall:
+				internalast.NodeTypeExtensionCall, internalast.NodeTypeGetTag:
 				found = true
+			case internalast.NodeTypeAccess:
+				_, plain := t.Arg.(internalast.NodeTypeVariable)
+				found = found || !plain
 			}
 			return !found
 		})

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -14,14 +13,10 @@ import (
 // session and specialises the policies per action when that action is first asked about.
 // It is safe for concurrent use. The zero Evaluator denies.
 type Evaluator struct {
-	set       *Set
-	principal types.Entity
-	resource  types.Entity
-	name      ResourceName
-	session   [attrCount]types.Value
-
-	mu    sync.RWMutex
-	plans map[Action]*plan
+	set     *Set
+	plans   *plans
+	name    ResourceName
+	session [attrCount]types.Value
 }
 
 // For makes an Evaluator. It refuses a principal or a resource that is not complete.
@@ -34,10 +29,10 @@ func (s *Set) For(p Principal, r Resource, o Origin) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluator{
-		set: s, principal: principal, resource: resource, name: r.Name,
-		session: sessionValues(p, o), plans: map[Action]*plan{},
-	}, nil
+	shared := s.sharing.get(subjectOf(p, r), func() *plans {
+		return &plans{set: s, principal: principal, resource: resource, byAction: map[Action]*plan{}}
+	})
+	return &Evaluator{set: s, plans: shared, name: r.Name, session: sessionValues(p, o)}, nil
 }
 
 // Decide answers all questions of one command together: any denial denies, else any hold
@@ -74,7 +69,7 @@ func (e *Evaluator) decide(m Moment, f *Facts, q *Question) Decision {
 		d.Findings = []Finding{{Question: *q}}
 		return d
 	}
-	p := e.plan(q.Action)
+	p := e.plans.of(q.Action)
 	depends := p.reads.depends()
 	ok, diag := e.authorize(p, m, f, q, false)
 	var d Decision
@@ -118,31 +113,14 @@ func (e *Evaluator) unfit(m Moment, f **Facts, q *Question) string {
 }
 
 func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) (bool, cedar.Diagnostic) {
-	v := &view{principal: e.principal, resource: e.resource, action: actionEntity(q.Action), asked: &q.Entity}
+	v := &view{principal: e.plans.principal, resource: e.plans.resource, action: actionEntity(q.Action), asked: &q.Entity}
 	ok, diag := cedar.Authorize(selection{plan: p, ent: &q.Entity}, v, cedar.Request{
-		Principal: e.principal.UID,
+		Principal: e.plans.principal.UID,
 		Action:    v.action.UID,
 		Resource:  q.Entity.cedar.UID,
 		Context:   record(p.reads, &e.session, f, m, q.Equality, approved),
 	})
 	return ok == cedar.Allow, diag
-}
-
-// plan finds or makes the specialised rules of an action.
-func (e *Evaluator) plan(a Action) *plan {
-	e.mu.RLock()
-	p := e.plans[a]
-	e.mu.RUnlock()
-	if p != nil {
-		return p
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p = e.plans[a]; p == nil {
-		p = e.newPlan(a)
-		e.plans[a] = p
-	}
-	return p
 }
 
 func failed(errs []cedar.DiagnosticError) Decision {

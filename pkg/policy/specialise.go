@@ -68,19 +68,19 @@ type plan struct {
 	reads   attrSet
 }
 
-// newPlan specialises the rules of action a. Nothing is lost: a test compares it with the
+// specialise makes the rules of action a. Nothing is lost: a test compares it with the
 // evaluation of all policies.
-func (e *Evaluator) newPlan(a Action) *plan {
-	p := &plan{bound: map[types.EntityUID][]live{}}
+func (p *plans) specialise(a Action) *plan {
+	out := &plan{bound: map[types.EntityUID][]live{}}
 	env := eval.Env{
-		Principal: e.principal.UID,
+		Principal: p.principal.UID,
 		Action:    actionUID(a),
 		Resource:  eval.Variable("resource"),
 		Context:   eval.Variable("context"),
-		Entities:  &view{principal: e.principal, resource: e.resource, action: actionEntity(a)},
+		Entities:  &view{principal: p.principal, resource: p.resource, action: actionEntity(a)},
 	}
-	for _, r := range e.set.byAction[a] {
-		scope, key, keep := e.narrow(r.ast.Resource)
+	for _, r := range p.set.byAction[a] {
+		scope, key, keep := p.narrow(r.ast.Resource)
 		if !keep {
 			continue
 		}
@@ -95,31 +95,31 @@ func (e *Evaluator) newPlan(a Action) *plan {
 		}
 		l := live{id: types.PolicyID(r.id), policy: cedar.NewPolicyFromAST((*ast.Policy)(rest))}
 		reads, _, _ := contextReads(rest)
-		p.reads |= reads
+		out.reads |= reads
 		if key.IsZero() {
-			p.general = append(p.general, l)
+			out.general = append(out.general, l)
 		} else {
-			p.bound[key] = append(p.bound[key], l)
+			out.bound[key] = append(out.bound[key], l)
 		}
 	}
-	return p
+	return out
 }
 
-// narrow settles a resource scope as far as the evaluator's resource allows: a label or a
+// narrow settles a resource scope as far as the session's resource allows: a label or a
 // resource is either always or never matched; what is inside the resource becomes a key.
-func (e *Evaluator) narrow(scope internalast.IsResourceScopeNode) (out internalast.IsResourceScopeNode, key types.EntityUID, keep bool) {
+func (p *plans) narrow(scope internalast.IsResourceScopeNode) (out internalast.IsResourceScopeNode, key types.EntityUID, keep bool) {
 	switch s := scope.(type) {
 	case internalast.ScopeTypeEq:
 		return s, s.Entity, true
 	case internalast.ScopeTypeIn:
-		if always, never := e.root(s.Entity); never {
+		if always, never := p.root(s.Entity); never {
 			return nil, key, false
 		} else if always {
 			return internalast.ScopeTypeAll{}, key, true
 		}
 		return s, s.Entity, true
 	case internalast.ScopeTypeIsIn:
-		if always, never := e.root(s.Entity); never {
+		if always, never := p.root(s.Entity); never {
 			return nil, key, false
 		} else if always {
 			return internalast.ScopeTypeIs{Type: s.Type}, key, true
@@ -130,13 +130,13 @@ func (e *Evaluator) narrow(scope internalast.IsResourceScopeNode) (out internala
 }
 
 // root says whether everything that can be asked about is in uid, or nothing is.
-func (e *Evaluator) root(uid types.EntityUID) (always, never bool) {
+func (p *plans) root(uid types.EntityUID) (always, never bool) {
 	switch uid.Type {
 	case "Label":
-		always = e.resource.Parents.Contains(uid)
+		always = p.resource.Parents.Contains(uid)
 		return always, !always
 	case "Resource":
-		always = e.resource.UID == uid
+		always = p.resource.UID == uid
 		return always, !always
 	}
 	return false, false
