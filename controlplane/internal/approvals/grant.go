@@ -1,0 +1,254 @@
+package approvals
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/writhq/writ/controlplane/internal/locks"
+	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/store"
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Grant is what a request got.
+type Grant struct {
+	ID           string           `json:"id"`
+	Principal    policy.Principal `json:"principal"`
+	Resource     string           `json:"resource"`
+	ResourceUID  string           `json:"resource_uid"`
+	Actions      []string         `json:"actions,omitempty"` // empty is everything that policy permits
+	Reason       string           `json:"reason,omitempty"`
+	Ticket       string           `json:"ticket,omitempty"`
+	Request      string           `json:"request"`
+	StartsAt     time.Time        `json:"starts_at"`
+	ExpiresAt    time.Time        `json:"expires_at"`
+	RevokedAt    time.Time        `json:"revoked_at,omitzero"`
+	RevokedBy    string           `json:"revoked_by,omitempty"`
+	RevokeReason string           `json:"revoke_reason,omitempty"`
+}
+
+// Active reports whether the grant's own times let it be used at now. Admit asks for everything else as well.
+func (g Grant) Active(now time.Time) bool {
+	return g.ID != "" && g.RevokedAt.IsZero() && !now.Before(g.StartsAt) && now.Before(g.ExpiresAt)
+}
+
+func (g Grant) subject(edge string) locks.Subject {
+	return locks.Subject{
+		Principals: append([]string{g.Principal.ID}, g.Principal.OnBehalfOf...),
+		Resource:   g.Resource, Edge: edge, Grant: g.ID,
+	}
+}
+
+// begin makes a new grant whose clock starts now.
+func (a *Approvals) begin(tx *store.Tx, r Request, now time.Time) (Grant, error) {
+	id, err := a.newID(grantPrefix)
+	if err != nil {
+		return Grant{}, err
+	}
+	g := Grant{
+		ID: id, Principal: r.Principal, Resource: r.Resource, ResourceUID: r.ResourceUID, Actions: r.Actions,
+		Reason: r.Reason, Ticket: r.Ticket, Request: r.ID, StartsAt: now, ExpiresAt: now.Add(r.Duration),
+	}
+	if err := a.owned.In(tx).Put(store.Key(fold(g.Principal.ID), g.ID), struct{}{}); err != nil {
+		return Grant{}, err
+	}
+	return g, a.grants.In(tx).Create(g.ID, g)
+}
+
+// extending checks that the request may lengthen the grant it names. Who asks for no actions asks for the grant's own.
+func (a *Approvals) extending(tx *store.Tx, r Request) (Request, error) {
+	e, err := a.grants.In(tx).Get(r.Extends)
+	if err != nil {
+		return r, notFound(err, r.Extends)
+	}
+	g := e.Value
+	if len(r.Actions) == 0 {
+		r.Actions = g.Actions
+	}
+	switch {
+	case g.Principal.ID != r.Principal.ID || !slices.Equal(g.Principal.OnBehalfOf, r.Principal.OnBehalfOf):
+		return r, fmt.Errorf("%w: %q", ErrNotFound, r.Extends)
+	case !g.Active(a.cfg.Now()):
+		return r, fmt.Errorf("%w: %s; file a new request", ErrEnded, g.ID)
+	case g.Resource != r.Resource || g.ResourceUID != r.ResourceUID:
+		return r, fmt.Errorf("%w: extend: %s is for another resource", ErrInvalid, g.ID)
+	case !slices.Equal(g.Actions, r.Actions):
+		return r, fmt.Errorf("%w: extend: %s is for other actions; ask for the same, or file a new request", ErrInvalid, g.ID)
+	case g.ExpiresAt.Add(r.Duration).Sub(a.cfg.Now()) > a.cfg.MaxGrant:
+		return r, fmt.Errorf("%w: duration: more than %s would be left; ask for less or later", ErrInvalid, a.cfg.MaxGrant)
+	}
+	return r, nil
+}
+
+// lengthen adds the request's duration to the end of the grant, which keeps its id: sessions go on without a gap.
+func (a *Approvals) lengthen(tx *store.Tx, r Request, now time.Time) (Grant, error) {
+	e, err := a.grants.In(tx).Get(r.Extends)
+	if err != nil {
+		return Grant{}, notFound(err, r.Extends)
+	}
+	g := e.Value
+	if !g.Active(now) || g.ResourceUID != r.ResourceUID {
+		return Grant{}, fmt.Errorf("%w: %s", ErrEnded, g.ID)
+	}
+	g.ExpiresAt = g.ExpiresAt.Add(r.Duration)
+	if latest := now.Add(a.cfg.MaxGrant); g.ExpiresAt.After(latest) { // two extensions may have waited at once
+		g.ExpiresAt = latest
+	}
+	return g, a.grants.In(tx).Put(g.ID, g)
+}
+
+// Grant returns one grant, whether or not it has ended.
+func (a *Approvals) Grant(ctx context.Context, id string) (Grant, error) {
+	if err := checkID(grantPrefix, id); err != nil {
+		return Grant{}, err
+	}
+	e, err := a.grants.Get(ctx, id)
+	if err != nil {
+		return Grant{}, notFound(err, id)
+	}
+	return e.Value, nil
+}
+
+// Grants lists the grants of one principal, newest first; ended also those that are over.
+func (a *Approvals) Grants(ctx context.Context, principal string, ended bool) ([]Grant, error) {
+	folder := store.Key(fold(principal), "")
+	rows, _, err := a.owned.List(ctx, store.ListOptions{Prefix: folder})
+	if err != nil {
+		return nil, err
+	}
+	now := a.cfg.Now()
+	var out []Grant
+	for _, row := range slices.Backward(rows) {
+		g, err := a.Grant(ctx, strings.TrimPrefix(row.Key, folder))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if g.Principal.ID == principal && (ended || g.Active(now)) {
+			out = append(out, g)
+		}
+	}
+	return out, nil
+}
+
+// AllGrants lists everybody's grants, newest first; ended also those that are over.
+func (a *Approvals) AllGrants(ctx context.Context, ended bool) ([]Grant, error) {
+	entries, _, err := a.grants.List(ctx, store.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	now := a.cfg.Now()
+	var out []Grant
+	for _, e := range slices.Backward(entries) {
+		if ended || e.Value.Active(now) {
+			out = append(out, e.Value)
+		}
+	}
+	return out, nil
+}
+
+// Admission is what somebody wants to use a grant for.
+type Admission struct {
+	Grant     string
+	Principal string // whose access token it is
+	Resource  string
+	Edge      string // empty when no edge is involved yet
+}
+
+// Admit returns the grant if it can be used now for exactly that: it is active, it is the principal's, its resource is
+// still the one it was given for, and no lock stops it. The principal in it has the groups of its newest sign-in.
+func (a *Approvals) Admit(ctx context.Context, adm Admission) (Grant, error) {
+	if err := checkID(grantPrefix, adm.Grant); err != nil {
+		return Grant{}, err
+	}
+	var g Grant
+	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		g, err = a.AdmitIn(tx, adm)
+		return err
+	})
+	if err != nil {
+		return Grant{}, err
+	}
+	return g, nil
+}
+
+// AdmitIn is Admit inside a transaction.
+func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
+	e, err := a.grants.In(tx).Get(adm.Grant)
+	if err != nil {
+		return Grant{}, notFound(err, adm.Grant)
+	}
+	g := e.Value
+	if g.Principal.ID != adm.Principal || g.Resource != adm.Resource {
+		return Grant{}, fmt.Errorf("%w: %q", ErrNotFound, adm.Grant)
+	}
+	if !g.Active(a.cfg.Now()) {
+		return Grant{}, fmt.Errorf("%w: %s; file a new request", ErrEnded, g.ID)
+	}
+	res, err := a.cfg.Resources.GetIn(tx, g.Resource)
+	if errors.Is(err, resources.ErrNotFound) || err == nil && res.UID != g.ResourceUID {
+		return Grant{}, fmt.Errorf("%w: the resource %q is gone or was replaced", ErrEnded, g.Resource)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	if adm.Edge != "" && !slices.Contains(res.Edges, adm.Edge) {
+		return Grant{}, fmt.Errorf("%w: edge %q does not serve %q", ErrNotFound, adm.Edge, g.Resource)
+	}
+	if err := a.cfg.Locks.CheckIn(tx, g.subject(adm.Edge)); err != nil {
+		return Grant{}, err
+	}
+	p, known, err := a.cfg.Directory.PrincipalIn(tx, g.Principal.ID)
+	if err != nil {
+		return Grant{}, fmt.Errorf("look up principal: %w", err)
+	}
+	if known && p.Issuer == g.Principal.Issuer {
+		g.Principal.Groups = p.Groups
+	}
+	return g, nil
+}
+
+// Revocation ends a grant.
+type Revocation struct {
+	Grant  string
+	By     string
+	Reason string
+}
+
+// Revoke ends a grant now and orders its sessions to end. The grant is over even when that order fails; the error then
+// says so. Revoking what has ended changes nothing.
+func (a *Approvals) Revoke(ctx context.Context, rev Revocation) (Grant, int, error) {
+	if err := checkID(grantPrefix, rev.Grant); err != nil {
+		return Grant{}, 0, err
+	}
+	if len(rev.Reason) > maxReason || !plain(rev.Reason) {
+		return Grant{}, 0, fmt.Errorf("%w: reason: too long or not plain text; use at most %d bytes", ErrInvalid, maxReason)
+	}
+	var g Grant
+	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		e, err := a.grants.In(tx).Get(rev.Grant)
+		if err != nil {
+			return notFound(err, rev.Grant)
+		}
+		g = e.Value
+		if !g.Active(a.cfg.Now()) {
+			return nil
+		}
+		g.RevokedAt, g.RevokedBy, g.RevokeReason = a.cfg.Now().UTC(), rev.By, rev.Reason
+		return a.grants.In(tx).Put(g.ID, g)
+	})
+	if err != nil {
+		return Grant{}, 0, err
+	}
+	ended, err := a.cfg.Sessions.EndGrantSessions(ctx, g.ID, "grant revoked: "+rev.Reason, rev.By)
+	if err != nil {
+		return g, ended, fmt.Errorf("%s is revoked, but ending its sessions failed: %w", g.ID, err)
+	}
+	return g, ended, nil
+}
