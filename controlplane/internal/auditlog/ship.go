@@ -1,0 +1,138 @@
+package auditlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/identity"
+)
+
+// ErrForged is a block with records that its sender may not write: of another
+// edge, or of a session at another edge.
+var ErrForged = errors.New("records of somebody else")
+
+// ErrConflict is a block that differs from the stored one with the same place.
+var ErrConflict = errors.New("another block is stored in this place")
+
+// Block is one block as an edge shipped it.
+type Block struct {
+	Edge, Boot string
+	Sequence   uint64 // of the block in the boot
+	Data       []byte
+}
+
+// Ship checks that every record in the block is the edge's own and returns
+// when the block is durable. The same block may be shipped again. Errors are
+// ErrForged, ErrConflict, audit's for what is no block, and ErrStorage.
+func (l *Log) Ship(ctx context.Context, b Block) error {
+	if err := identity.CheckEdgeName(b.Edge); err != nil {
+		return fmt.Errorf("ship: %w", err)
+	}
+	if err := CheckBoot(b.Boot); err != nil {
+		return fmt.Errorf("ship: %w", err)
+	}
+	key, err := l.verify(ctx, b)
+	if err != nil {
+		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
+	}
+	err = l.cfg.Objects.Put(ctx, key.String(), b.Data)
+	if errors.Is(err, ErrExists) {
+		err = l.same(ctx, key.String(), b.Data)
+	}
+	if err != nil {
+		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
+	}
+	l.stored()
+	return nil
+}
+
+func (l *Log) same(ctx context.Context, key string, data []byte) error {
+	old, err := l.cfg.Objects.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(old, data) {
+		return ErrConflict
+	}
+	return nil
+}
+
+// verify reads every record of the block and makes its key.
+func (l *Log) verify(ctx context.Context, b Block) (blockKey, error) {
+	records, err := decodeBlock(b.Data, b.Edge)
+	if err != nil {
+		return blockKey{}, err
+	}
+	key := blockKey{edge: b.Edge, boot: b.Boot, sequence: b.Sequence, first: records[0].ID.Time(), last: records[0].ID.Time()}
+	checked := make(map[string]bool, 8)
+	for i := range records {
+		r := &records[i]
+		if r.Edge != b.Edge {
+			return blockKey{}, fmt.Errorf("%w: record %s names edge %.80q", ErrForged, r.ID, r.Edge)
+		}
+		if !checked[r.Session] {
+			if err := l.checkOwner(ctx, b.Edge, r.Session); err != nil {
+				return blockKey{}, err
+			}
+			checked[r.Session] = true
+			key.sessions.add(r.Session)
+		}
+		if at := r.ID.Time(); at.Before(key.first) {
+			key.first = at
+		} else if at.After(key.last) {
+			key.last = at
+		}
+	}
+	return key, nil
+}
+
+// checkOwner refuses a session that is at another edge. One that nobody knows
+// passes: it may have been refused, or be long over. Since an edge's blocks
+// have the edge in their keys, they are never read as another's.
+func (l *Log) checkOwner(ctx context.Context, edge, session string) error {
+	if session == "" {
+		return fmt.Errorf("%w: a record without session", ErrForged)
+	}
+	owner, ok := l.owners.Get(session)
+	if !ok {
+		s, err := l.cfg.Sessions.Describe(ctx, session)
+		if errors.Is(err, ErrUnknownSession) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("whose session: %w", err)
+		}
+		owner = s.Edge
+		l.owners.Add(session, owner)
+	}
+	if owner != edge {
+		return fmt.Errorf("%w: session %.80q is not at edge %s", ErrForged, session, edge)
+	}
+	return nil
+}
+
+// decodeBlock reads all records of a block that names edge.
+func decodeBlock(data []byte, edge string) ([]audit.Record, error) {
+	dec, err := audit.NewBlockDecoder()
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	header, raw, err := dec.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if header.Edge != edge {
+		return nil, fmt.Errorf("%w: block names edge %.80q", ErrForged, header.Edge)
+	}
+	records := make([]audit.Record, len(raw))
+	for i := range raw {
+		if records[i], err = audit.Decode(raw[i]); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
