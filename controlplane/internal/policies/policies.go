@@ -4,7 +4,6 @@ package policies
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -34,8 +33,8 @@ var (
 
 // Keyring signs and verifies with the control plane's Ed25519 keys.
 type Keyring interface {
-	// Signer returns the key to sign with.
-	Signer() ed25519.PrivateKey
+	// Sign returns the signature of message by the key that signs now, and the key's id.
+	Sign(message []byte) (keyID string, signature []byte)
 	// Public returns all keys that are trusted.
 	Public() identity.Keys
 }
@@ -191,16 +190,10 @@ func (p *Policies) verify(number uint64, r Revision) error {
 }
 
 // sign fills in the digest, key and signature.
-func (p *Policies) sign(r *Revision) error {
+func (p *Policies) sign(r *Revision) {
 	digest := r.Bundle().Digest()
-	private := p.cfg.Keyring.Signer()
-	public, ok := private.Public().(ed25519.PublicKey)
-	if !ok || len(private) != ed25519.PrivateKeySize {
-		return errors.New("sign revision: no usable key")
-	}
-	r.Digest, r.KeyID = digest[:], identity.KeyID(public)
-	r.Signature = ed25519.Sign(private, Payload(r.Number, r.Digest))
-	return nil
+	r.Digest = digest[:]
+	r.KeyID, r.Signature = p.cfg.Keyring.Sign(Payload(r.Number, r.Digest))
 }
 
 // Get returns one revision, verified; number 0 is the newest. It fails with ErrNotFound when there is none.

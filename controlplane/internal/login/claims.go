@@ -1,0 +1,304 @@
+package login
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Limits on what a token may say.
+const (
+	maxToken  = 32 << 10
+	maxName   = 256
+	maxGroups = 1000
+	maxChain  = 16
+	// leeway is by how much an issuer's clock may be ahead of ours. Expiry has none.
+	leeway = time.Minute
+)
+
+// verified is what a token that passed all checks says.
+type verified struct {
+	principal policy.Principal
+	issued    time.Time
+	expires   time.Time
+}
+
+// verifier checks the tokens of one issuer.
+type verifier struct {
+	issuer Issuer
+	tokens *oidc.IDTokenVerifier
+	now    func() time.Time
+}
+
+func newVerifier(is Issuer, now func() time.Time) (*verifier, error) {
+	keys, err := newRemoteKeys(is, now)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(algorithms))
+	for i, a := range algorithms {
+		names[i] = string(a)
+	}
+	return &verifier{issuer: is, now: now, tokens: oidc.NewVerifier(is.URL, keys, &oidc.Config{
+		SkipClientIDCheck:    true, // there may be several audiences; audience checks them
+		SupportedSigningAlgs: names,
+		Now:                  now,
+	})}, nil
+}
+
+// verify checks signature, issuer, audience, times and required claims.
+func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
+	token, err := v.tokens.Verify(ctx, raw)
+	if err != nil {
+		return verified{}, explain(err)
+	}
+	var c claims
+	if err := token.Claims(&c); err != nil {
+		return verified{}, fmt.Errorf("%w: its claims cannot be read", ErrProof)
+	}
+	if token.Issuer != v.issuer.URL { // the library is lenient to one issuer
+		return verified{}, fmt.Errorf("%w: it is of another issuer", ErrProof)
+	}
+	if !slices.ContainsFunc(token.Audience, func(aud string) bool { return slices.Contains(v.issuer.Audiences, aud) }) {
+		return verified{}, fmt.Errorf("%w: it is for another audience; ask for one for %s", ErrProof, strings.Join(v.issuer.Audiences, " or "))
+	}
+	if err := c.checkTimes(v.now()); err != nil {
+		return verified{}, err
+	}
+	for name, want := range v.issuer.Require {
+		if got, ok := c.scalar(name); !ok || got != want {
+			return verified{}, fmt.Errorf("%w: its claim %q is not what this issuer's tokens must have", ErrProof, name)
+		}
+	}
+	p, err := v.principal(c)
+	return verified{principal: p, issued: token.IssuedAt, expires: token.Expiry}, err
+}
+
+// explain keeps the library's words for what the owner of the token can act on, and no others.
+func explain(err error) error {
+	var expired *oidc.TokenExpiredError
+	switch {
+	case errors.As(err, &expired):
+		return fmt.Errorf("%w: it is expired", ErrProof)
+	case errors.Is(err, ErrIssuerUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: it does not verify", ErrProof)
+}
+
+// unverifiedIssuer reads the "iss" claim, only to choose the verifier.
+func unverifiedIssuer(raw string) (string, error) {
+	parts := strings.Split(raw, ".")
+	if len(raw) > maxToken || len(parts) != 3 {
+		return "", fmt.Errorf("%w: it is not an ID token", ErrProof)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", fmt.Errorf("%w: it is not an ID token", ErrProof)
+	}
+	var c struct {
+		Issuer string `json:"iss"`
+	}
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return "", fmt.Errorf("%w: it is not an ID token", ErrProof)
+	}
+	return c.Issuer, nil
+}
+
+// claims are a token's claims, undecoded.
+type claims map[string]json.RawMessage
+
+// checkTimes demands what the library takes as optional.
+func (c claims) checkTimes(now time.Time) error {
+	exp, ok := c.time("exp")
+	if !ok || !now.Before(exp) {
+		return fmt.Errorf("%w: it has no expiry, or is expired", ErrProof)
+	}
+	for _, name := range []string{"iat", "nbf"} {
+		if _, given := c[name]; !given && name == "nbf" {
+			continue
+		}
+		at, ok := c.time(name)
+		if !ok || at.After(now.Add(leeway)) {
+			return fmt.Errorf("%w: it is not valid yet (%s)", ErrProof, name)
+		}
+	}
+	return nil
+}
+
+func (c claims) time(name string) (time.Time, bool) {
+	var seconds float64
+	if raw, ok := c[name]; !ok || json.Unmarshal(raw, &seconds) != nil || seconds <= 0 || seconds > 1<<33 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(seconds), 0), true
+}
+
+// scalar returns a string, boolean or number as text.
+func (c claims) scalar(name string) (string, bool) {
+	var v any
+	if raw, ok := c[name]; !ok || json.Unmarshal(raw, &v) != nil {
+		return "", false
+	}
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case float64:
+		return string(c[name]), true
+	}
+	return "", false
+}
+
+// list returns a claim that is a string or a list of strings; an absent one is empty.
+func (c claims) list(name string) ([]string, bool) {
+	raw, ok := c[name]
+	if !ok || string(raw) == "null" {
+		return nil, true
+	}
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return []string{one}, true
+	}
+	var many []string
+	return many, json.Unmarshal(raw, &many) == nil
+}
+
+func (v *verifier) principal(c claims) (policy.Principal, error) {
+	email, verifiedEmail := c.email()
+	name, err := v.name(c, email, verifiedEmail)
+	if err != nil {
+		return policy.Principal{}, err
+	}
+	kind, err := v.kind(c)
+	if err != nil {
+		return policy.Principal{}, err
+	}
+	groups, err := v.groups(c)
+	if err != nil {
+		return policy.Principal{}, err
+	}
+	p := policy.Principal{Kind: kind, ID: name, Name: name, Issuer: v.issuer.URL, Groups: groups}
+	if verifiedEmail {
+		p.Email = email
+	}
+	for _, claim := range v.issuer.AttributeClaims {
+		if value, ok := c.scalar(claim); ok {
+			if p.Attrs == nil {
+				p.Attrs = map[string]string{}
+			}
+			p.Attrs[claim] = value
+		}
+	}
+	return v.delegated(c, p)
+}
+
+func (c claims) email() (string, bool) {
+	email, _ := c.scalar("email")
+	flag, _ := c.scalar("email_verified")
+	return email, email != "" && flag == "true"
+}
+
+// name is the configured claim with the issuer's prefix. An e-mail address that the issuer says it did not verify is
+// nobody's name.
+func (v *verifier) name(c claims, email string, verifiedEmail bool) (string, error) {
+	claim := v.issuer.PrincipalClaim
+	if claim == "" {
+		claim = "sub"
+		if verifiedEmail {
+			claim = "email"
+		}
+	}
+	value, ok := c.scalar(claim)
+	if flag, given := c.scalar("email_verified"); claim == "email" && given && flag != "true" {
+		return "", fmt.Errorf("%w: its e-mail address is not verified", ErrProof)
+	}
+	if claim == "email" {
+		value = strings.ToLower(value)
+	}
+	name := v.issuer.NamePrefix + value
+	if !ok || value == "" || !validName(name) {
+		return "", fmt.Errorf("%w: its claim %q does not name a principal", ErrProof, claim)
+	}
+	return name, nil
+}
+
+func validName(name string) bool {
+	return len(name) <= maxName && utf8.ValidString(name) && strings.TrimSpace(name) == name && name != "" &&
+		!strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) })
+}
+
+func (v *verifier) kind(c claims) (string, error) {
+	kind := v.issuer.Kind
+	if v.issuer.KindClaim != "" {
+		if value, ok := c.scalar(v.issuer.KindClaim); ok {
+			kind = value
+		}
+	}
+	if !validKind(kind) {
+		return "", fmt.Errorf("%w: its claim %q is not person, agent, job or service", ErrProof, v.issuer.KindClaim)
+	}
+	return kind, nil
+}
+
+func (v *verifier) groups(c claims) ([]string, error) {
+	given, ok := c.list(v.issuer.GroupsClaim)
+	if !ok || len(given) > maxGroups {
+		return nil, fmt.Errorf("%w: its claim %q is not a list of groups", ErrProof, v.issuer.GroupsClaim)
+	}
+	groups := slices.Concat(v.issuer.Groups, given)
+	for _, g := range groups {
+		if !validName(g) {
+			return nil, fmt.Errorf("%w: its claim %q holds %q, which is no group", ErrProof, v.issuer.GroupsClaim, g)
+		}
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups), nil
+}
+
+// delegated reads for whom the principal acts. A token with an "act" claim (RFC 8693, section 4.1) is of an agent that
+// acts for the token's subject, whatever kind the subject is.
+func (v *verifier) delegated(c claims, p policy.Principal) (policy.Principal, error) {
+	chain, ok := c.list(v.issuer.OnBehalfOfClaim)
+	if !ok || len(chain) > maxChain || slices.ContainsFunc(chain, func(n string) bool { return !validName(n) }) {
+		return p, fmt.Errorf("%w: its claim %q is not a list of names", ErrProof, v.issuer.OnBehalfOfClaim)
+	}
+	raw, acted := c["act"]
+	if !acted {
+		p.OnBehalfOf = chain
+		return p, nil
+	}
+	var actors []string
+	for raw != nil && len(actors) < maxChain {
+		var act struct {
+			Sub string          `json:"sub"`
+			Act json.RawMessage `json:"act"`
+		}
+		if json.Unmarshal(raw, &act) != nil || !validName(v.issuer.NamePrefix+act.Sub) || act.Sub == "" {
+			return p, fmt.Errorf("%w: its claim %q names no actor", ErrProof, "act")
+		}
+		actors, raw = append(actors, v.issuer.NamePrefix+act.Sub), act.Act
+	}
+	if raw != nil {
+		return p, fmt.Errorf("%w: its claim %q is too deep", ErrProof, "act")
+	}
+	p.OnBehalfOf = slices.Concat(actors[1:], []string{p.ID}, chain)
+	if p.Email != "" && p.Email != p.ID {
+		p.OnBehalfOf = append(p.OnBehalfOf, p.Email)
+	}
+	p.Kind, p.ID, p.Name, p.Email = policy.KindAgent, actors[0], actors[0], ""
+	return p, nil
+}

@@ -1,0 +1,136 @@
+package login
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// Issuer is an OIDC issuer whose ID tokens are accepted.
+type Issuer struct {
+	// URL is compared byte for byte with the "iss" claim. https, except on loopback addresses. Required.
+	URL string `yaml:"url"`
+	// Audiences lists the accepted "aud" values, of which a token needs one. Required.
+	Audiences []string `yaml:"audiences"`
+	// PrincipalClaim names the claim that names the principal. Default: email when email_verified is true, else sub.
+	PrincipalClaim string `yaml:"principal_claim,omitempty"`
+	// NamePrefix starts the name of each of its principals, for example "ci:". Only one issuer may have none.
+	NamePrefix string `yaml:"name_prefix,omitempty"`
+	// GroupsClaim names the claim that lists the groups. Default "groups".
+	GroupsClaim string `yaml:"groups_claim,omitempty"`
+	// Groups are given to each of its principals besides.
+	Groups []string `yaml:"groups,omitempty"`
+	// Kind of its principals: person, agent, job or service. With KindClaim it is the default for tokens without that
+	// claim; one of the two is required.
+	Kind string `yaml:"kind,omitempty"`
+	// KindClaim names the claim that says the kind.
+	KindClaim string `yaml:"kind_claim,omitempty"`
+	// OnBehalfOfClaim names the claim that lists for whom the principal acts, nearest first. Default "on_behalf_of".
+	OnBehalfOfClaim string `yaml:"on_behalf_of_claim,omitempty"`
+	// AttributeClaims are copied to the principal's attributes.
+	AttributeClaims []string `yaml:"attribute_claims,omitempty"`
+	// Require lists claims that must have exactly these values.
+	Require map[string]string `yaml:"require,omitempty"`
+	// CAFile holds PEM certificates that sign the issuer's own. Default: the system's.
+	CAFile string `yaml:"ca_file,omitempty"`
+}
+
+// reserved starts the names of Writ's own principals.
+const reserved = "writ:"
+
+// complete fills in defaults and refuses what is missing or unsafe.
+func (is Issuer) complete() (Issuer, error) {
+	if is.GroupsClaim == "" {
+		is.GroupsClaim = "groups"
+	}
+	if is.OnBehalfOfClaim == "" {
+		is.OnBehalfOfClaim = "on_behalf_of"
+	}
+	switch {
+	case len(is.Audiences) == 0 || slices.Contains(is.Audiences, ""):
+		return is, fmt.Errorf("issuer %q: audiences: name at least one", is.URL)
+	case is.Kind == "" && is.KindClaim == "":
+		return is, fmt.Errorf("issuer %q: kind: say person, agent, job or service, or name a kind_claim", is.URL)
+	case is.Kind != "" && !validKind(is.Kind):
+		return is, fmt.Errorf("issuer %q: kind: %q is not person, agent, job or service", is.URL, is.Kind)
+	case strings.HasPrefix(is.NamePrefix, reserved) || strings.HasPrefix(reserved, is.NamePrefix) && is.NamePrefix != "":
+		return is, fmt.Errorf("issuer %q: name_prefix: %q is kept for Writ's own principals", is.URL, is.NamePrefix)
+	}
+	return is, is.checkURL()
+}
+
+func (is Issuer) checkURL() error {
+	u, err := url.Parse(is.URL)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("issuer %q: url: not an issuer's address; use one such as https://login.example.com", is.URL)
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		return fmt.Errorf("issuer %q: url: must be https", is.URL)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() || host == "localhost"
+}
+
+func validKind(kind string) bool {
+	return kind == policy.KindPerson || kind == policy.KindAgent || kind == policy.KindJob || kind == policy.KindService
+}
+
+// roots returns the certificates of CAFile, or nil for the system's.
+func (is Issuer) roots() (*x509.CertPool, error) {
+	if is.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(is.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("issuer %q: ca_file: %w", is.URL, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("issuer %q: ca_file: %s holds no certificate", is.URL, is.CAFile)
+	}
+	return pool, nil
+}
+
+// checkIssuers refuses issuers that could give two principals one name.
+func checkIssuers(issuers []Issuer) error {
+	for i, a := range issuers {
+		for _, b := range issuers[:i] {
+			switch {
+			case a.URL == b.URL:
+				return fmt.Errorf("issuer %q: url: configured twice", a.URL)
+			case a.NamePrefix == b.NamePrefix:
+				return fmt.Errorf("issuers %q and %q: name_prefix: both have %q, so that their principals could share names", b.URL, a.URL, a.NamePrefix)
+			case a.NamePrefix != "" && b.NamePrefix != "" &&
+				(strings.HasPrefix(a.NamePrefix, b.NamePrefix) || strings.HasPrefix(b.NamePrefix, a.NamePrefix)):
+				return fmt.Errorf("issuers %q and %q: name_prefix: one begins with the other", b.URL, a.URL)
+			}
+		}
+	}
+	return nil
+}
+
+var errForeignName = errors.New("the name belongs to another issuer")
+
+// checkName refuses a name of this issuer that begins like another's.
+func checkName(name string, is Issuer, all []Issuer) error {
+	if strings.HasPrefix(name, reserved) {
+		return errForeignName
+	}
+	for _, other := range all {
+		if other.URL != is.URL && other.NamePrefix != "" && strings.HasPrefix(name, other.NamePrefix) {
+			return errForeignName
+		}
+	}
+	return nil
+}

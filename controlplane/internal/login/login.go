@@ -1,0 +1,314 @@
+// Package login says who is asking: it verifies ID tokens of the configured issuers, keeps login tokens (only their
+// hashes), offers the one-time admin token of a first start, and remembers the newest groups of everybody who came.
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/writhq/writ/controlplane/internal/locks"
+	"github.com/writhq/writ/controlplane/internal/store"
+	"github.com/writhq/writ/pkg/policy"
+	"github.com/writhq/writ/pkg/token"
+)
+
+// What callers branch on. Their texts are for people.
+var (
+	// ErrUnauthenticated is a call without a valid token.
+	ErrUnauthenticated = errors.New("sign in first")
+	// ErrProof is a proof of identity that is refused.
+	ErrProof = errors.New("the proof of identity is refused")
+	// ErrIssuerUnavailable is an issuer whose keys cannot be fetched now.
+	ErrIssuerUnavailable = errors.New("the identity provider cannot be reached")
+)
+
+// Lifetime is how long a login token is valid.
+const Lifetime = 12 * time.Hour
+
+// Role is what a caller may do in the control plane.
+type Role string
+
+// The roles. Everybody who is signed in is a member.
+const (
+	Member  Role = "member"
+	Admin   Role = "admin"
+	Auditor Role = "auditor"
+)
+
+// RoleGroups says which groups have which role. Nobody has a role by default.
+type RoleGroups struct {
+	Admin   []string `yaml:"admin"`
+	Auditor []string `yaml:"auditor"`
+}
+
+// Caller is who makes a call.
+type Caller struct {
+	Principal policy.Principal
+	Roles     []Role
+	Expires   time.Time
+	login     string // key of its login, when it came with a login token
+}
+
+// Is reports whether the caller has one of the roles.
+func (c Caller) Is(roles ...Role) bool {
+	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(c.Roles, r) })
+}
+
+// Config is what the logins need. All but Issuers, Roles and Logger is required.
+type Config struct {
+	Store   *store.Store
+	Locks   *locks.Locks
+	Issuers []Issuer
+	Roles   RoleGroups
+	Now     func() time.Time
+	Logger  hclog.Logger // nil discards
+}
+
+// Logins signs principals in. It is safe for concurrent use.
+type Logins struct {
+	cfg       Config
+	issuers   []Issuer
+	verifiers map[string]*verifier // by issuer URL, byte for byte
+	rows      *store.Collection[loginRow]
+	people    *store.Collection[personRow]
+	admin     *store.Collection[adminRow]
+}
+
+// loginRow is a login token at rest, under its hash.
+type loginRow struct {
+	Principal policy.Principal `json:"principal"`
+	Issued    time.Time        `json:"issued"` // the proof
+	Expires   time.Time        `json:"expires"`
+	Local     bool             `json:"local,omitempty"` // it came by the admin token
+}
+
+// personRow is what the newest proof of a principal said.
+type personRow struct {
+	Principal policy.Principal `json:"principal"`
+	Issued    time.Time        `json:"issued"`
+}
+
+// New checks the issuers and returns the logins kept in cfg.Store. It contacts no issuer.
+func New(cfg Config) (*Logins, error) {
+	if cfg.Store == nil || cfg.Locks == nil || cfg.Now == nil {
+		return nil, errors.New("login: store, locks and clock are required")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	l := &Logins{
+		cfg: cfg, verifiers: map[string]*verifier{},
+		rows:   store.Define[loginRow](cfg.Store, "logins"),
+		people: store.Define[personRow](cfg.Store, "principals"),
+		admin:  store.Define[adminRow](cfg.Store, "admin-token"),
+	}
+	for _, is := range cfg.Issuers {
+		is, err := is.complete()
+		if err != nil {
+			return nil, err
+		}
+		l.issuers = append(l.issuers, is)
+		if l.verifiers[is.URL], err = newVerifier(is, cfg.Now); err != nil {
+			return nil, err
+		}
+	}
+	return l, checkIssuers(l.issuers)
+}
+
+// SignIn is a new login.
+type SignIn struct {
+	Token  token.Secret
+	Caller Caller
+}
+
+// WithIDToken exchanges an ID token for a login token.
+func (l *Logins) WithIDToken(ctx context.Context, raw string) (SignIn, error) {
+	v, err := l.verifyIDToken(ctx, raw)
+	if err != nil {
+		return SignIn{}, err
+	}
+	return l.signIn(ctx, v, false, func(*store.Tx) error { return nil })
+}
+
+func (l *Logins) verifyIDToken(ctx context.Context, raw string) (verified, error) {
+	issuer, err := unverifiedIssuer(raw)
+	if err != nil {
+		return verified{}, err
+	}
+	ver, ok := l.verifiers[issuer]
+	if !ok {
+		return verified{}, fmt.Errorf("%w: its issuer is not configured here", ErrProof)
+	}
+	v, err := ver.verify(ctx, raw)
+	if err != nil {
+		return verified{}, err
+	}
+	if err := checkName(v.principal.ID, ver.issuer, l.issuers); err != nil {
+		return verified{}, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	return v, nil
+}
+
+// signIn makes a login, in one transaction with what else belongs to it.
+func (l *Logins) signIn(ctx context.Context, v verified, local bool, also func(*store.Tx) error) (SignIn, error) {
+	secret := token.NewSecret(token.LoginSecret)
+	row := loginRow{Principal: v.principal, Issued: v.issued, Expires: l.cfg.Now().Add(Lifetime).UTC(), Local: local}
+	lease, err := l.cfg.Store.Lease(ctx, Lifetime)
+	if err != nil {
+		return SignIn{}, err
+	}
+	caller := l.caller(row, secret.Hash().String())
+	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := errors.Join(also(tx), l.checkLocks(tx, v.principal)); err != nil {
+			return err
+		}
+		if !local {
+			if _, err := l.remember(tx, v); err != nil {
+				return err
+			}
+		}
+		if !local && caller.Is(Admin) {
+			if err := l.closeAdminToken(tx); err != nil {
+				return err
+			}
+		}
+		return l.rows.In(tx).Create(caller.login, row, store.WithLease(lease.ID()))
+	})
+	if err != nil {
+		return SignIn{}, err
+	}
+	return SignIn{Token: secret, Caller: caller}, nil
+}
+
+func (l *Logins) checkLocks(tx *store.Tx, p policy.Principal) error {
+	return l.cfg.Locks.CheckIn(tx, locks.Subject{Principals: append([]string{p.ID}, p.OnBehalfOf...)})
+}
+
+// remember keeps the groups of the newest proof and returns the principal as the newest proof describes it: an older
+// token does not bring back what its owner has lost since.
+func (l *Logins) remember(tx *store.Tx, v verified) (policy.Principal, error) {
+	key := store.Key(v.principal.ID)
+	e, err := l.people.In(tx).Get(key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return v.principal, err
+	}
+	if known := err == nil; known && e.Value.Issued.After(v.issued) && e.Value.Principal.Issuer == v.principal.Issuer {
+		v.principal.Groups = common(v.principal.Groups, e.Value.Principal.Groups)
+		return v.principal, nil
+	} else if known && !v.issued.After(e.Value.Issued) && samePrincipal(e.Value.Principal, v.principal) {
+		return v.principal, nil
+	}
+	return v.principal, l.people.In(tx).Put(key, personRow{Principal: v.principal, Issued: v.issued})
+}
+
+func samePrincipal(a, b policy.Principal) bool {
+	return a.Issuer == b.Issuer && a.Kind == b.Kind && a.Email == b.Email && slices.Equal(a.Groups, b.Groups) &&
+		slices.Equal(a.OnBehalfOf, b.OnBehalfOf)
+}
+
+func common(a, b []string) []string {
+	var both []string
+	for _, g := range a {
+		if slices.Contains(b, g) {
+			both = append(both, g)
+		}
+	}
+	return both
+}
+
+// PrincipalIn returns what the newest proof of that principal said; ok is false when there was none.
+func (l *Logins) PrincipalIn(tx *store.Tx, name string) (p policy.Principal, ok bool, err error) {
+	e, err := l.people.In(tx).Get(store.Key(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return policy.Principal{}, false, nil
+	}
+	return e.Value.Principal, err == nil, err
+}
+
+// Identify says who carries a bearer token, which is a login token or an ID token of a configured issuer.
+func (l *Logins) Identify(ctx context.Context, bearer string) (Caller, error) {
+	if bearer == "" {
+		return Caller{}, ErrUnauthenticated
+	}
+	if secret, err := token.ParseSecret(token.LoginSecret, bearer); err == nil {
+		return l.byLogin(ctx, secret)
+	}
+	v, err := l.verifyIDToken(ctx, bearer)
+	if errors.Is(err, ErrIssuerUnavailable) {
+		return Caller{}, err
+	}
+	if err != nil {
+		return Caller{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+	}
+	row := loginRow{Principal: v.principal, Expires: v.expires}
+	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := l.checkLocks(tx, v.principal); err != nil {
+			return err
+		}
+		row.Principal, err = l.remember(tx, v)
+		return err
+	})
+	return l.caller(row, ""), err
+}
+
+func (l *Logins) byLogin(ctx context.Context, secret token.Secret) (Caller, error) {
+	key := secret.Hash().String()
+	var row loginRow
+	err := l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		e, err := l.rows.In(tx).Get(key)
+		if err != nil {
+			return err
+		}
+		if row = e.Value; row.Local {
+			return l.checkLocks(tx, row.Principal)
+		}
+		newest, known, err := l.PrincipalIn(tx, row.Principal.ID)
+		if err == nil && known && newest.Issuer == row.Principal.Issuer {
+			row.Principal.Groups = common(row.Principal.Groups, newest.Groups)
+		}
+		return errors.Join(err, l.checkLocks(tx, row.Principal))
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && !l.cfg.Now().Before(row.Expires) {
+		return Caller{}, fmt.Errorf("%w: the login has ended", ErrUnauthenticated)
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	return l.caller(row, key), nil
+}
+
+// caller adds the roles that the configuration gives the principal's groups. Who acts for somebody else is a member and
+// nothing more.
+func (l *Logins) caller(row loginRow, key string) Caller {
+	c := Caller{Principal: row.Principal, Roles: []Role{Member}, Expires: row.Expires, login: key}
+	if row.Local {
+		c.Roles = append(c.Roles, Admin)
+		return c
+	}
+	if len(row.Principal.OnBehalfOf) > 0 {
+		return c
+	}
+	if len(common(l.cfg.Roles.Admin, row.Principal.Groups)) > 0 {
+		c.Roles = append(c.Roles, Admin)
+	}
+	if len(common(l.cfg.Roles.Auditor, row.Principal.Groups)) > 0 {
+		c.Roles = append(c.Roles, Auditor)
+	}
+	return c
+}
+
+// Logout ends the login that the caller came with. An ID token has none.
+func (l *Logins) Logout(ctx context.Context, c Caller) error {
+	if c.login == "" {
+		return nil
+	}
+	if _, err := l.rows.Delete(ctx, c.login); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return nil
+}
