@@ -13,29 +13,31 @@ type DataRow struct {
 	count  int
 }
 
+// null is the size that stands for NULL.
+const null = ^uint32(0)
+
 // Decode checks a frame's body in full.
 func (m *DataRow) Decode(body []byte) error {
 	*m = DataRow{}
 	if len(body) < 2 {
 		return malformed("DataRow", "body too short")
 	}
-	n := int(binary.BigEndian.Uint16(body))
-	rest := body[2:]
+	n, at := int(binary.BigEndian.Uint16(body)), 2
 	for range n {
-		if len(rest) < 4 {
+		if len(body)-at < 4 {
 			return malformed("DataRow", "body too short")
 		}
-		size := int32(binary.BigEndian.Uint32(rest))
-		rest = rest[4:]
-		if size == -1 {
+		size := binary.BigEndian.Uint32(body[at:])
+		at += 4
+		if size == null {
 			continue
 		}
-		if size < 0 || int(size) > len(rest) {
+		if uint64(size) > uint64(len(body)-at) {
 			return malformed("DataRow", "value exceeds the body")
 		}
-		rest = rest[size:]
+		at += int(size)
 	}
-	if len(rest) > 0 {
+	if at != len(body) {
 		return malformed("DataRow", "trailing bytes")
 	}
 	m.values, m.count = body[2:], n
@@ -61,6 +63,55 @@ func (m *DataRow) Values() iter.Seq2[int, []byte] {
 			}
 		}
 	}
+}
+
+// RowWalker reads a row's values in one pass, checking as it goes. What it gave is
+// worth nothing until [RowWalker.Err] is nil at the end.
+type RowWalker struct {
+	rest []byte
+	left int // values to come; negative when the count itself is missing
+}
+
+// WalkRow starts at a DataRow frame's body, which the values alias.
+func WalkRow(body []byte) RowWalker {
+	if len(body) < 2 {
+		return RowWalker{left: -1}
+	}
+	return RowWalker{rest: body[2:], left: int(binary.BigEndian.Uint16(body))}
+}
+
+// Len returns how many values are to come, as the row claims.
+func (w *RowWalker) Len() int { return max(w.left, 0) }
+
+// Next returns the next value, nil for NULL, or false at the end or at what is
+// wrong.
+func (w *RowWalker) Next() (value []byte, ok bool) {
+	rest := w.rest
+	if w.left <= 0 || len(rest) < 4 {
+		return nil, false
+	}
+	size := binary.BigEndian.Uint32(rest)
+	rest = rest[4:]
+	if uint64(size) <= uint64(len(rest)) {
+		value, w.rest = rest[:size:size], rest[size:]
+	} else if size == null {
+		w.rest = rest
+	} else {
+		return nil, false
+	}
+	w.left--
+	return value, true
+}
+
+// Err says what is wrong with the row, once [RowWalker.Next] has returned false.
+func (w *RowWalker) Err() error {
+	switch {
+	case w.left != 0:
+		return malformed("DataRow", "body too short")
+	case len(w.rest) > 0:
+		return malformed("DataRow", "trailing bytes")
+	}
+	return nil
 }
 
 // RowBuilder appends one DataRow frame value by value. It starts with

@@ -78,28 +78,61 @@ func (m *NoticeResponse) Append(dst []byte) ([]byte, error) {
 	return m.Diagnostic.append(dst, TypeNoticeResponse, "NoticeResponse")
 }
 
-// texts returns the fields that are strings, by code. The order is the server's.
-func (d *Diagnostic) texts() [15]textField {
-	return [...]textField{
-		{'S', &d.LocalSeverity}, {'V', (*string)(&d.Severity)}, {'C', (*string)(&d.Code)},
-		{'M', &d.Message}, {'D', &d.Detail}, {'H', &d.Hint}, {'q', &d.InternalQuery},
-		{'W', &d.Where}, {'s', &d.Schema}, {'t', &d.Table}, {'c', &d.Column},
-		{'d', &d.DataType}, {'n', &d.Constraint}, {'F', &d.File}, {'R', &d.Routine},
+// textFields and numberFields are the known field codes; the texts are in the
+// server's order.
+const (
+	textFields   = "SVCMDHqWsctdnFR"
+	numberFields = "PpL"
+)
+
+// text returns where the text of this code is kept, or nil.
+func (d *Diagnostic) text(code byte) *string {
+	switch code {
+	case 'S':
+		return &d.LocalSeverity
+	case 'V':
+		return (*string)(&d.Severity)
+	case 'C':
+		return (*string)(&d.Code)
+	case 'M':
+		return &d.Message
+	case 'D':
+		return &d.Detail
+	case 'H':
+		return &d.Hint
+	case 'q':
+		return &d.InternalQuery
+	case 'W':
+		return &d.Where
+	case 's':
+		return &d.Schema
+	case 't':
+		return &d.Table
+	case 'c':
+		return &d.Column
+	case 'd':
+		return &d.DataType
+	case 'n':
+		return &d.Constraint
+	case 'F':
+		return &d.File
+	case 'R':
+		return &d.Routine
 	}
+	return nil
 }
 
-type textField struct {
-	code  byte
-	value *string
-}
-
-func (d *Diagnostic) numbers() [3]numberField {
-	return [...]numberField{{'P', &d.Position}, {'p', &d.InternalPosition}, {'L', &d.Line}}
-}
-
-type numberField struct {
-	code  byte
-	value *int
+// number returns where the number of this code is kept, or nil.
+func (d *Diagnostic) number(code byte) *int {
+	switch code {
+	case 'P':
+		return &d.Position
+	case 'p':
+		return &d.InternalPosition
+	case 'L':
+		return &d.Line
+	}
+	return nil
 }
 
 func (d *Diagnostic) decode(body []byte, message string) error {
@@ -126,18 +159,14 @@ func (d *Diagnostic) decode(body []byte, message string) error {
 }
 
 func (d *Diagnostic) set(code byte, value string) bool {
-	for _, f := range d.texts() {
-		if f.code == code {
-			*f.value = value
-			return true
-		}
+	if text := d.text(code); text != nil {
+		*text = value
+		return true
 	}
-	for _, f := range d.numbers() {
-		if f.code == code {
-			n, err := strconv.ParseUint(value, 10, 31)
-			*f.value = int(n)
-			return err == nil
-		}
+	if number := d.number(code); number != nil {
+		n, err := strconv.ParseUint(value, 10, 31)
+		*number = int(n)
+		return err == nil
 	}
 	d.Unknown = append(d.Unknown, DiagnosticField{Code: code, Value: value})
 	return true
@@ -152,17 +181,19 @@ func (d *Diagnostic) append(dst []byte, typ byte, message string) ([]byte, error
 		out.LocalSeverity = string(out.Severity)
 	}
 	e := begin(dst, typ, message)
-	for _, f := range out.texts() {
-		e.field(f.code, *f.value)
+	for i := range len(textFields) {
+		if value := *out.text(textFields[i]); value != "" {
+			e.field(textFields[i], value)
+		}
 	}
-	for _, f := range out.numbers() {
-		if *f.value > 0 {
-			e.field(f.code, strconv.Itoa(*f.value))
+	for i := range len(numberFields) {
+		if n := *out.number(numberFields[i]); n > 0 {
+			e.field(numberFields[i], strconv.Itoa(n))
 		}
 	}
 	for _, f := range out.Unknown {
-		if f.Code == 0 {
-			e.bad = "field without a code"
+		if f.Code == 0 || out.text(f.Code) != nil || out.number(f.Code) != nil {
+			e.bad = "an unknown field has a known code"
 		}
 		e.field(f.Code, f.Value)
 	}
@@ -171,9 +202,6 @@ func (d *Diagnostic) append(dst []byte, typ byte, message string) ([]byte, error
 }
 
 func (e *encoder) field(code byte, value string) {
-	if value == "" {
-		return
-	}
 	e.uint8(code)
 	e.string(value)
 }
