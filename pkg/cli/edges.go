@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/writhq/writ/pkg/cli/internal/output"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type edgesCmd struct {
+	Join   edgesJoinCmd   `cmd:"" help:"Make a one-time token with which one edge enrols."`
+	List   edgesListCmd   `cmd:"" help:"List edges."`
+	Remove edgesRemoveCmd `cmd:"" help:"Refuse an edge from now on and end its sessions."`
+}
+
+type edgesJoinCmd struct {
+	Edge string        `arg:"" name:"name" help:"The edge's name, to which resources refer."`
+	Name []string      `name:"name" placeholder:"DNS|IP" required:"" help:"Name or address at which clients reach it; repeat it for more."`
+	TTL  time.Duration `name:"ttl" placeholder:"1h" help:"How long the token is good, 24h at most. Default: 1h."`
+}
+
+// Help is shown below the usage.
+func (edgesJoinCmd) Help() string {
+	return examples("writ edges join edge-a --name edge-a.vpc.example --name 10.0.0.9")
+}
+
+// Run makes a join token and says how to start the edge with it.
+func (c *edgesJoinCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	req := &accessv1.CreateJoinTokenRequest{Edge: c.Edge, Names: c.Name}
+	if c.TTL != 0 {
+		req.Ttl = durationpb.New(c.TTL)
+	}
+	resp, err := clients.Edges.CreateJoinToken(ctx, req)
+	if err != nil {
+		return err
+	}
+	return a.show(resp, func() error {
+		err := a.out.Fields(
+			output.Field{Name: "token", Value: resp.GetToken()},
+			output.Field{Name: "pin", Value: resp.GetPin()},
+			output.Field{Name: "control plane", Value: resp.GetAddress()},
+			output.Field{Name: "expires", Value: output.Moment(a.env.Now(), resp.GetExpiresAt())},
+		)
+		if err != nil {
+			return err
+		}
+		return a.out.Printf("\nOn the edge's machine, once, before %s:\n\n  WRIT_JOIN_TOKEN=%s writ-edge --name %s --control-plane %s --pin %s",
+			output.Time(resp.GetExpiresAt()), quote(resp.GetToken()), quote(c.Edge), quote(resp.GetAddress()), quote(resp.GetPin()))
+	})
+}
+
+// quote makes s one word of a shell command line.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@+=,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+type edgesListCmd struct{}
+
+// Help is shown below the usage.
+func (edgesListCmd) Help() string { return examples("writ edges list") }
+
+// Run lists edges.
+func (edgesListCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Edges.ListEdges(ctx, &accessv1.ListEdgesRequest{})
+	if err != nil {
+		return err
+	}
+	return a.show(resp, func() error {
+		t := output.NewTable("NAME", "STATE", "REVISION", "VERSION", "ENDPOINTS~", "SEEN")
+		for _, e := range resp.GetEdges() {
+			t.Add(e.GetName(), edgeState(e), strconv.FormatUint(e.GetRevision(), 10), e.GetVersion(),
+				strings.Join(e.GetEndpoints(), ", "), output.Relative(a.env.Now(), e.GetSeenAt()))
+		}
+		return a.out.Table("", t, "no edges")
+	})
+}
+
+func edgeState(e *accessv1.Edge) string {
+	switch {
+	case e.GetRemoved():
+		return "removed"
+	case e.GetConnected():
+		return "connected"
+	}
+	return "away"
+}
+
+type edgesRemoveCmd struct {
+	Name string `arg:"" help:"The edge's name."`
+}
+
+// Help is shown below the usage.
+func (edgesRemoveCmd) Help() string { return examples("writ edges remove edge-a") }
+
+// Run removes an edge.
+func (c *edgesRemoveCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Edges.RemoveEdge(ctx, &accessv1.RemoveEdgeRequest{Name: c.Name})
+	if err != nil {
+		return err
+	}
+	return a.say(resp, "removed %s", c.Name)
+}

@@ -1,0 +1,118 @@
+package manifest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `kind: postgres
+name: orders-db
+labels: {env: prod}
+edges: [edge-a]
+endpoint: 10.0.0.5:5432
+database: orders
+tls: {mode: verify-ca, ca_file: ./ca.pem}
+credential:
+  static: {user: app, password_file: ./pw}
+classes:
+  pii: [public.customers.email, public.customers.phone]
+detectors: [none]
+---
+kind: postgres
+name: shop-db
+endpoint: shop:5432
+database: shop
+credential:
+  dynamic: {admin_user: adm, admin_password_env: ADM, member_of: [app_rw], connection_limit: 2}
+`
+
+func source(t testing.TB) Source {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ca.pem": "PEM", "pw": "s3cret\n", "empty": "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Source{Name: "r.yaml", Dir: dir, Getenv: func(n string) string {
+		return map[string]string{"ADM": "adm-pw"}[n]
+	}}
+}
+
+func TestParse(t *testing.T) {
+	got, err := Parse([]byte(good), source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 {
+		t.Fatalf("got %d resources, want 2", len(got))
+	}
+	orders := got[0].GetPostgres()
+	if pw := orders.Credential.GetStatic().Password; pw != "s3cret" {
+		t.Errorf("password %q", pw)
+	}
+	if orders.Tls.CaPem != "PEM" || len(orders.Classes["pii"].Columns) != 2 || got[0].Labels["env"] != "prod" {
+		t.Errorf("got %v", got[0])
+	}
+	dynamic := got[1].GetPostgres().Credential.GetDynamic()
+	if dynamic.AdminPassword != "adm-pw" || dynamic.ConnectionLimit != 2 || dynamic.MemberOf[0] != "app_rw" {
+		t.Errorf("got %v", dynamic)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	const head = "kind: postgres\nname: a\nendpoint: h:1\ndatabase: d\n"
+	const cred = "credential:\n  rds_iam: {user: u, region: r}\n"
+	for name, c := range map[string]struct{ text, want, hint string }{
+		"unknown key":         {head + cred + "endpont: x\n", `r.yaml:7:1: unknown key "endpont"`, ""},
+		"nested unknown key":  {head + "tls: {mod: x}\n" + cred, `unknown key "mod"`, ""},
+		"repeated key":        {head + "name: b\n" + cred, "r.yaml:5:1:", ""},
+		"inline password":     {head + "credential:\n  static: {user: a, password: hunter2}\n", "does not belong in a manifest", "password_file"},
+		"inline admin":        {head + "credential:\n  dynamic:\n    admin_password: hunter2\n", "r.yaml:7:5:", "admin_password_env"},
+		"no credential":       {head, "exactly one of", ""},
+		"two credentials":     {head + cred + "  dynamic: {admin_user: a, admin_password_env: ADM}\n", "exactly one of", ""},
+		"two passwords":       {head + "credential:\n  static: {user: a, password_file: pw, password_env: ADM}\n", "needs one of", ""},
+		"empty password file": {head + "credential:\n  static: {user: a, password_file: empty}\n", "is empty", ""},
+		"unset variable":      {head + "credential:\n  static: {user: a, password_env: NOPE}\n", "NOPE is not set", ""},
+		"missing file":        {head + "credential:\n  static: {user: a, password_file: nope}\n", "no such file", ""},
+		"no kind":             {"name: a\n", "no kind", ""},
+		"unknown kind":        {"kind: oracle\n", `unknown kind "oracle"`, ""},
+		"no name":             {"kind: postgres\n", "no name", ""},
+		"bad tls mode":        {head + "tls: {mode: prefer}\n" + cred, `unknown mode "prefer"`, ""},
+		"twice":               {head + cred + "---\n" + head + cred, "there twice", ""},
+		"nothing":             {"# nothing\n", "no resources", ""},
+		"syntax":              {"kind: [postgres\n", "r.yaml:1", ""},
+		"not a mapping":       {"- a\n- b\n", "r.yaml:1", ""},
+		"alias":               {head + cred + "labels: &l {a: b}\n", "r.yaml:7:9: anchors", ""},
+		"deep":                {"kind: " + strings.Repeat("[", 100), "nested too deeply", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text), source(t))
+			e, ok := errors.AsType[*Error](err)
+			if !ok || !errors.Is(err, ErrManifest) {
+				t.Fatalf("got %v, want a manifest error", err)
+			}
+			if !strings.Contains(e.Error(), c.want) || !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("got %q with hint %q, want %q with hint %q", e, e.Hint, c.want, c.hint)
+			}
+			if strings.Contains(e.Error()+e.Hint, "hunter2") {
+				t.Errorf("the error tells the password: %v", e)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Add("kind: postgres\n---\n...\n")
+	f.Add("a: &a [*a]\n")
+	src := source(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := Parse([]byte(text), src)
+		if (err == nil) != (len(got) > 0) {
+			t.Fatalf("%d resources and error %v", len(got), err)
+		}
+	})
+}

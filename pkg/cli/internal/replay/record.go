@@ -1,0 +1,94 @@
+// Package replay shows a session's recording: each record as it is, at the pace of the session.
+package replay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ErrRecord is a record that is not the JSON of pkg/audit.
+var ErrRecord = errors.New("unreadable record")
+
+// record is what is shown of pkg/audit's JSON form. Fields not named here are for other readers.
+type record struct {
+	Time          time.Time `json:"time"`
+	Kind          string    `json:"kind"`
+	Edge          string    `json:"edge"`
+	Principal     string    `json:"principal"`
+	Resource      string    `json:"resource"`
+	ClientAddr    string    `json:"client_addr"`
+	Protocol      string    `json:"protocol"`
+	Application   string    `json:"application"`
+	Statement     string    `json:"statement"`
+	Params        []value   `json:"params"`
+	Decision      string    `json:"decision"`
+	PolicyIDs     []string  `json:"policy_ids"`
+	Revision      uint64    `json:"revision"`
+	Reason        string    `json:"reason"`
+	HoldID        string    `json:"hold_id"`
+	MaskedColumns []string  `json:"masked_columns"`
+	RowCount      int64     `json:"row_count"`
+	Duration      string    `json:"duration"`
+	CommandTag    string    `json:"command_tag"`
+	ErrorCode     string    `json:"error_code"`
+	ErrorMessage  string    `json:"error_message"`
+	Columns       []string  `json:"columns"`
+	Rows          [][]value `json:"rows"`
+	Attrs         []attr    `json:"attrs"`
+	Trimmed       bool      `json:"trimmed"`
+}
+
+type attr struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// value is a field of a row or a parameter, in the form in which it is shown.
+type value string
+
+// UnmarshalJSON takes null, a string, or {"base64": "..."}.
+func (v *value) UnmarshalJSON(raw []byte) error {
+	var text *string
+	if err := json.Unmarshal(raw, &text); err == nil {
+		*v = "NULL"
+		if text != nil {
+			*v = value(*text)
+		}
+		return nil
+	}
+	var binary struct {
+		Base64 *string `json:"base64"`
+	}
+	if err := json.Unmarshal(raw, &binary); err != nil || binary.Base64 == nil {
+		return ErrRecord
+	}
+	*v = value("base64:" + *binary.Base64)
+	return nil
+}
+
+func parse(raw []byte) (record, error) {
+	var r record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return record{}, fmt.Errorf("%w: not JSON of the known form", ErrRecord)
+	}
+	if r.Kind == "" {
+		return record{}, fmt.Errorf("%w: no kind", ErrRecord)
+	}
+	return r, nil
+}
+
+// Summary is one line on a record: its decision, its reason and its details; "" for one that cannot be read.
+func Summary(raw []byte) string {
+	r, err := parse(raw)
+	if err != nil {
+		return ""
+	}
+	parts := []string{}
+	for _, a := range r.Attrs {
+		parts = append(parts, a.Name+"="+a.Value)
+	}
+	return words(strings.TrimSpace(r.Decision+" "+strings.Join(parts, " ")), "because", r.Reason)
+}

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/writhq/writ/pkg/cli/internal/output"
+	"github.com/writhq/writ/pkg/cli/internal/replay"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type sessionsCmd struct {
+	List   sessionsListCmd   `cmd:"" help:"List live sessions."`
+	Show   sessionsShowCmd   `cmd:"" help:"Show one session."`
+	Watch  sessionsWatchCmd  `cmd:"" help:"Follow a live session."`
+	Replay sessionsReplayCmd `cmd:"" help:"Replay a session's recording."`
+	Kill   sessionsKillCmd   `cmd:"" help:"End a live session now."`
+}
+
+type sessionsListCmd struct {
+	All       bool   `help:"Also those that ended."`
+	Principal string `help:"Only this principal's."`
+	Resource  string `help:"Only those on this resource."`
+	Limit     int32  `help:"At most so many, 1000 being the most. Default: 100."`
+}
+
+// Help is shown below the usage.
+func (sessionsListCmd) Help() string {
+	return examples("writ sessions list", "writ sessions list --all --resource orders-db -o json")
+}
+
+// Run lists sessions.
+func (c *sessionsListCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Sessions.ListSessions(ctx, &accessv1.ListSessionsRequest{
+		All: c.All, Principal: c.Principal, Resource: c.Resource, Limit: c.Limit,
+	})
+	if err != nil {
+		return err
+	}
+	return a.show(resp, func() error {
+		t := output.NewTable("ID", "WHO~", "RESOURCE", "EDGE", "CLIENT~", "STARTED", "STATE~")
+		for _, s := range resp.GetSessions() {
+			t.Add(s.GetId(), who(s.GetPrincipal()), s.GetResource(), s.GetEdge(), s.GetApplication(),
+				output.Relative(a.env.Now(), s.GetStartedAt()), sessionState(s))
+		}
+		return a.out.Table("", t, "no sessions")
+	})
+}
+
+func sessionState(s *accessv1.Session) string {
+	switch {
+	case s.GetLive():
+		return "live"
+	case s.GetEndReason() != "":
+		return "ended: " + s.GetEndReason()
+	}
+	return "ended"
+}
+
+type sessionsShowCmd struct {
+	ID string `arg:"" help:"The session's id."`
+}
+
+// Help is shown below the usage.
+func (sessionsShowCmd) Help() string { return examples("writ sessions show sess-01K...") }
+
+// Run shows one session.
+func (c *sessionsShowCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Sessions.GetSession(ctx, &accessv1.GetSessionRequest{Id: c.ID})
+	if err != nil {
+		return err
+	}
+	return a.show(resp.GetSession(), func() error { return a.out.Fields(a.sessionFields(resp.GetSession())...) })
+}
+
+func (a *app) sessionFields(s *accessv1.Session) []output.Field {
+	now := a.env.Now()
+	fields := append([]output.Field{{Name: "session", Value: s.GetId()}}, principalFields(s.GetPrincipal())...)
+	return append(fields, []output.Field{
+		{Name: "resource", Value: s.GetResource()},
+		{Name: "edge", Value: s.GetEdge()},
+		{Name: "grant", Value: s.GetGrant()},
+		{Name: "intent", Value: s.GetIntent()},
+		{Name: "protocol", Value: s.GetProtocol()},
+		{Name: "client", Value: s.GetClientAddr()},
+		{Name: "application", Value: s.GetApplication()},
+		{Name: "state", Value: sessionState(s)},
+		{Name: "started", Value: output.Moment(now, s.GetStartedAt())},
+		{Name: "ended", Value: output.Moment(now, s.GetEndedAt())},
+	}...)
+}
+
+type sessionsWatchCmd struct {
+	ID string `arg:"" help:"The session's id."`
+}
+
+// Help is shown below the usage.
+func (sessionsWatchCmd) Help() string { return examples("writ sessions watch sess-01K...") }
+
+// Run follows a session until it ends or the person has seen enough.
+func (c *sessionsWatchCmd) Run(ctx context.Context, a *app) error {
+	err := a.play(ctx, &accessv1.ReplaySessionRequest{Id: c.ID, Follow: true}, 0)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+type sessionsReplayCmd struct {
+	ID      string  `arg:"" help:"The session's id."`
+	Speed   float64 `default:"1" xor:"pace" help:"How much faster than the session was."`
+	NoDelay bool    `xor:"pace" help:"Do not wait between records."`
+}
+
+// Help is shown below the usage.
+func (sessionsReplayCmd) Help() string {
+	return "Shows each statement with its decision, its masked rows as far as they were recorded, and its outcome. " +
+		"Pauses are at most 3 s. With -o json the records come one per line and without pauses.\n\n" +
+		examples("writ sessions replay sess-01K... --speed 4", "writ sessions replay sess-01K... --no-delay")
+}
+
+// Run replays a session.
+func (c *sessionsReplayCmd) Run(ctx context.Context, a *app) error {
+	speed := c.Speed
+	switch {
+	case c.NoDelay:
+		speed = 0
+	case !(speed > 0):
+		return misused("--no-delay does not wait at all", "the speed must be more than 0")
+	}
+	return a.play(ctx, &accessv1.ReplaySessionRequest{Id: c.ID}, speed)
+}
+
+// play shows the records of a session as they come.
+func (a *app) play(ctx context.Context, req *accessv1.ReplaySessionRequest, speed float64) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	player, err := replay.NewPlayer(replay.Config{Printer: a.out, Speed: speed, Sleep: a.env.Sleep})
+	if err != nil {
+		return err
+	}
+	stream, err := clients.Sessions.ReplaySession(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		raw := []byte(stream.Msg().GetRecord().GetJson())
+		if a.json {
+			err = a.out.JSONLine(raw)
+		} else {
+			err = player.Play(ctx, raw)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return stream.Err()
+}
+
+type sessionsKillCmd struct {
+	ID     string `arg:"" help:"The session's id."`
+	Reason string `required:"" help:"Why; it is recorded."`
+}
+
+// Help is shown below the usage.
+func (sessionsKillCmd) Help() string {
+	return examples(`writ sessions kill sess-01K... --reason "wrong database"`)
+}
+
+// Run ends a session.
+func (c *sessionsKillCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Sessions.KillSession(ctx, &accessv1.KillSessionRequest{Id: c.ID, Reason: c.Reason})
+	if err != nil {
+		return err
+	}
+	return a.say(resp, "ended %s", c.ID)
+}
+
+type auditCmd struct {
+	Admin auditAdminCmd `cmd:"" help:"List the newest calls to the control plane."`
+}
+
+type auditAdminCmd struct {
+	Limit int32 `help:"At most so many."`
+}
+
+// Help is shown below the usage.
+func (auditAdminCmd) Help() string {
+	return examples("writ audit admin --limit 50", "writ audit admin -o json")
+}
+
+// Run lists admin records.
+func (c *auditAdminCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Audit.ListAdminRecords(ctx, &accessv1.ListAdminRecordsRequest{Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	return a.show(resp, func() error {
+		t := output.NewTable("TIME", "KIND", "WHO~", "RESOURCE~", "WHAT~")
+		for _, r := range resp.GetRecords() {
+			t.Add(output.Time(r.GetTime()), r.GetKind(), r.GetPrincipal(), r.GetResource(), replay.Summary([]byte(r.GetJson())))
+		}
+		return a.out.Table("", t, "no records")
+	})
+}
