@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math"
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -189,7 +190,7 @@ func record(want attrSet, session *[attrCount]types.Value, f *Facts, m Moment, e
 		return types.Record{}
 	}
 	now := m.Now.UTC()
-	out := make(types.RecordMap, attrCount)
+	out := make(types.RecordMap, bits.OnesCount32(uint32(want)))
 	for a := range attrCount {
 		if !want.has(a) {
 			continue

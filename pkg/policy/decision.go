@@ -74,6 +74,16 @@ func (e EvaluationError) Error() string { return "policy " + e.PolicyID + ": " +
 
 func denied(reason string) Decision { return Decision{Reason: reason} }
 
+// Merge is the verdict on a command that was decided in parts, each with its own facts: the
+// strictest effect, all findings and approvals, the strictest obligations.
+func Merge(a, b Decision) Decision {
+	a.PolicyIDs, a.Findings, a.Errors = slices.Clip(a.PolicyIDs), slices.Clip(a.Findings), slices.Clip(a.Errors)
+	a.Approvals, a.permits = slices.Clone(a.Approvals), slices.Clip(a.permits)
+	a.merge(b)
+	a.finish()
+	return a
+}
+
 // merge adds the verdict on one more question of the same command: the strictest effect
 // wins, obligations add up. It is started with the first verdict.
 func (d *Decision) merge(o Decision) {

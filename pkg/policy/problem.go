@@ -72,7 +72,8 @@ func refusal(problems []Problem) error {
 func nearest(prefix, word string, known []string) string {
 	best, bestDistance := "", len(word)/2+1
 	for _, k := range known {
-		if d := distance(word, k); d < bestDistance {
+		d := distance(word, k)
+		if d < bestDistance || d == bestDistance && best != "" && strings.HasPrefix(k, word) {
 			best, bestDistance = k, d
 		}
 	}
