@@ -71,14 +71,6 @@ func (d *Dialer) Open(ctx context.Context, t Target) (*pgconn.PgConn, error) {
 	return pg, err
 }
 
-// attempt watches how far the driver comes.
-type attempt struct {
-	dialer  *Dialer
-	route   *route
-	at      string
-	reached stage
-}
-
 func (d *Dialer) open(ctx context.Context, t Target) (*pgconn.PgConn, *attempt, error) {
 	defer t.Password.Wipe()
 	config, err := d.config(&t)
@@ -92,11 +84,12 @@ func (d *Dialer) open(ctx context.Context, t Target) (*pgconn.PgConn, *attempt, 
 	try := &attempt{dialer: d, route: route}
 	try.steer(config)
 	pg, err := pgconn.ConnectConfig(ctx, config)
+	reached := try.end(err)
 	// The driver keeps its configuration; the copy that it had to be given as a
 	// string is only left to the collector.
 	config.Password = ""
 	if err != nil {
-		return nil, nil, explain(ctx, err, try.reached, t.Password)
+		return nil, nil, explain(ctx, err, reached, t.Password)
 	}
 	return pg, try, nil
 }
@@ -120,32 +113,6 @@ func (d *Dialer) config(t *Target) (*pgconn.Config, error) {
 		c.RequireAuth = authInClear
 	}
 	return c, nil
-}
-
-// steer makes the driver go the attempt's route and no other.
-func (a *attempt) steer(c *pgconn.Config) {
-	c.Host, c.Port, c.TLSConfig = a.route.host, 1, a.route.tls
-	c.LookupFunc = func(context.Context, string) ([]string, error) { return a.route.addresses, nil }
-	c.DialFunc = func(ctx context.Context, _, address string) (net.Conn, error) {
-		a.reached = stageDial
-		if a.route.network == "unix" {
-			address = a.route.addresses[0]
-		}
-		conn, err := a.dialer.connect(ctx, a.route, address)
-		if err == nil {
-			a.at, a.reached = address, stageTLS
-		}
-		return conn, err
-	}
-	c.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
-		if secure, ok := conn.(*tls.Conn); ok {
-			if err := secure.HandshakeContext(ctx); err != nil {
-				return conn, err
-			}
-		}
-		a.reached = stageSession
-		return conn, nil
-	}
 }
 
 // Cancel asks the server to cancel what the session runs, over a connection of its

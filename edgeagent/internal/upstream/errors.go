@@ -37,7 +37,7 @@ var (
 type ServerError struct {
 	Severity string
 	Code     pgwire.SQLState
-	Message  string // the password, should the server repeat it, is redacted
+	Message  string // at most 512 bytes; the password, should the server repeat it, is redacted
 }
 
 func (e *ServerError) Error() string {
@@ -64,7 +64,7 @@ func explain(ctx context.Context, err error, reached stage, password Secret) err
 		told := &ServerError{
 			Severity: server.SeverityUnlocalized,
 			Code:     pgwire.SQLState(server.Code),
-			Message:  password.scrub(server.Message),
+			Message:  clip(password.scrub(server.Message)),
 		}
 		return fmt.Errorf("%w: %w", sentinelOf(told.Code), told)
 	}
@@ -79,7 +79,15 @@ func explain(ctx context.Context, err error, reached stage, password Secret) err
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%w: %w", kind, cause)
 	}
-	return fmt.Errorf("%w: %s", kind, password.scrub(innermost(err).Error()))
+	return fmt.Errorf("%w: %s", kind, clip(password.scrub(innermost(err).Error())))
+}
+
+// maxMessage bounds what is taken over of a text that the server may have written,
+// in bytes.
+const maxMessage = 512
+
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxMessage)], "?")
 }
 
 // sentinelOf maps a server's code (appendix "PostgreSQL Error Codes").
