@@ -214,6 +214,21 @@ func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
 	return g, nil
 }
 
+// ExpiryIn returns when a grant ends. It fails with ErrEnded for one that has ended already.
+func (a *Approvals) ExpiryIn(tx *store.Tx, grant string) (time.Time, error) {
+	if err := checkID(grantPrefix, grant); err != nil {
+		return time.Time{}, err
+	}
+	e, err := a.grants.In(tx).Get(grant)
+	if err != nil {
+		return time.Time{}, notFound(err, grant)
+	}
+	if !e.Value.Active(a.cfg.Now()) {
+		return time.Time{}, fmt.Errorf("%w: %s", ErrEnded, grant)
+	}
+	return e.Value.ExpiresAt, nil
+}
+
 // Revocation ends a grant.
 type Revocation struct {
 	Grant  string
