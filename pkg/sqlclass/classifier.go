@@ -1,0 +1,113 @@
+package sqlclass
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxBytes     = 1 << 20
+	DefaultMaxTokens    = 50_000
+	DefaultMaxDepth     = 200
+	DefaultMaxSteps     = 2_000_000
+	DefaultCacheSize    = 4096
+	DefaultCacheMaxText = 16 << 10
+)
+
+// ErrConfig is returned by New for limits that make no sense.
+var ErrConfig = errors.New("invalid classifier configuration")
+
+// Config holds the limits of a Classifier. Zero fields take the defaults.
+type Config struct {
+	MaxBytes     int // longest text, bytes; default 1 MiB
+	MaxTokens    int // most tokens in one text; default 50,000
+	MaxDepth     int // deepest nesting of brackets, CASE and prefix operators; default 200
+	MaxSteps     int // most nodes visited for one text, views and routine bodies included; default 2,000,000
+	CacheSize    int // cached texts; default 4096
+	CacheMaxText int // longest text that is cached, bytes; default 16 KiB
+}
+
+func (c *Config) fill() error {
+	for _, f := range []struct {
+		name string
+		val  *int
+		def  int
+	}{
+		{"MaxBytes", &c.MaxBytes, DefaultMaxBytes}, {"MaxTokens", &c.MaxTokens, DefaultMaxTokens},
+		{"MaxDepth", &c.MaxDepth, DefaultMaxDepth}, {"MaxSteps", &c.MaxSteps, DefaultMaxSteps},
+		{"CacheSize", &c.CacheSize, DefaultCacheSize}, {"CacheMaxText", &c.CacheMaxText, DefaultCacheMaxText},
+	} {
+		if *f.val < 0 {
+			return fmt.Errorf("%w: %s is negative", ErrConfig, f.name)
+		}
+		if *f.val == 0 {
+			*f.val = f.def
+		}
+	}
+	return nil
+}
+
+// cacheShards splits the cache so that sessions seldom wait for one another.
+const cacheShards = 8
+
+type cacheKey struct {
+	version uint64
+	temp    uint64
+	path    string
+	text    string
+}
+
+// Classifier classifies statements. It is safe for concurrent use.
+type Classifier struct {
+	cfg    Config
+	seed   maphash.Seed
+	shards [cacheShards]*lru.Cache[cacheKey, *Batch]
+}
+
+// New returns a Classifier with cfg's limits.
+func New(cfg Config) (*Classifier, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	c := &Classifier{cfg: cfg, seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		shard, err := lru.New[cacheKey, *Batch]((cfg.CacheSize + cacheShards - 1) / cacheShards)
+		if err != nil {
+			return nil, fmt.Errorf("classification cache: %w", err)
+		}
+		c.shards[i] = shard
+	}
+	return c, nil
+}
+
+// Classify says what text does under a catalog and a session. The error is always an *Unparsed. Batches
+// are shared: callers must not change them. A nil catalog knows no name, a nil session has no path.
+func (c *Classifier) Classify(text string, cat *Catalog, s *Session) (*Batch, error) {
+	if s == nil {
+		s = &Session{}
+	}
+	key := cacheKey{path: s.Path.key, temp: s.TempKey, text: text}
+	if cat != nil {
+		key.version = cat.version
+	}
+	cacheable := len(text) <= c.cfg.CacheMaxText && cat != nil && (len(s.Temp) == 0) == (s.TempKey == 0)
+	if !cacheable {
+		b, _, err := c.classify(text, cat, s)
+		return b, err
+	}
+	shard := c.shards[maphash.String(c.seed, text)%cacheShards]
+	if b, ok := shard.Get(key); ok {
+		return b, nil
+	}
+	key.text = strings.Clone(text)
+	b, shared, err := c.classify(key.text, cat, s)
+	if err == nil && shared {
+		shard.Add(key, b)
+	}
+	return b, err
+}
