@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/policy"
 )
@@ -52,6 +53,11 @@ type Session struct {
 
 // Live tells whether the session has not ended.
 func (s Session) Live() bool { return s.EndedAt.IsZero() }
+
+// Admission is what the session uses its grant for.
+func (s Session) Admission() approvals.Admission {
+	return approvals.Admission{Grant: s.Grant, Principal: s.Principal.ID, Resource: s.Resource, Edge: s.Edge}
+}
 
 // Leases ends the credential lease of a session.
 type Leases interface {

@@ -8,13 +8,14 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
-// Grants tells how long a grant lasts.
+// Grants tells whether a grant can still be used.
 type Grants interface {
-	// ExpiryIn returns when the grant ends; an error for one that has ended.
-	ExpiryIn(tx *store.Tx, grant string) (time.Time, error)
+	// AdmitIn returns the grant if it can be used for that now.
+	AdmitIn(tx *store.Tx, adm approvals.Admission) (approvals.Grant, error)
 }
 
 // Presence tells which edges are connected.
@@ -155,12 +156,12 @@ func (s *Sweeper) expire(ctx context.Context, session Session, now time.Time) er
 		if err != nil {
 			return err
 		}
-		expires, err := s.cfg.Grants.ExpiryIn(tx, session.Grant)
+		grant, err := s.cfg.Grants.AdmitIn(tx, e.Value.Admission())
 		if errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
-		if err == nil && now.Before(expires) {
-			return b.ExtendIn(tx, e.Value, expires)
+		if err == nil && now.Before(grant.ExpiresAt) {
+			return b.ExtendIn(tx, e.Value, grant.ExpiresAt)
 		}
 		return b.endIn(tx, e.Value, "the grant expired", "")
 	})
