@@ -41,7 +41,8 @@ var table = map[string]Rule{
 	accessv1connect.ResourceServiceDeleteResourceProcedure: {Roles: admins, Changes: true, Fields: []string{"name"}},
 
 	accessv1connect.PolicyServicePushPolicyProcedure: {
-		Roles: admins, Changes: true, Fields: []string{"message", "base"}, Result: []string{"revision.number", "revision.digest"},
+		Roles: admins, Changes: true, Fields: []string{"message", "base"},
+		Result: []string{"revision.number", "revision.digest", "problems.message"},
 	},
 	accessv1connect.PolicyServicePullPolicyProcedure:    {Roles: auditors, Fields: []string{"revision"}},
 	accessv1connect.PolicyServiceTestPolicyProcedure:    {Roles: everybody},

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/writhq/writ/controlplane/internal/approvals"
+	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/guard"
+	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/pkg/token"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type grantService struct{ cfg Config }
+
+func (s grantService) GetGrant(ctx context.Context, req *accessv1.GetGrantRequest) (*accessv1.GetGrantResponse, error) {
+	g, err := s.cfg.Approvals.Grant(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if c := caller(ctx); !seesAll(c) && !answersFor(c, g.Principal) {
+		return nil, guard.ErrNotYours
+	}
+	return &accessv1.GetGrantResponse{Grant: convert.Grant(g, s.cfg.Now())}, nil
+}
+
+func (s grantService) ListGrants(ctx context.Context, req *accessv1.ListGrantsRequest) (*accessv1.ListGrantsResponse, error) {
+	c := caller(ctx)
+	var found []approvals.Grant
+	var err error
+	switch {
+	case !req.GetAll():
+		found, err = s.cfg.Approvals.Grants(ctx, c.Principal.ID, req.GetIncludeEnded())
+	case seesAll(c):
+		found, err = s.cfg.Approvals.AllGrants(ctx, req.GetIncludeEnded())
+	default:
+		err = guard.ErrNotYours
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.ListGrantsResponse{}
+	for _, g := range found {
+		resp.Grants = append(resp.Grants, convert.Grant(g, s.cfg.Now()))
+	}
+	return resp, nil
+}
+
+// IssueToken makes an access token that ends when the grant does. Every use of it asks for the grant again.
+func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRequest) (*accessv1.IssueTokenResponse, error) {
+	c := caller(ctx)
+	g, err := s.cfg.Approvals.Grant(ctx, req.GetGrant())
+	if err != nil {
+		return nil, err
+	}
+	if !owns(c, g.Principal) {
+		return nil, guard.ErrNotYours
+	}
+	g, err = s.cfg.Approvals.Admit(ctx, approvals.Admission{Grant: g.ID, Principal: c.Principal.ID, Resource: g.Resource})
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.cfg.Resources.Get(ctx, g.Resource)
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := s.endpoints(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	signed, err := s.cfg.Tokens.Issue(token.Claims{
+		Grant: g.ID, Subject: g.Principal.ID, Audience: token.ResourceAudience(g.Resource),
+		IssuedAt: now, NotBefore: now, Expires: g.ExpiresAt,
+	})
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.IssueTokenResponse{
+		Token: signed, ExpiresAt: convert.Time(g.ExpiresAt), Resource: g.Resource, User: g.Principal.ID,
+		Endpoints: endpoints, CaPem: string(s.cfg.CAPEM),
+	}
+	if res.Postgres != nil {
+		resp.Database = res.Postgres.Database
+	}
+	return resp, nil
+}
+
+// endpoints are those of the connected edges that serve the resource.
+func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]string, error) {
+	present, err := s.cfg.Edges.Present(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, edge := range res.Edges {
+		all = append(all, present[edge].Endpoints...)
+	}
+	return slices.Compact(all), nil
+}
+
+func (s grantService) RevokeGrant(ctx context.Context, req *accessv1.RevokeGrantRequest) (*accessv1.RevokeGrantResponse, error) {
+	c := caller(ctx)
+	g, err := s.cfg.Approvals.Grant(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if !c.Is(login.Admin) && !answersFor(c, g.Principal) {
+		return nil, guard.ErrNotYours
+	}
+	g, ended, err := s.cfg.Approvals.Revoke(ctx, approvals.Revocation{Grant: g.ID, By: c.Principal.ID, Reason: req.GetReason()})
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.RevokeGrantResponse{Grant: convert.Grant(g, s.cfg.Now()), SessionsEnded: int32(ended)}, nil
+}

@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/login"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type identityService struct{ cfg Config }
+
+func (s identityService) Login(ctx context.Context, req *accessv1.LoginRequest) (*accessv1.LoginResponse, error) {
+	in, err := s.signIn(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.LoginResponse{
+		Token: in.Token.Reveal(), ExpiresAt: convert.Time(in.Caller.Expires), Principal: convert.Principal(in.Caller.Principal),
+	}, nil
+}
+
+func (s identityService) signIn(ctx context.Context, req *accessv1.LoginRequest) (login.SignIn, error) {
+	switch proof := req.GetProof().(type) {
+	case *accessv1.LoginRequest_OidcToken:
+		return s.cfg.Logins.WithIDToken(ctx, proof.OidcToken)
+	case *accessv1.LoginRequest_AdminToken:
+		return s.cfg.Logins.WithAdminToken(ctx, proof.AdminToken)
+	}
+	return login.SignIn{}, fmt.Errorf("%w: give an ID token or the admin token", login.ErrProof)
+}
+
+func (s identityService) Logout(ctx context.Context, _ *accessv1.LogoutRequest) (*accessv1.LogoutResponse, error) {
+	if err := s.cfg.Logins.Logout(ctx, caller(ctx)); err != nil {
+		return nil, err
+	}
+	return &accessv1.LogoutResponse{}, nil
+}
+
+func (s identityService) WhoAmI(ctx context.Context, _ *accessv1.WhoAmIRequest) (*accessv1.WhoAmIResponse, error) {
+	c := caller(ctx)
+	resp := &accessv1.WhoAmIResponse{Principal: convert.Principal(c.Principal), ExpiresAt: convert.Time(c.Expires)}
+	for _, r := range c.Roles {
+		resp.Roles = append(resp.Roles, string(r))
+	}
+	return resp, nil
+}

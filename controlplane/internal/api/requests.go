@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/writhq/writ/controlplane/internal/approvals"
+	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/guard"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type requestService struct{ cfg Config }
+
+func (s requestService) CreateRequest(ctx context.Context, req *accessv1.CreateRequestRequest) (*accessv1.CreateRequestResponse, error) {
+	r, g, err := s.cfg.Approvals.Create(ctx, approvals.Ask{
+		Principal: caller(ctx).Principal, Resource: req.GetResource(), Actions: req.GetActions(),
+		Duration: convert.FromDuration(req.GetDuration()), Reason: req.GetReason(), Ticket: req.GetTicket(),
+		Extend: req.GetExtend(), ClientIP: clientIP(ctx),
+	})
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.CreateRequestResponse{Request: convert.Request(r)}
+	if g != nil {
+		resp.Grant = convert.Grant(*g, s.cfg.Now())
+	}
+	return resp, nil
+}
+
+// clientIP is the address of the connection; what a header says about it is not believed.
+func clientIP(ctx context.Context) netip.Addr {
+	info, ok := connect.CallInfoForHandlerContext(ctx)
+	if !ok {
+		return netip.Addr{}
+	}
+	at, err := netip.ParseAddrPort(info.Peer().Addr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap()
+}
+
+func (s requestService) WithdrawRequest(ctx context.Context, req *accessv1.WithdrawRequestRequest) (*accessv1.WithdrawRequestResponse, error) {
+	r, err := s.cfg.Approvals.Request(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if !owns(caller(ctx), r.Principal) {
+		return nil, guard.ErrNotYours
+	}
+	if r, err = s.cfg.Approvals.Withdraw(ctx, req.GetId()); err != nil {
+		return nil, err
+	}
+	return &accessv1.WithdrawRequestResponse{Request: convert.Request(r)}, nil
+}
+
+// Times that WaitRequest waits for.
+const (
+	defaultWait = 30 * time.Second
+	maxWait     = 60 * time.Second
+)
+
+func (s requestService) WaitRequest(ctx context.Context, req *accessv1.WaitRequestRequest) (*accessv1.WaitRequestResponse, error) {
+	r, err := s.cfg.Approvals.Request(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if c := caller(ctx); !seesAll(c) && !(approvals.Subject{Request: &r}).Concerns(c.Principal) {
+		return nil, guard.ErrNotYours
+	}
+	wait := convert.FromDuration(req.GetMaxWait())
+	if wait <= 0 {
+		wait = defaultWait
+	}
+	waiting, cancel := context.WithTimeout(ctx, min(wait, maxWait))
+	defer cancel()
+	if r, err = s.cfg.Approvals.Wait(waiting, req.GetId()); err != nil {
+		return nil, err
+	}
+	resp := &accessv1.WaitRequestResponse{Request: convert.Request(r)}
+	if r.State == approvals.Granted {
+		g, err := s.cfg.Approvals.Grant(ctx, r.Grant)
+		if err != nil {
+			return nil, err
+		}
+		resp.Grant = convert.Grant(g, s.cfg.Now())
+	}
+	return resp, nil
+}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/locks"
+	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/resources"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type resourceService struct{ cfg Config }
+
+func (s resourceService) ApplyResources(ctx context.Context, req *accessv1.ApplyResourcesRequest) (*accessv1.ApplyResourcesResponse, error) {
+	wanted := make([]resources.Resource, len(req.GetResources()))
+	for i, r := range req.GetResources() {
+		wanted[i] = convert.FromResource(r)
+	}
+	changes, err := s.cfg.Resources.Apply(ctx, wanted, req.GetDryRun())
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.ApplyResourcesResponse{Results: convert.Changes(changes)}, nil
+}
+
+func (s resourceService) GetResource(ctx context.Context, req *accessv1.GetResourceRequest) (*accessv1.GetResourceResponse, error) {
+	r, err := s.cfg.Resources.Get(ctx, req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.GetResourceResponse{Resource: forCaller(caller(ctx), r)}, nil
+}
+
+func (s resourceService) ListResources(ctx context.Context, _ *accessv1.ListResourcesRequest) (*accessv1.ListResourcesResponse, error) {
+	all, err := s.cfg.Resources.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.ListResourcesResponse{}
+	for _, r := range all {
+		resp.Resources = append(resp.Resources, forCaller(caller(ctx), r))
+	}
+	return resp, nil
+}
+
+// forCaller leaves out what a member does not need to ask for access: where the target is and how it is signed in to.
+func forCaller(c login.Caller, r resources.Resource) *accessv1.Resource {
+	out := convert.Resource(r)
+	if p := out.GetPostgres(); p != nil && !seesAll(c) {
+		p.Endpoint, p.Tls, p.Credential = "", nil, nil
+	}
+	return out
+}
+
+func (s resourceService) DeleteResource(ctx context.Context, req *accessv1.DeleteResourceRequest) (*accessv1.DeleteResourceResponse, error) {
+	if err := s.cfg.Resources.Delete(ctx, req.GetName()); err != nil {
+		return nil, err
+	}
+	_, err := s.cfg.Sessions.EndSessions(ctx, locks.Resource, req.GetName(), "resource deleted", caller(ctx).Principal.ID)
+	if err != nil {
+		return nil, errors.Join(err, fmt.Errorf("resource %q is deleted, but ending its sessions failed", req.GetName()))
+	}
+	return &accessv1.DeleteResourceResponse{}, nil
+}
