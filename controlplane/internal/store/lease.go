@@ -66,33 +66,32 @@ func (l *Lease) Renew(ctx context.Context) error {
 	return nil
 }
 
-// KeepAlive renews the lease until ctx ends and then returns its error. It
-// returns ErrLeaseLost as soon as the lease has ended or, counted by this
-// process from the last answered renewal, may have ended.
+// KeepAlive renews the lease now and then on, until ctx ends, and returns its
+// error. It returns ErrLeaseLost as soon as the lease has ended or, counted by
+// this process from the last answered renewal, may have ended.
 func (l *Lease) KeepAlive(ctx context.Context) error {
 	deadline := time.Now().Add(l.ttl)
 	for {
-		pause(ctx, min(l.ttl/3, time.Until(deadline)))
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
 		sent := time.Now()
-		renew, cancel := context.WithDeadlineCause(ctx, deadline, errOpTimeout)
-		err := l.Renew(renew)
-		cancel()
+		err := l.renewBy(ctx, deadline)
 		switch {
-		case errors.Is(err, ErrLeaseLost):
-			return ErrLeaseLost
-		case err == nil:
-			deadline = sent.Add(l.ttl)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !time.Now().Before(deadline):
+		case err == nil:
+			deadline = sent.Add(l.ttl)
+			pause(ctx, l.ttl/3)
+		case errors.Is(err, ErrLeaseLost), !time.Now().Before(deadline):
 			return ErrLeaseLost
 		default:
 			pause(ctx, 50*time.Millisecond)
 		}
 	}
+}
+
+func (l *Lease) renewBy(ctx context.Context, deadline time.Time) error {
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errOpTimeout)
+	defer cancel()
+	return l.Renew(ctx)
 }
 
 // Revoke ends the lease and deletes its keys now. A lease that has already

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -15,6 +17,7 @@ const (
 	MaxTx = 127
 
 	maxAttempts = 64
+	maxTxPause  = 50 * time.Millisecond // between attempts, at most
 )
 
 // Tx is one attempt at a transaction. It is used by one goroutine, and only
@@ -62,7 +65,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		backoff(ctx, try-2)
+		pause(ctx, rand.N(min(time.Millisecond<<min(try, 10), maxTxPause)))
 	}
 	return ErrConflict
 }
