@@ -135,7 +135,7 @@ func (a *app) control() (*client.Clients, error) {
 }
 
 func (a *app) dial(t target) (*client.Clients, error) {
-	c, err := client.New(client.Config{Server: t.server, CAPEM: t.ca, Pin: t.pin, Token: t.token, Dial: a.env.Dial})
+	c, err := client.New(client.Config{Server: t.server, CAPEM: t.ca, Pin: t.pin, Token: t.token, Dial: a.env.Dial, Now: a.env.Now})
 	if err != nil {
 		return nil, misused("", "%w", err)
 	}

@@ -8,9 +8,9 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/manifest"
 	"github.com/writhq/writ/pkg/cli/internal/profile"
+	"github.com/writhq/writ/pkg/identity"
 )
 
 // Exit codes.
@@ -115,12 +115,12 @@ func explainCall(e *connect.Error) *failure {
 
 func unreachableHint(err error) string {
 	switch {
-	case errors.Is(err, client.ErrPin):
+	case errors.Is(err, identity.ErrPin):
 		return "compare the pin with the one the control plane printed; if they differ, somebody may be in between"
 	case isType[x509.UnknownAuthorityError](err):
 		return "give the control plane's CA with --ca-file or WRIT_CA_FILE, or its key with --pin"
 	case isType[x509.HostnameError](err):
-		return "use a name or address that the control plane's certificate carries"
+		return "use a name or address that the control plane's certificate carries, or --pin instead of a CA"
 	case errors.Is(err, context.DeadlineExceeded):
 		return ""
 	}

@@ -22,7 +22,7 @@ type resourcesCmd struct {
 }
 
 type resourcesApplyCmd struct {
-	File   []string `short:"f" required:"" placeholder:"FILE" help:"YAML manifest, - being standard input; repeat it for more."`
+	File   []string `short:"f" sep:"none" required:"" placeholder:"FILE" help:"YAML manifest, - being standard input; repeat it for more."`
 	DryRun bool     `help:"Say what would change, and change nothing."`
 }
 

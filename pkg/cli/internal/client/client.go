@@ -28,12 +28,14 @@ type Config struct {
 	Server string
 	// CAPEM are the certificates to trust; empty is the system's.
 	CAPEM []byte
-	// Pin is "sha256:" and the hex SHA-256 of the public key to trust; excludes CAPEM.
+	// Pin is "sha256:" and the hex SHA-256 of the authority's public key; excludes CAPEM.
 	Pin string
 	// Token is sent as bearer; empty sends none, which only Login accepts.
 	Token string
 	// Dial connects. Required.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the clock. Required.
+	Now func() time.Time
 }
 
 // Clients are the services of the control plane.
@@ -52,23 +54,19 @@ type Clients struct {
 
 // New returns clients that connect with the first call.
 func New(cfg Config) (*Clients, error) {
-	if cfg.Dial == nil {
-		return nil, errors.New("client needs a dial function")
+	if cfg.Dial == nil || cfg.Now == nil {
+		return nil, errors.New("client needs a dial function and a clock")
 	}
 	if err := CheckServer(cfg.Server); err != nil {
 		return nil, err
 	}
-	server, err := url.Parse(cfg.Server)
-	if err != nil {
-		return nil, errors.New("the server is not a URL")
-	}
-	trust, err := tlsConfig(server.Hostname(), cfg.CAPEM, cfg.Pin)
+	trusted, err := trust(cfg.CAPEM, cfg.Pin, cfg.Now)
 	if err != nil {
 		return nil, err
 	}
 	web := &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: cfg.Dial, TLSClientConfig: trust,
+			Proxy: http.ProxyFromEnvironment, DialContext: cfg.Dial, TLSClientConfig: trusted,
 			ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the control plane does not redirect") },

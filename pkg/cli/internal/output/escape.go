@@ -68,11 +68,16 @@ func wordLen(s string) int {
 }
 
 // writeWord escapes a word's look-alikes, except in a word of another script that has letters of its own: such a
-// word cannot be read as an ASCII one.
+// word cannot be read as an ASCII one. In a word with Latin letters too, letters of the related scripts are escaped
+// whatever they look like.
 func writeWord(b *strings.Builder, word string) {
-	foreign := foreignWord(word)
+	latin, own := false, false
 	for _, r := range word {
-		if !foreign && lookalike(r) {
+		latin = latin || unicode.Is(unicode.Latin, r)
+		own = own || unicode.IsLetter(r) && !lookalike(r)
+	}
+	for _, r := range word {
+		if latin && unicode.In(r, related...) || (latin || !own) && lookalike(r) {
 			writeHex(b, 'u', r)
 		} else {
 			b.WriteRune(r)
@@ -80,18 +85,8 @@ func writeWord(b *strings.Builder, word string) {
 	}
 }
 
-func foreignWord(word string) bool {
-	own := false
-	for _, r := range word {
-		switch {
-		case unicode.Is(unicode.Latin, r):
-			return false
-		case unicode.IsLetter(r) && !lookalike(r):
-			own = true
-		}
-	}
-	return own
-}
+// related are the scripts that share letter forms with Latin.
+var related = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee}
 
 // hidden says whether r is not simply a visible mark: controls, formats (bidirectional ones among them), spaces
 // other than the ASCII one, combining marks, variation selectors, private and unassigned code points.
@@ -124,7 +119,7 @@ func lookalike(r rune) bool {
 
 // mimics are the letters of other scripts and the punctuation that common fonts draw like an ASCII character.
 // Source: the confusables data of Unicode Technical Standard 39, its single characters with ASCII prototypes.
-const mimics = "аеорсухіјѕһԁԛԝӏьгґвкмнтАВЕКМНОРСТУХІЈЅҮԌԚԜӀ" + // Cyrillic
+const mimics = "аеорсухіјѕһԁԛԝӏьгАВЕКМНОРСТУХІЈЅҮԌԚԜӀ" + // Cyrillic
 	"αινορυκχϲϳγηΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹͿ" + // Greek
 	"աօոսցհզյԱՕՍԼ" + // Armenian
 	"ᎪᏴᏟᎠᎬᎻᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ" + // Cherokee

@@ -1,0 +1,312 @@
+package clitest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+// Login implements access.v1.
+func (c *ControlPlane) Login(_ context.Context, r *accessv1.LoginRequest) (*accessv1.LoginResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.proofs[r.GetOidcToken()+r.GetAdminToken()]
+	if p == nil {
+		return nil, refused(connect.CodeUnauthenticated, "the identity proof is not valid")
+	}
+	token := c.newID("login")
+	c.people[token] = p
+	return &accessv1.LoginResponse{Token: token, Principal: p, ExpiresAt: in(time.Hour)}, nil
+}
+
+// Logout implements access.v1.
+func (c *ControlPlane) Logout(ctx context.Context, _ *accessv1.LogoutRequest) (*accessv1.LogoutResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.people, callerOf(ctx).token)
+	return &accessv1.LogoutResponse{}, nil
+}
+
+// WhoAmI implements access.v1.
+func (c *ControlPlane) WhoAmI(ctx context.Context, _ *accessv1.WhoAmIRequest) (*accessv1.WhoAmIResponse, error) {
+	return &accessv1.WhoAmIResponse{Principal: callerOf(ctx).principal, Roles: []string{"member"}, ExpiresAt: in(time.Hour)}, nil
+}
+
+// CreateRequest implements access.v1.
+func (c *ControlPlane) CreateRequest(ctx context.Context, r *accessv1.CreateRequestRequest) (*accessv1.CreateRequestResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	res := c.resources[r.GetResource()]
+	if res == nil {
+		return nil, missing("resource " + r.GetResource())
+	}
+	req := &accessv1.AccessRequest{
+		Id: c.newID("req"), Principal: callerOf(ctx).principal, Resource: r.GetResource(), Actions: r.GetActions(),
+		Duration: r.GetDuration(), Reason: r.GetReason(), Ticket: r.GetTicket(), Extends: r.GetExtend(),
+		State: accessv1.RequestState_REQUEST_STATE_PENDING, CreatedAt: timestamppb.Now(), ExpiresAt: in(time.Hour),
+		PolicyIds: []string{"fake"}, Revision: 7,
+	}
+	req.Digest = digest(req)
+	c.requests = append(c.requests, req)
+	resp := &accessv1.CreateRequestResponse{Request: req}
+	switch group := res.GetLabels()["approval"]; {
+	case res.GetLabels()["closed"] != "":
+		req.State, req.Denial = accessv1.RequestState_REQUEST_STATE_DENIED, "the resource is closed"
+	case group != "":
+		req.Requirements = []*accessv1.Requirement{{Count: 1, Group: group}}
+	default:
+		resp.Grant = c.grant(req)
+	}
+	return clone(resp), nil
+}
+
+// grant turns a request into a grant, or lengthens the one it names. The caller holds mu.
+func (c *ControlPlane) grant(req *accessv1.AccessRequest) *accessv1.Grant {
+	req.State, req.DecidedAt = accessv1.RequestState_REQUEST_STATE_GRANTED, timestamppb.Now()
+	until := in(req.GetDuration().AsDuration())
+	if g := c.findGrant(req.GetExtends()); g != nil {
+		g.ExpiresAt, req.Grant = until, g.GetId()
+		return g
+	}
+	g := &accessv1.Grant{
+		Id: c.newID("grant"), Principal: req.GetPrincipal(), Resource: req.GetResource(), Actions: req.GetActions(),
+		Reason: req.GetReason(), Ticket: req.GetTicket(), Request: req.GetId(), StartsAt: timestamppb.Now(),
+		ExpiresAt: until, Active: true,
+	}
+	req.Grant = g.GetId()
+	c.grants = append(c.grants, g)
+	return g
+}
+
+// WithdrawRequest implements access.v1.
+func (c *ControlPlane) WithdrawRequest(ctx context.Context, r *accessv1.WithdrawRequestRequest) (*accessv1.WithdrawRequestResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	req := c.findRequest(r.GetId())
+	if req == nil || req.GetPrincipal().GetName() != callerOf(ctx).principal.GetName() {
+		return nil, missing(r.GetId())
+	}
+	req.State = accessv1.RequestState_REQUEST_STATE_WITHDRAWN
+	c.touch()
+	return &accessv1.WithdrawRequestResponse{Request: clone(req)}, nil
+}
+
+// WaitRequest implements access.v1.
+func (c *ControlPlane) WaitRequest(ctx context.Context, r *accessv1.WaitRequestRequest) (*accessv1.WaitRequestResponse, error) {
+	deadline := time.After(r.GetMaxWait().AsDuration())
+	for {
+		c.mu.Lock()
+		req, changed := c.findRequest(r.GetId()), c.changed
+		if req == nil {
+			c.mu.Unlock()
+			return nil, missing(r.GetId())
+		}
+		resp := clone(&accessv1.WaitRequestResponse{Request: req, Grant: c.findGrant(req.GetGrant())})
+		c.mu.Unlock()
+		if resp.GetRequest().GetState() != accessv1.RequestState_REQUEST_STATE_PENDING {
+			return resp, nil
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			return resp, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// GetGrant implements access.v1.
+func (c *ControlPlane) GetGrant(_ context.Context, r *accessv1.GetGrantRequest) (*accessv1.GetGrantResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.findGrant(r.GetId()); g != nil {
+		return &accessv1.GetGrantResponse{Grant: clone(g)}, nil
+	}
+	return nil, missing(r.GetId())
+}
+
+// ListGrants implements access.v1.
+func (c *ControlPlane) ListGrants(ctx context.Context, r *accessv1.ListGrantsRequest) (*accessv1.ListGrantsResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	resp := new(accessv1.ListGrantsResponse)
+	for _, g := range c.grants {
+		mine := g.GetPrincipal().GetName() == callerOf(ctx).principal.GetName()
+		if (mine || r.GetAll()) && (g.GetActive() || r.GetIncludeEnded()) {
+			resp.Grants = append(resp.Grants, clone(g))
+		}
+	}
+	return resp, nil
+}
+
+// IssueToken implements access.v1. Each token is another one and lasts as long as the grant.
+func (c *ControlPlane) IssueToken(ctx context.Context, r *accessv1.IssueTokenRequest) (*accessv1.IssueTokenResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.findGrant(r.GetGrant())
+	switch {
+	case g == nil || g.GetPrincipal().GetName() != callerOf(ctx).principal.GetName():
+		return nil, missing(r.GetGrant())
+	case !g.GetActive():
+		return nil, refused(connect.CodeFailedPrecondition, g.GetId()+" has ended")
+	}
+	token := c.newID("access")
+	c.tokens[token] = g.GetId()
+	return &accessv1.IssueTokenResponse{
+		Token: token, ExpiresAt: g.GetExpiresAt(), Resource: g.GetResource(), User: g.GetPrincipal().GetName(),
+		Database:  c.resources[g.GetResource()].GetPostgres().GetDatabase(),
+		Endpoints: slices.Clone(c.endpoints), CaPem: string(c.CAPEM),
+	}, nil
+}
+
+// Valid says whether an access token is one of an active grant.
+func (c *ControlPlane) Valid(token string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.findGrant(c.tokens[token]).GetActive()
+}
+
+// RevokeGrant implements access.v1.
+func (c *ControlPlane) RevokeGrant(ctx context.Context, r *accessv1.RevokeGrantRequest) (*accessv1.RevokeGrantResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.findGrant(r.GetId())
+	if g == nil {
+		return nil, missing(r.GetId())
+	}
+	g.Active, g.RevokeReason, g.RevokedBy, g.RevokedAt = false, r.GetReason(), callerOf(ctx).principal.GetName(), timestamppb.Now()
+	return &accessv1.RevokeGrantResponse{Grant: clone(g), SessionsEnded: 1}, nil
+}
+
+// ListApprovals implements access.v1.
+func (c *ControlPlane) ListApprovals(_ context.Context, r *accessv1.ListApprovalsRequest) (*accessv1.ListApprovalsResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	resp := new(accessv1.ListApprovalsResponse)
+	for _, req := range c.requests {
+		if r.GetAll() || req.GetState() == accessv1.RequestState_REQUEST_STATE_PENDING {
+			resp.Approvals = append(resp.Approvals, c.approval(req.GetId()))
+		}
+	}
+	for _, h := range c.holds {
+		if r.GetAll() || h.GetState() == accessv1.HoldState_HOLD_STATE_PENDING {
+			resp.Approvals = append(resp.Approvals, c.approval(h.GetId()))
+		}
+	}
+	return resp, nil
+}
+
+// GetApproval implements access.v1.
+func (c *ControlPlane) GetApproval(_ context.Context, r *accessv1.GetApprovalRequest) (*accessv1.GetApprovalResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.approval(r.GetId()); a != nil {
+		return &accessv1.GetApprovalResponse{Approval: a}, nil
+	}
+	return nil, missing(r.GetId())
+}
+
+// Approve implements access.v1.
+func (c *ControlPlane) Approve(ctx context.Context, r *accessv1.ApproveRequest) (*accessv1.ApproveResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, err := c.vote(ctx, r.GetId(), r.GetDigest(), r.GetComment(), true)
+	return &accessv1.ApproveResponse{Approval: a}, err
+}
+
+// Deny implements access.v1.
+func (c *ControlPlane) Deny(ctx context.Context, r *accessv1.DenyRequest) (*accessv1.DenyResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, err := c.vote(ctx, r.GetId(), r.GetDigest(), r.GetComment(), false)
+	return &accessv1.DenyResponse{Approval: a}, err
+}
+
+func (c *ControlPlane) vote(ctx context.Context, id, digest, comment string, approve bool) (*accessv1.Approval, error) {
+	who := callerOf(ctx).principal
+	vote := &accessv1.Vote{Voter: who.GetName(), Approve: approve, Comment: comment, At: timestamppb.Now(), Groups: who.GetGroups()}
+	if req := c.findRequest(id); req != nil {
+		if err := mayVote(who, req.GetPrincipal(), digest, req.GetDigest(), req.GetRequirements()); err != nil {
+			return nil, err
+		}
+		req.Votes = append(req.Votes, vote)
+		if approve {
+			c.grant(req)
+		} else {
+			req.State, req.Denial = accessv1.RequestState_REQUEST_STATE_DENIED, comment
+		}
+	} else if h := c.findHold(id); h != nil {
+		if err := mayVote(who, h.GetPrincipal(), digest, h.GetDigest(), h.GetRequirements()); err != nil {
+			return nil, err
+		}
+		h.Votes = append(h.Votes, vote)
+		h.State = accessv1.HoldState_HOLD_STATE_DENIED
+		if approve {
+			h.State = accessv1.HoldState_HOLD_STATE_APPROVED
+		}
+	} else {
+		return nil, missing(id)
+	}
+	c.touch()
+	return c.approval(id), nil
+}
+
+func mayVote(who, asker *accessv1.Principal, digest, want string, needs []*accessv1.Requirement) error {
+	switch {
+	case who.GetName() == asker.GetName():
+		return refused(connect.CodePermissionDenied, "nobody approves their own request")
+	case digest != want:
+		return refused(connect.CodeFailedPrecondition, "the digest is not the one of what waits")
+	case len(needs) > 0 && !slices.Contains(who.GetGroups(), needs[0].GetGroup()):
+		return refused(connect.CodePermissionDenied, "only "+needs[0].GetGroup()+" may decide this")
+	}
+	return nil
+}
+
+func (c *ControlPlane) approval(id string) *accessv1.Approval {
+	if req := c.findRequest(id); req != nil {
+		return &accessv1.Approval{Subject: &accessv1.Approval_Request{Request: clone(req)}}
+	}
+	if h := c.findHold(id); h != nil {
+		return &accessv1.Approval{Subject: &accessv1.Approval_Command{Command: clone(h)}}
+	}
+	return nil
+}
+
+func (c *ControlPlane) findRequest(id string) *accessv1.AccessRequest {
+	return find(c.requests, func(r *accessv1.AccessRequest) bool { return r.GetId() == id })
+}
+
+func (c *ControlPlane) findGrant(id string) *accessv1.Grant {
+	return find(c.grants, func(g *accessv1.Grant) bool { return g.GetId() == id })
+}
+
+func (c *ControlPlane) findHold(id string) *accessv1.HeldCommand {
+	return find(c.holds, func(h *accessv1.HeldCommand) bool { return h.GetId() == id })
+}
+
+func find[T any](list []*T, match func(*T) bool) *T {
+	if i := slices.IndexFunc(list, match); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
+func in(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(d)) }
+
+func clone[M proto.Message](m M) M { return proto.Clone(m).(M) }
+
+func digest(r *accessv1.AccessRequest) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q%q%q%q", r.GetId(), r.GetResource(), r.GetReason(), r.GetActions()))
+	return hex.EncodeToString(sum[:])
+}
