@@ -19,8 +19,10 @@ const (
 	maxFileSize   = 1 << 20 // bytes
 	maxBundleSize = 8 << 20 // bytes
 	maxPolicies   = 10_000
-	maxNesting    = 100 // brackets within brackets in a policy
-	maxPath       = 200 // bytes
+	maxPolicySize = 16 << 10 // bytes from one semicolon to the next
+	maxNesting    = 100      // brackets within brackets in a policy
+	maxDots       = 16       // dots in a path such as context.tables
+	maxPath       = 200      // bytes
 )
 
 // Bundle is all policies and their tests: *.cedar holds policies, *.yaml holds tests. The
@@ -108,21 +110,45 @@ func significant(text []byte) iter.Seq2[int, byte] {
 	}
 }
 
-// tooDeep returns the line on which brackets nest deeper than maxNesting, 0 if none does.
-// The parser is recursive, so this comes before it.
-func tooDeep(text []byte) int {
-	depth := 0
+// tooMuch finds policy text that would cost the parser or the validator, which are recursive
+// and here and there quadratic, too much: deep brackets, long paths, long policies. It
+// returns the line and an empty message where there is none.
+func tooMuch(text []byte) (line int, message string) {
+	depth, dots, start := 0, 0, 0
 	for i, c := range significant(text) {
-		switch c {
-		case '(', '[', '{':
-			if depth++; depth > maxNesting {
-				return 1 + bytes.Count(text[:i], []byte("\n"))
-			}
-		case ')', ']', '}':
+		switch {
+		case c == '(' || c == '[' || c == '{':
+			depth++
+			dots = 0
+		case c == ')' || c == ']' || c == '}':
 			depth--
+			dots = 0
+		case c == '.':
+			dots++
+		case c == ';':
+			start, dots = i+1, 0
+		case !isName(c):
+			dots = 0
 		}
+		switch {
+		case depth > maxNesting:
+			message = fmt.Sprintf("brackets nest deeper than %d", maxNesting)
+		case dots > maxDots:
+			message = fmt.Sprintf("a path has more than %d dots", maxDots)
+		case i-start > maxPolicySize:
+			message = fmt.Sprintf("policy is longer than %d bytes", maxPolicySize)
+		default:
+			continue
+		}
+		return 1 + bytes.Count(text[:i], []byte("\n")), message
 	}
-	return 0
+	return 0, ""
+}
+
+// isName reports whether c may stand within a path, or between its parts.
+func isName(c byte) bool {
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == ' ' || c == '\t' || c == '\n' || c == '\r' || c >= 0x80
 }
 
 // untilSemicolon cuts text after the first semicolon, where a policy ends.

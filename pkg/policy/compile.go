@@ -111,8 +111,8 @@ func parseFile(name string, text []byte) (rules []*rule, problems []Problem) {
 			rules, problems = nil, []Problem{{File: name, Message: "policies cannot be read"}}
 		}
 	}()
-	if line := tooDeep(text); line > 0 {
-		return nil, []Problem{{File: name, Line: line, Message: fmt.Sprintf("brackets nest deeper than %d", maxNesting)}}
+	if line, message := tooMuch(text); message != "" {
+		return nil, []Problem{{File: name, Line: line, Message: message}}
 	}
 	list, err := cedar.NewPolicyListFromBytes(name, text)
 	if err != nil {

@@ -81,6 +81,10 @@ func TestProblemsArePlaced(t *testing.T) {
 		{"reason of two lines", `@id("a") @reason("a\nb") permit (principal, action == Action::"sql:update", resource);`,
 			`p.cedar:1:10: policy "a": @reason: bad reason (one line of 1 to 200 characters)`},
 		{"deep nesting", "\n" + strings.Repeat("(", 200), `p.cedar:2: brackets nest deeper than 100`},
+		{"long path", `@id("a") permit (principal, action, resource) when { context has a` + strings.Repeat(". a\n", 20) + `};`,
+			`p.cedar:17: a path has more than 16 dots`},
+		{"long policy", "\n" + `@id("a") permit (principal, action, resource) when { ` + strings.Repeat("context.delegated || ", 1000) + `true };`,
+			`p.cedar:2: policy is longer than 16384 bytes`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func checkProblems(t *testing.T, err error, text []byte) {
 	if !errors.As(err, &refused) || len(refused.Problems) == 0 {
 		t.Fatalf("refused without a problem: %v", err)
 	}
-	lines := strings.Count(string(text), "\n") + 2
+	lines := strings.Count(string(text), "\n") + strings.Count(string(text), "\r") + 2
 	for _, p := range refused.Problems {
 		if p.Message == "" || p.Line < 0 || p.Line > lines || p.Column < 0 || p.File != "p.cedar" {
 			t.Fatalf("bad problem %+v", p)
