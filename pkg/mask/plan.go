@@ -8,6 +8,7 @@ type Column struct {
 	OID     uint32 // of the type; 0 where it is not known and the format is text
 	Binary  bool   // format code 1
 	Derived bool   // computed from a masked column: nothing of it is shown, whatever the rule
+	Clear   bool   // known to be shown as it is: not even looked through; a Rule or Derived goes before
 }
 
 // Plan is what to do with each column of a result. It is made once per result and is safe for concurrent use.
@@ -43,6 +44,9 @@ func NewPlan(columns []Column, key Key) (*Plan, error) {
 func plan(c Column) planned {
 	p := planned{family: familyOf(c.OID), binary: c.Binary}
 	if c.Rule == nil && !c.Derived {
+		if c.Clear {
+			p.family = familyOther
+		}
 		return p
 	}
 	p.masked = true
@@ -141,4 +145,17 @@ func (p *Plan) mask(dst, value []byte, c *planned) ([]byte, verdict) {
 		return dst, nulled
 	}
 	return out, changed
+}
+
+// Idle reports whether no value of the result has to be looked at, so that rows may pass as they are.
+func (p *Plan) Idle(det *Detector) bool {
+	if p.masks {
+		return false
+	}
+	for i := range p.columns {
+		if f := p.columns[i].family; det != nil && f != familyOther && f != familyUUID {
+			return false
+		}
+	}
+	return true
 }

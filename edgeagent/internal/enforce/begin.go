@@ -54,7 +54,7 @@ func (s *Session) Begin(ctx context.Context, c *Command) (*Flight, error) {
 
 // launch writes the intent record and looks once more whether the session may act.
 func (s *Session) launch(c *Command, f *Flight) (*Flight, error) {
-	rec := s.commandRecord(audit.KindCommand, c)
+	rec := s.commandRecord(audit.KindCommand, c, f.v.masks.Any)
 	rec.Command, rec.Decision, rec.PolicyIDs, rec.Revision, rec.HoldID = f.command, audit.Allow, f.v.PolicyIDs, f.v.revision, f.hold
 	if f.v.Record == policy.RecordDigest {
 		rec.Statement, rec.Params = "", nil
@@ -88,7 +88,8 @@ func (c *Command) understood() *Denied {
 
 // refuse records a refusal and returns it. A refusal that cannot be recorded ends the session.
 func (s *Session) refuse(c *Command, d *Denied) error {
-	rec := s.commandRecord(audit.KindRefusal, c)
+	veiled := c.Subject == nil || len(c.Subject.Columns) > 0 || c.Subject.Opaque
+	rec := s.commandRecord(audit.KindRefusal, c, veiled)
 	rec.Decision, rec.PolicyIDs, rec.Revision, rec.Reason, rec.HoldID = audit.Deny, d.PolicyIDs, d.Revision, d.Reason, d.HoldID
 	if rec.Revision == 0 {
 		_, rec.Revision, _ = s.p.cfg.Policies.Current()
@@ -101,9 +102,12 @@ func (s *Session) refuse(c *Command, d *Denied) error {
 
 // commandRecord starts a record about a command. Intent carries who; the rest ties to it
 // by session and command.
-func (s *Session) commandRecord(kind audit.Kind, c *Command) *audit.Record {
+func (s *Session) commandRecord(kind audit.Kind, c *Command, veiled bool) *audit.Record {
 	rec := s.record(kind)
-	rec.Statement, rec.Params, rec.Digest = c.Statement, c.Params, c.Digest
+	rec.Digest = c.Digest
+	if c.Text != nil {
+		rec.Statement, rec.Params = c.Text.Recorded(veiled)
+	}
 	if c.Subject != nil {
 		rec.Actions, rec.Tables = c.Subject.Actions, c.Subject.Tables
 	}
@@ -182,4 +186,28 @@ func (f *Flight) Rows(columns []string, rows [][]audit.Value) {
 	if _, err := f.s.log.write(rec); err != nil {
 		f.s.end(&Ended{Reason: "result rows cannot be recorded at this edge"})
 	}
+}
+
+// Check decides a command without starting it, for a protocol that prepares commands
+// before it runs them. A denial is recorded and returned; what would be held passes, since
+// Begin holds it.
+func (s *Session) Check(c *Command) error {
+	if d := s.usable(); d != nil {
+		return s.refuse(c, d)
+	}
+	if d := c.understood(); d != nil {
+		return s.refuse(c, d)
+	}
+	s.mu.Lock()
+	v, err := s.decide(c, nil)
+	s.mu.Unlock()
+	switch {
+	case err != nil:
+		return s.refuse(c, asDenied(err))
+	case v.denied != nil:
+		return s.refuse(c, v.denied)
+	case v.Effect == policy.Deny:
+		return s.refuse(c, &Denied{Cause: CausePolicy, Reason: "no policy permits this", Revision: v.revision})
+	}
+	return nil
 }

@@ -50,17 +50,22 @@ type Filter struct {
 	Equality bool // compared for equality with constants and nothing else
 }
 
+// Text renders a command.
+type Text interface {
+	// Recorded returns the statement and parameters for a record, without secrets. Veiled
+	// leaves out every value, for commands that touch masked columns.
+	Recorded(veiled bool) (statement string, params []audit.Param)
+	// Shown returns what an approver judges: all of it but credentials.
+	Shown() (statement string, params []string)
+}
+
 // Command is one execution of a subject.
 type Command struct {
 	Subject *Subject
-	// Statement and Params are for the record: no secret, no masked value.
-	Statement string
-	Params    []audit.Param
+	// Text gives the command for the record and for approvers.
+	Text Text
 	// Digest is SHA-256 of the canonical command with all its values.
 	Digest [audit.HashSize]byte
-	// Shown and ShownParams are what an approver judges. Default: Statement and Params.
-	Shown       string
-	ShownParams []string
 	// InTransaction says that the command runs inside a transaction block.
 	InTransaction bool
 	// Continues is an earlier flight of which this is the rest, such as the next rows of a

@@ -195,3 +195,18 @@ func (c *Config) complete() error {
 	}
 	return nil
 }
+
+// EndResource ends the sessions on a resource.
+func (p *Pipeline) EndResource(name, reason string) {
+	p.mu.Lock()
+	var hit []*Session
+	for _, s := range p.live {
+		if string(s.who.Resource.Name) == name {
+			hit = append(hit, s)
+		}
+	}
+	p.mu.Unlock()
+	for _, s := range hit {
+		s.end(&Ended{Reason: reason})
+	}
+}

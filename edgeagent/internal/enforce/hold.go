@@ -88,9 +88,10 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 }
 
 func (s *Session) holdRequest(c *Command, f *Flight, timeout time.Duration) HoldRequest {
-	shown, params := c.Shown, c.ShownParams
-	if shown == "" {
-		shown = c.Statement
+	var shown string
+	var params []string
+	if c.Text != nil {
+		shown, params = c.Text.Shown()
 	}
 	return HoldRequest{
 		Session: s.id, Statement: shown, Params: params, Actions: c.Subject.Actions, Tables: c.Subject.Tables, Digest: c.Digest,
@@ -99,7 +100,7 @@ func (s *Session) holdRequest(c *Command, f *Flight, timeout time.Duration) Hold
 }
 
 func (s *Session) recordHold(c *Command, f *Flight) *Denied {
-	rec := s.commandRecord(audit.KindHold, c)
+	rec := s.commandRecord(audit.KindHold, c, f.v.masks.Any)
 	rec.Command, rec.Decision, rec.PolicyIDs, rec.Revision = f.command, audit.Hold, f.v.PolicyIDs, f.v.revision
 	rec.Reason, rec.HoldID = f.v.Reason, f.hold
 	if err := s.log.writeDurable(rec); err != nil {
@@ -190,7 +191,7 @@ func (s *Session) holdRefused(f *Flight, v Verdict) *Denied {
 }
 
 func (s *Session) recordVerdict(c *Command, f *Flight, v Verdict, d *Denied) {
-	rec := s.commandRecord(audit.KindHoldDecided, c)
+	rec := s.commandRecord(audit.KindHoldDecided, c, f.v.masks.Any)
 	rec.Command, rec.HoldID, rec.Revision, rec.PolicyIDs = f.command, f.hold, f.v.revision, f.v.PolicyIDs
 	rec.Decision = audit.Allow
 	if d != nil {

@@ -267,3 +267,21 @@ func orDefault(s, def string) string {
 	}
 	return s
 }
+
+// Hidden says how a value is shown that may derive from any of the columns: redacted as
+// soon as one of them is masked for this session.
+func (s *Session) Hidden(facts *policy.Facts, columns []Column) policy.Mask {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.current()
+	if err != nil {
+		return policy.Mask{}
+	}
+	m := policy.Moment{Now: s.p.cfg.Clock()}
+	for _, c := range columns {
+		if r.eval.Reveal(m, facts, c.Entity).Kind != policy.MaskReveal {
+			return policy.Mask{}
+		}
+	}
+	return policy.Mask{Kind: policy.MaskReveal}
+}

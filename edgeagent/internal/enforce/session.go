@@ -198,6 +198,9 @@ func (s *Session) TakeCredential() Credential {
 	return c
 }
 
+// Context ends with the session.
+func (s *Session) Context() context.Context { return s.ctx }
+
 // Done is closed when the session is over; Err then says why.
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 

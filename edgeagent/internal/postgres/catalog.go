@@ -1,0 +1,308 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/writhq/writ/pkg/sqlclass"
+)
+
+// asker runs one query and hands out its rows as text.
+type asker func(sql string, row func(cols []string)) error
+
+// Queries that read what a target's names mean. All names are qualified.
+const (
+	relationsQuery = `SELECT c.oid::bigint::text, n.nspname, c.relname, c.relkind::text, c.reltype::bigint::text,
+ CASE WHEN c.relkind IN ('v','m') THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END,
+ coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('num', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint,
+    'notnull', a.attnotnull, 'dropped', a.attisdropped,
+    'generated', CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) ELSE '' END) ORDER BY a.attnum)
+   FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) a.attnum
+   WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0), '[]')::text,
+ coalesce((SELECT pg_catalog.json_agg(i.inhparent::bigint) FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid), '[]')::text,
+ coalesce((SELECT pg_catalog.json_agg(pg_catalog.pg_get_ruledef(r.oid)) FROM pg_catalog.pg_rewrite r
+   WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.rulename OPERATOR(pg_catalog.<>) '_RETURN'), '[]')::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind IN ('r','p','v','m','f','S','c','t') AND NOT n.nspname OPERATOR(pg_catalog.~) '^pg_(temp|toast_temp)_'`
+
+	functionsQuery = `SELECT p.oid::bigint::text, n.nspname, p.proname, p.prokind::text, l.lanname, pg_catalog.json_build_object(
+  'types', coalesce((SELECT pg_catalog.json_agg(t::bigint) FROM pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) t), '[]'),
+  'modes', coalesce((SELECT pg_catalog.json_agg(m::text) FROM pg_catalog.unnest(p.proargmodes) m), '[]'),
+  'names', coalesce((SELECT pg_catalog.json_agg(a) FROM pg_catalog.unnest(p.proargnames) a), '[]'),
+  'defaults', p.pronargdefaults, 'returns', p.prorettype::bigint, 'set', p.proretset, 'volatility', p.provolatile::text, 'definer', p.prosecdef,
+  'config', coalesce(pg_catalog.to_json(p.proconfig), '[]'))::text,
+ CASE WHEN n.nspname OPERATOR(pg_catalog.=) 'pg_catalog' THEN '' ELSE p.prosrc END,
+ coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '')
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang WHERE NOT n.nspname OPERATOR(pg_catalog.~) '^pg_temp_'`
+
+	operatorsQuery = `SELECT n.nspname, o.oprname, o.oprcode::oid::bigint::text FROM pg_catalog.pg_operator o
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'`
+
+	// fingerprintQuery changes with every change of a name, a column, a view or a function.
+	fingerprintQuery = `SELECT pg_catalog.md5(pg_catalog.concat_ws(',',
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 1))) FROM pg_catalog.pg_class WHERE relkind IN ('r','p','v','m','f','S') AND oid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(attrelid, attnum, xmin), 2))) FROM pg_catalog.pg_attribute WHERE attnum OPERATOR(pg_catalog.>) 0 AND attrelid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 3))) FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 4))) FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(inhrelid, inhparent, xmin), 5))) FROM pg_catalog.pg_inherits),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 6))) FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace)))`
+)
+
+// readCatalog reads everything a snapshot needs.
+func readCatalog(ask asker) (sqlclass.Snapshot, error) {
+	var s sqlclass.Snapshot
+	var bad error
+	keep := func(err error) {
+		if bad == nil {
+			bad = err
+		}
+	}
+	err := ask(relationsQuery, func(c []string) { keep(addRelation(&s, c)) })
+	if err == nil {
+		err = ask(functionsQuery, func(c []string) { keep(addFunction(&s, c)) })
+	}
+	if err == nil {
+		err = ask(operatorsQuery, func(c []string) { keep(addOperator(&s, c)) })
+	}
+	return s, errors.Join(err, bad)
+}
+
+func addRelation(s *sqlclass.Snapshot, c []string) error {
+	if len(c) != 9 || len(c[3]) != 1 {
+		return errors.New("bad relation row")
+	}
+	r := sqlclass.Relation{OID: parseOID(c[0]), Schema: c[1], Name: c[2], Kind: c[3][0], RowType: parseOID(c[4]), ViewDef: c[5]}
+	var cols []struct {
+		Num       int16  `json:"num"`
+		Name      string `json:"name"`
+		Type      uint32 `json:"type"`
+		NotNull   bool   `json:"notnull"`
+		Dropped   bool   `json:"dropped"`
+		Generated string `json:"generated"`
+	}
+	err := errors.Join(json.Unmarshal([]byte(c[6]), &cols), json.Unmarshal([]byte(c[7]), &r.InheritsFrom), json.Unmarshal([]byte(c[8]), &r.Rules))
+	if err != nil {
+		return fmt.Errorf("relation %s.%s: %w", c[1], c[2], err)
+	}
+	for _, a := range cols {
+		r.Columns = append(r.Columns, sqlclass.Column{Num: a.Num, Name: a.Name, TypeOID: a.Type, NotNull: a.NotNull, Dropped: a.Dropped, Generated: a.Generated})
+	}
+	s.Relations = append(s.Relations, r)
+	return nil
+}
+
+func addFunction(s *sqlclass.Snapshot, c []string) error {
+	if len(c) != 8 || len(c[3]) != 1 {
+		return errors.New("bad function row")
+	}
+	var more struct {
+		Types      []uint32 `json:"types"`
+		Modes      []string `json:"modes"`
+		Names      []string `json:"names"`
+		Defaults   int      `json:"defaults"`
+		Returns    uint32   `json:"returns"`
+		Set        bool     `json:"set"`
+		Volatility string   `json:"volatility"`
+		Definer    bool     `json:"definer"`
+		Config     []string `json:"config"`
+	}
+	if err := json.Unmarshal([]byte(c[5]), &more); err != nil {
+		return fmt.Errorf("function %s.%s: %w", c[1], c[2], err)
+	}
+	f := sqlclass.Function{
+		OID: parseOID(c[0]), Schema: c[1], Name: c[2], Kind: c[3][0], Language: c[4], Defaults: more.Defaults, ReturnType: more.Returns,
+		ReturnsSet: more.Set, SecurityDef: more.Definer, Source: c[6], SQLBody: c[7], SearchPath: pathOf(more.Config),
+	}
+	if len(more.Volatility) == 1 {
+		f.Volatility = more.Volatility[0]
+	}
+	for i, t := range more.Types {
+		arg := sqlclass.Arg{TypeOID: t}
+		if i < len(more.Names) {
+			arg.Name = more.Names[i]
+		}
+		if i < len(more.Modes) && len(more.Modes[i]) == 1 {
+			arg.Mode = more.Modes[i][0]
+		}
+		f.Args = append(f.Args, arg)
+	}
+	s.Functions = append(s.Functions, f)
+	return nil
+}
+
+func addOperator(s *sqlclass.Snapshot, c []string) error {
+	if len(c) != 3 {
+		return errors.New("bad operator row")
+	}
+	s.Operators = append(s.Operators, sqlclass.Operator{Schema: c[0], Name: c[1], Function: parseOID(c[2])})
+	return nil
+}
+
+// catalog keeps a target's names up to date. It is safe for concurrent use.
+type catalog struct {
+	open func(ctx context.Context) (ask asker, hangUp func(), err error)
+	log  hclog.Logger
+
+	now      atomic.Pointer[sqlclass.Catalog]
+	versions atomic.Uint64
+	dirty    atomic.Bool
+
+	mu          sync.Mutex // one reader at a time
+	readAt      time.Time
+	fingerprint string
+	failed      error
+	failedAt    time.Time
+}
+
+// Times of a catalog.
+const (
+	catalogPoll    = 2 * time.Second  // between looks at the fingerprint
+	catalogTimeout = 30 * time.Second // of one reading
+	catalogRetry   = time.Second      // after a reading that failed
+)
+
+// current returns the catalog, and reads it first when it is known to be out of date.
+func (c *catalog) current(<-chan struct{}) (*sqlclass.Catalog, error) {
+	if cat := c.now.Load(); cat != nil && !c.dirty.Load() {
+		return cat, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cat := c.now.Load(); cat != nil && !c.dirty.Load() {
+		return cat, nil
+	}
+	return c.read()
+}
+
+// stale makes the next user read the catalog again.
+func (c *catalog) stale() { c.dirty.Store(true) }
+
+// refreshOlder reads the catalog again unless that was done after t.
+func (c *catalog) refreshOlder(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readAt.Before(t) {
+		c.read()
+	}
+}
+
+// read reads the catalog; c.mu is held.
+func (c *catalog) read() (*sqlclass.Catalog, error) {
+	if c.failed != nil && time.Since(c.failedAt) < catalogRetry {
+		return nil, c.failed
+	}
+	began := time.Now()
+	c.dirty.Store(false)
+	cat, print, err := c.load()
+	if err != nil {
+		c.dirty.Store(true)
+		c.failed, c.failedAt = err, time.Now()
+		c.log.Error("read target catalog", "error", err)
+		return nil, err
+	}
+	c.failed = nil
+	c.readAt, c.fingerprint = began, print
+	c.now.Store(cat)
+	return cat, nil
+}
+
+func (c *catalog) load() (*sqlclass.Catalog, string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), catalogTimeout)
+	defer cancel()
+	ask, hangUp, err := c.open(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer hangUp()
+	print := ""
+	if err := ask(fingerprintQuery, func(cols []string) { print = cols[0] }); err != nil {
+		return nil, "", err
+	}
+	snapshot, err := readCatalog(ask)
+	if err != nil {
+		return nil, "", err
+	}
+	cat, err := c.build(snapshot)
+	return cat, print, err
+}
+
+// build indexes a snapshot under a version of its own.
+func (c *catalog) build(s sqlclass.Snapshot) (*sqlclass.Catalog, error) {
+	s.Version = c.versions.Add(1)
+	return sqlclass.NewCatalog(s)
+}
+
+// poll looks for changes made by others until ctx ends.
+func (c *catalog) poll(ctx context.Context) {
+	tick := time.NewTicker(catalogPoll)
+	defer tick.Stop()
+	var ask asker
+	hangUp := func() {}
+	defer func() { hangUp() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if ask == nil {
+			var err error
+			if ask, hangUp, err = c.open(ctx); err != nil {
+				hangUp = func() {}
+				ask = nil
+				continue
+			}
+		}
+		print := ""
+		if err := ask(fingerprintQuery, func(cols []string) { print = cols[0] }); err != nil {
+			hangUp()
+			ask, hangUp = nil, func() {}
+			c.stale() // what cannot be looked at may have changed
+			continue
+		}
+		c.mu.Lock()
+		changed := print != c.fingerprint
+		c.mu.Unlock()
+		if changed {
+			c.stale()
+		}
+	}
+}
+
+// parseOID reads an OID; what is none becomes 0, which NewCatalog refuses.
+func parseOID(s string) uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}
+
+// pathOf returns the search_path that a function runs under, nil for the caller's.
+func pathOf(config []string) []string {
+	for _, c := range config {
+		value, ok := strings.CutPrefix(c, "search_path=")
+		if !ok {
+			continue
+		}
+		path := []string{}
+		for _, s := range strings.Split(value, ",") {
+			if s = strings.Trim(strings.TrimSpace(s), `"`); s != "" {
+				path = append(path, s)
+			}
+		}
+		return path
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/sqlclass"
+	"github.com/writhq/writ/pkg/wire/pgwire"
+)
+
+// pending is a command in the air that changes what later ones mean.
+type pending struct {
+	analysed *analysed
+	run      *run
+}
+
+// remember takes note of what the command does to the session once it is through.
+func (p *proxy) remember(a *analysed, r *run) {
+	for _, part := range a.parts {
+		p.txPending = p.txPending || part.facts.Kind == sqlclass.KindTransaction
+	}
+	if a.steers || p.unsettled {
+		p.pending = append(p.pending, pending{analysed: a, run: r})
+	}
+}
+
+// settle applies what commands that are through did to the session. Nothing is in the
+// air, or the rest of a failed batch is being skipped.
+func (p *proxy) settle() {
+	for _, c := range p.pending {
+		for i, part := range c.analysed.parts {
+			p.names.settle(part.facts, c.run.completed(i))
+		}
+		if c.analysed.resync {
+			p.resync, p.unsettled = true, true
+		}
+		if c.analysed.relist {
+			p.private = nil
+			p.target.catalog.stale()
+		}
+	}
+	p.pending = p.pending[:0]
+	p.txPending = false
+	undo := p.due.takeUndo()
+	for i := range undo {
+		undo[len(undo)-1-i]()
+	}
+	tx, _ := p.due.status()
+	p.resync = p.resync || p.unsettled
+	if tx == pgwire.TxIdle && !p.midBatch {
+		p.unsettled, p.private = false, nil
+		clear(p.names.portals)
+	}
+}
+
+// classify says what a statement does in this session. skipping means that the target
+// ignores it anyway, after an error earlier in the batch.
+func (p *proxy) classify(sql string) (a *analysed, skipping bool, err error) {
+	if len(p.pending) > 0 || p.resync || p.unsettled {
+		tx, skipping, err := p.drain()
+		if err != nil || skipping {
+			return nil, skipping, err
+		}
+		if p.resync && tx != pgwire.TxFailed {
+			if err := p.readEnvironment(); err != nil {
+				return nil, false, err
+			}
+			p.resync = false
+		}
+	}
+	a, err = p.analyse(sql)
+	if err == nil && a.missing != nil {
+		a, err = p.lookAgain(sql)
+	}
+	if err == nil && a.missing != nil {
+		err = missing(a.missing)
+	}
+	if err != nil {
+		p.recordUnread(sql, err)
+		return nil, false, err
+	}
+	return a, false, nil
+}
+
+// analyse classifies under the catalog at hand.
+func (p *proxy) analyse(sql string) (*analysed, error) {
+	cat := p.private
+	if cat == nil {
+		var err error
+		if cat, err = p.target.catalog.current(p.sess.Done()); err != nil {
+			return nil, &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so statements cannot be understood", Next: "try again; ask whoever runs this edge if it stays so"}
+		}
+	}
+	batch, err := p.target.classifier.Classify(sql, cat, &sqlclass.Session{
+		Path: p.env.path, Temp: p.env.temp, TempKey: p.env.tempKey, Prepared: p.preparedFacts, Cursor: p.cursorFacts,
+	})
+	if err != nil {
+		return nil, unread(err)
+	}
+	return p.target.analysed(batch, cat), nil
+}
+
+// lookAgain reads the catalog anew for a name it does not have: within a transaction that
+// changed the schema as the session itself sees it.
+func (p *proxy) lookAgain(sql string) (*analysed, error) {
+	tx, skipping, err := p.drain()
+	if err != nil {
+		return nil, err
+	}
+	if tx == pgwire.TxActive && !skipping || p.midBatch && !skipping {
+		snapshot, err := readCatalog(p.ask)
+		if err == nil {
+			p.private, err = p.target.catalog.build(snapshot)
+		}
+		if err != nil {
+			return nil, &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so the statement cannot be understood"}
+		}
+		return p.analyse(sql)
+	}
+	p.target.catalog.refreshOlder(time.Now())
+	return p.analyse(sql)
+}
+
+// preparedFacts classifies what EXECUTE name would run now.
+func (p *proxy) preparedFacts(name string) *sqlclass.Facts {
+	st := p.names.statements[name]
+	if st == nil || !st.confirmed.Load() || name == "" {
+		return nil
+	}
+	a, err := p.analyse(st.sql)
+	if err != nil || len(a.parts) != 1 {
+		return nil
+	}
+	return a.parts[0].facts
+}
+
+func (p *proxy) cursorFacts(name string) *sqlclass.Facts { return p.names.cursors[name] }
+
+// unread turns a classifier's error into a refusal. A plain syntax error is answered as
+// the target would; it was understood well enough to know that nothing would run.
+func unread(err error) error {
+	var u *sqlclass.Unparsed
+	if errors.As(err, &u) && u.SQLSTATE() == string(pgwire.StateSyntaxError) {
+		return &localError{code: pgwire.StateSyntaxError, message: "syntax error: " + u.Error(), hint: "The gateway could not parse the statement, so it was not sent to the target."}
+	}
+	if errors.As(err, &u) {
+		code := pgwire.SQLState(u.SQLSTATE())
+		if code == "" {
+			code = pgwire.StateFeatureNotSupported
+		}
+		return &localError{code: code, message: "denied by Writ: " + u.Error(), hint: "What the gateway does not understand it does not forward."}
+	}
+	return &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the statement cannot be understood"}
+}
+
+// recordUnread leaves the record of a statement refused before it could be decided.
+func (p *proxy) recordUnread(sql string, err error) {
+	t := &text{sql: sql}
+	d := &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: err.Error()}
+	var denied *enforce.Denied
+	if errors.As(err, &denied) {
+		d = denied
+	}
+	p.sess.Begin(context.Background(), &enforce.Command{Refuse: d, Text: t, Digest: t.digest()})
+}
+
+// refused records a refusal that the protocol found by itself, and returns it.
+func (p *proxy) refused(d *enforce.Denied) error {
+	_, err := p.sess.Begin(context.Background(), &enforce.Command{Refuse: d})
+	return err
+}
+
+// command is one execution of an analysed statement.
+func (p *proxy) command(a *analysed, sql string, params []param, inTx bool) *enforce.Command {
+	t := &text{sql: sql, batch: a.batch, params: params, detector: p.target.detector}
+	return &enforce.Command{Subject: a.subject, Text: t, Digest: t.digest(), InTransaction: inTx}
+}
+
+// inTransaction reports whether the next command runs inside a transaction block.
+func (p *proxy) inTransaction() (bool, error) {
+	tx, idle := p.due.status()
+	if p.txPending && !idle {
+		var err error
+		if tx, _, err = p.drain(); err != nil {
+			return false, err
+		}
+	}
+	if idle {
+		p.txPending = false
+	}
+	return tx != pgwire.TxIdle, nil
+}

@@ -1,0 +1,168 @@
+package postgres
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/writhq/writ/pkg/sqlclass"
+	"github.com/writhq/writ/pkg/wire/pgwire"
+)
+
+// environment is what a statement's meaning depends on in this session.
+type environment struct {
+	path    sqlclass.Path
+	temp    []*sqlclass.Relation
+	tempKey uint64
+}
+
+// tempKeys numbers the temporary schemas that sessions have had.
+var tempKeys atomic.Uint64
+
+// environmentQuery asks the target for the session's effective search path and its
+// temporary relations. Names are qualified, so that no object of the user's can stand in.
+const environmentQuery = `SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))::text,
+ coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+   'oid', c.oid::bigint, 'name', c.relname, 'kind', c.relkind::text, 'rowtype', c.reltype::bigint,
+   'columns', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('num', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'notnull', a.attnotnull))
+      FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped)))
+  FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+   AND c.relkind IN ('r','v','p','S','f','m')), '[]')::text,
+ pg_catalog.current_setting('standard_conforming_strings')`
+
+// readEnvironment asks the target what this session's names mean now.
+func (p *proxy) readEnvironment() error {
+	var row []string
+	err := p.ask(environmentQuery, func(cols []string) { row = cols })
+	if err != nil {
+		return fmt.Errorf("read session environment: %w", err)
+	}
+	env, err := parseEnvironment(row)
+	if err != nil {
+		return err
+	}
+	p.env = env
+	return nil
+}
+
+type tempRelation struct {
+	OID     uint32 `json:"oid"`
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`
+	RowType uint32 `json:"rowtype"`
+	Columns []struct {
+		Num     int16  `json:"num"`
+		Name    string `json:"name"`
+		Type    uint32 `json:"type"`
+		NotNull bool   `json:"notnull"`
+	} `json:"columns"`
+}
+
+func parseEnvironment(row []string) (environment, error) {
+	if len(row) != 3 || row[2] != "on" {
+		return environment{}, errors.New("the session's settings are not ones the gateway can follow")
+	}
+	var schemas []string
+	var temps []tempRelation
+	if err := json.Unmarshal([]byte(row[0]), &schemas); err != nil {
+		return environment{}, fmt.Errorf("parse search path: %w", err)
+	}
+	if err := json.Unmarshal([]byte(row[1]), &temps); err != nil {
+		return environment{}, fmt.Errorf("parse temporary relations: %w", err)
+	}
+	env := environment{path: effectivePath(schemas)}
+	for _, t := range temps {
+		if len(t.Kind) != 1 {
+			return environment{}, errors.New("parse temporary relations: bad kind")
+		}
+		r := &sqlclass.Relation{OID: t.OID, Schema: "pg_temp", Name: t.Name, Kind: t.Kind[0], RowType: t.RowType}
+		for _, c := range t.Columns {
+			r.Columns = append(r.Columns, sqlclass.Column{Num: c.Num, Name: c.Name, TypeOID: c.Type, NotNull: c.NotNull})
+		}
+		env.temp = append(env.temp, r)
+	}
+	if len(env.temp) > 0 {
+		env.tempKey = tempKeys.Add(1)
+	}
+	return env, nil
+}
+
+// effectivePath turns current_schemas(true), which names the temporary schema by its own
+// name, into a path.
+func effectivePath(schemas []string) sqlclass.Path {
+	for i, s := range schemas {
+		if len(s) > 8 && s[:8] == "pg_temp_" {
+			schemas[i] = "pg_temp"
+		}
+	}
+	return sqlclass.NewPath(schemas...)
+}
+
+// ask runs a query of the gateway's own on the session's connection, with nothing else in
+// the air, and hands out its rows as text.
+func (p *proxy) ask(sql string, row func(cols []string)) error {
+	if _, skipping, err := p.drain(); err != nil || skipping {
+		return errors.Join(err, errIf(skipping, "the transaction has failed"))
+	}
+	var bad error
+	failed := true
+	collect := func(body []byte) {
+		cols, err := textColumns(body)
+		if err != nil {
+			bad = err
+			return
+		}
+		row(cols)
+	}
+	name := reserved + "ask"
+	p.due.push(&expect{kind: expectParse, internal: true})
+	p.due.push(&expect{kind: expectBind, internal: true})
+	p.due.push(&expect{kind: expectExecute, internal: true, rows: collect})
+	p.due.push(&expect{kind: expectClose, internal: true, portal: &portal{}})
+	last := &expect{kind: expectClose, internal: true, stmt: &prepared{}}
+	p.due.push(last)
+	frames, err := pgwire.AppendAll(nil,
+		&pgwire.Parse{Name: name, SQL: sql}, &pgwire.Bind{Portal: name, Statement: name}, &pgwire.Execute{Portal: name},
+		&pgwire.Close{Kind: pgwire.KindPortal, Name: name}, &pgwire.Close{Kind: pgwire.KindStatement, Name: name})
+	if err != nil {
+		return err
+	}
+	if p.midBatch {
+		frames = pgwire.AppendEmpty(frames, pgwire.TypeFlush)
+	} else {
+		p.due.push(&expect{kind: expectSync, internal: true})
+		frames = pgwire.AppendEmpty(frames, pgwire.TypeSync)
+	}
+	if err := p.sout.add(frames); err != nil {
+		return err
+	}
+	if err := p.sout.flush(); err != nil {
+		return err
+	}
+	if _, _, alive := p.due.drain(); !alive {
+		return errors.New("the target went away")
+	}
+	failed = !last.stmt.confirmed.Load()
+	return errors.Join(bad, errIf(failed, "the target refused the gateway's own query"))
+}
+
+func errIf(cond bool, message string) error {
+	if cond {
+		return errors.New(message)
+	}
+	return nil
+}
+
+// textColumns copies a row's values out; NULL is "".
+func textColumns(body []byte) ([]string, error) {
+	var m pgwire.DataRow
+	if err := m.Decode(body); err != nil {
+		return nil, err
+	}
+	cols := make([]string, 0, m.Len())
+	for _, v := range m.Values() {
+		cols = append(cols, string(v))
+	}
+	return cols, nil
+}

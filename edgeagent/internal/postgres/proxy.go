@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/upstream"
+	"github.com/writhq/writ/pkg/sqlclass"
+	"github.com/writhq/writ/pkg/wire/pgwire"
+)
+
+// proxy carries one session between a client and its target. Two goroutines work on it:
+// the client loop decides and forwards what the client sends, the target loop masks and
+// returns what the target answers.
+type proxy struct {
+	sess   *enforce.Session
+	target *target // the resource's shared state
+	log    hclog.Logger
+
+	client net.Conn
+	in     *pgwire.Reader // client loop
+	out    *writer        // both loops
+
+	server *upstream.Conn
+	sin    *pgwire.Reader // target loop
+	sout   *writer        // client loop
+
+	due *queue
+
+	// Owned by the client loop.
+	names     names
+	env       environment
+	batch     uint64            // counts Syncs
+	midBatch  bool              // extended messages were sent that no Sync has ended
+	discard   bool              // skip to Sync after a refusal that the target does not know of
+	pending   []pending         // commands in the air that change the session
+	txPending bool              // transaction control is in the air
+	resync    bool              // the environment must be read again before the next classification
+	unsettled bool              // the environment changed in a transaction that may yet be rolled back
+	private   *sqlclass.Catalog // the catalog as this transaction sees it, after DDL in it
+
+	holding   atomic.Pointer[context.CancelFunc]
+	leaving   atomic.Bool // the client said goodbye
+	closeOnce sync.Once
+}
+
+// writer gathers frames for one side and sends them together. It is safe for concurrent use.
+type writer struct {
+	mu   sync.Mutex
+	conn net.Conn
+	buf  []byte
+	err  error
+}
+
+// flushAt is the size in bytes at which a writer sends by itself.
+const flushAt = 64 << 10
+
+func newWriter(conn net.Conn) *writer { return &writer{conn: conn, buf: make([]byte, 0, 4096)} }
+
+// add gathers frames; they are copied.
+func (w *writer) add(frames []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(w.buf, frames...)
+	if len(w.buf) >= flushAt {
+		return w.flushLocked()
+	}
+	return w.err
+}
+
+// build gathers frames appended by fn.
+func (w *writer) build(fn func(dst []byte) ([]byte, error)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out, err := fn(w.buf)
+	if err != nil {
+		return err
+	}
+	w.buf = out
+	if len(w.buf) >= flushAt {
+		return w.flushLocked()
+	}
+	return w.err
+}
+
+// flush sends what was gathered.
+func (w *writer) flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flushLocked()
+}
+
+func (w *writer) flushLocked() error {
+	if w.err != nil || len(w.buf) == 0 {
+		return w.err
+	}
+	_, w.err = w.conn.Write(w.buf)
+	if cap(w.buf) > 4*flushAt {
+		w.buf = make([]byte, 0, 4096)
+	}
+	w.buf = w.buf[:0]
+	return w.err
+}
+
+// run carries the session until either side or the pipeline ends it.
+func (p *proxy) run() {
+	stop := make(chan struct{})
+	go p.watch(stop)
+	go func() {
+		defer p.hangUp()
+		p.targetLoop()
+	}()
+	reason := p.clientLoop()
+	p.leaving.Store(true)
+	p.hangUp()
+	close(stop)
+	for _, e := range p.due.close() {
+		p.abandon(e)
+	}
+	p.sess.Close(reason)
+}
+
+// watch ends the connections when the pipeline ends the session: the client is told why,
+// and what still runs at the target is cancelled.
+func (p *proxy) watch(stop chan struct{}) {
+	select {
+	case <-stop:
+		return
+	case <-p.sess.Done():
+	}
+	cause := p.sess.Err()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	go func() {
+		if err := p.server.Cancel(ctx); err != nil {
+			p.log.Debug("cancel at target", "error", err)
+		}
+	}()
+	p.client.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	p.out.build(func(dst []byte) ([]byte, error) {
+		return appendFatal(dst, pgwire.StateAdminShutdown, "session ended: "+cause.Error(), "")
+	})
+	p.out.flush()
+	p.hangUp()
+}
+
+// hangUp closes both connections.
+func (p *proxy) hangUp() {
+	p.closeOnce.Do(func() {
+		p.client.Close()
+		p.server.Close()
+		p.due.wake()
+	})
+}
+
+// ctx ends with the session.
+func (p *proxy) ctx() context.Context { return p.sess.Context() }
+
+// cancel is a client's request to stop what runs: a held command is withdrawn, anything
+// else is cancelled at the target.
+func (p *proxy) cancel(ctx context.Context) {
+	if stop := p.holding.Load(); stop != nil {
+		(*stop)()
+		return
+	}
+	if err := p.server.Cancel(ctx); err != nil {
+		p.log.Debug("cancel at target", "error", err)
+	}
+}
+
+// abandon ends the flight of an answer that will not come any more.
+func (p *proxy) abandon(e *expect) {
+	if e.run != nil {
+		e.run.end(enforce.Outcome{Cut: "the session ended before the target answered"})
+	}
+}

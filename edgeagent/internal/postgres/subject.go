@@ -1,0 +1,256 @@
+package postgres
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/policy"
+	"github.com/writhq/writ/pkg/sqlclass"
+)
+
+// analysed is a command's classification as the pipeline and the masker need it. It is
+// immutable and shared by the sessions of a resource.
+type analysed struct {
+	batch   *sqlclass.Batch
+	subject *enforce.Subject
+	parts   []*part
+	// missing is the first name that the target does not know either; such a command is
+	// answered by the gateway as the target would.
+	missing *sqlclass.Name
+	// steers says that the command may change what later ones mean: nothing behind it is
+	// classified before it is through.
+	steers bool
+	// resync says that the session's path or temporary tables may be different afterwards,
+	// relist that the catalog may be.
+	resync, relist bool
+}
+
+// part is one statement of a command.
+type part struct {
+	facts  *sqlclass.Facts
+	output []output
+	opaque bool // nothing is known about its result columns
+}
+
+// output is one result column.
+type output struct {
+	name    string
+	sources []int // indexes into the subject's columns
+	direct  bool
+	opaque  bool
+	labeled bool // one of its sources has a data class
+	origin  sqlclass.ColumnRef
+	typeOID uint32
+}
+
+// subjectBuilder collects the questions about one command.
+type subjectBuilder struct {
+	res     *Resource
+	name    policy.ResourceName
+	subject *enforce.Subject
+	index   map[colKey]int
+	asked   map[askKey]bool
+	ask     *enforce.Ask
+}
+
+type colKey struct {
+	relation uint32
+	num      int16
+}
+
+type askKey struct {
+	action policy.Action
+	entity string
+}
+
+// analyse turns facts into questions. all lists every stored column of the target.
+func analyse(res *Resource, batch *sqlclass.Batch, all func() []enforce.Column) *analysed {
+	a := &analysed{batch: batch, subject: &enforce.Subject{}}
+	b := &subjectBuilder{res: res, name: res.Policy.Name, subject: a.subject, index: map[colKey]int{}}
+	for _, f := range batch.Statements {
+		b.begin(f, len(batch.Statements) > 1)
+		b.statement(f)
+		p := b.part(f)
+		a.parts = append(a.parts, p)
+		a.note(f)
+	}
+	if a.subject.Opaque || a.subject.OpaqueFlow {
+		a.subject.Columns = append(a.subject.Columns, all()...)
+	}
+	return a
+}
+
+// note keeps what the statement does to the session.
+func (a *analysed) note(f *sqlclass.Facts) {
+	if a.missing == nil && len(f.Unresolved) > 0 {
+		a.missing = &f.Unresolved[0]
+	}
+	for _, s := range f.Sets {
+		if s.Name == "" || s.Unknown || s.All || s.Name == "search_path" || s.Name == "role" || s.Name == "session_authorization" {
+			a.resync = true
+		}
+	}
+	switch f.Kind {
+	case sqlclass.KindTransaction, sqlclass.KindDiscard, sqlclass.KindReset, sqlclass.KindDrop, sqlclass.KindDDL:
+		a.resync = true
+	}
+	if f.Opaque || f.DynamicSQL || len(f.Creates) > 0 || f.Kind == sqlclass.KindDo || f.Kind == sqlclass.KindCall || hasOpaque(f) {
+		a.resync = true
+	}
+	for _, acc := range f.Accesses {
+		if acc.Action == sqlclass.ActionDDL || acc.Action == sqlclass.ActionDrop {
+			a.resync, a.relist = true, true
+		}
+	}
+	switch f.Kind {
+	case sqlclass.KindPrepare, sqlclass.KindDeallocate, sqlclass.KindDeclare, sqlclass.KindClose:
+		a.steers = true
+	}
+	a.steers = a.steers || a.resync || a.relist || len(f.Sets) > 0
+}
+
+func hasOpaque(f *sqlclass.Facts) bool {
+	return slices.ContainsFunc(f.Functions, func(fn sqlclass.FunctionRef) bool { return fn.Opaque })
+}
+
+// begin opens the questions of one statement.
+func (b *subjectBuilder) begin(f *sqlclass.Facts, multi bool) {
+	st := policy.Statement{Kind: kindOf(f), Where: f.HasWhere, Multi: multi, Dynamic: f.DynamicSQL}
+	for _, acc := range f.Accesses {
+		if acc.OID != 0 || acc.Schema != "" {
+			st.Tables = append(st.Tables, policy.Dotted(acc.Schema, acc.Name))
+		}
+	}
+	for _, c := range f.ColumnsRead {
+		st.Columns = append(st.Columns, policy.Dotted(c.Schema, c.Table, c.Column))
+	}
+	for _, c := range f.ColumnsWritten {
+		st.Columns = append(st.Columns, policy.Dotted(c.Schema, c.Table, c.Column))
+	}
+	for _, fn := range f.Functions {
+		st.Functions = append(st.Functions, policy.Dotted(fn.Schema, fn.Name))
+	}
+	b.subject.Asks = append(b.subject.Asks, enforce.Ask{Facts: st.Facts()})
+	b.ask = &b.subject.Asks[len(b.subject.Asks)-1]
+	b.asked = map[askKey]bool{}
+	b.subject.Tables = merge(b.subject.Tables, st.Tables)
+	if f.Write || slices.ContainsFunc(f.Functions, func(fn sqlclass.FunctionRef) bool { return fn.Writes || fn.Opaque || fn.Dangerous }) {
+		b.subject.Durable = true
+	}
+	if f.Opaque || f.DynamicSQL {
+		b.subject.Durable = true
+	}
+}
+
+// question adds one, once.
+func (b *subjectBuilder) question(a policy.Action, e policy.Entity) {
+	key := askKey{a, e.String()}
+	if b.asked[key] {
+		return
+	}
+	b.asked[key] = true
+	b.ask.Questions = append(b.ask.Questions, policy.Question{Action: a, Entity: e})
+	b.subject.Actions = merge(b.subject.Actions, []string{string(a)})
+}
+
+func (b *subjectBuilder) unreadable(format string, args ...any) {
+	if b.subject.Unreadable == "" {
+		b.subject.Unreadable = fmt.Sprintf(format, args...)
+	}
+}
+
+// column returns the subject's index of a column.
+func (b *subjectBuilder) column(c sqlclass.ColumnRef) int {
+	key := colKey{c.Relation, c.Num}
+	if i, ok := b.index[key]; ok {
+		return i
+	}
+	i := len(b.subject.Columns)
+	b.index[key] = i
+	b.subject.Columns = append(b.subject.Columns, b.res.column(c.Schema, c.Table, c.Column))
+	return i
+}
+
+// column is the entity of one stored column with its data classes.
+func (r *Resource) column(schema, table, column string) enforce.Column {
+	name := schema + "." + table + "." + column
+	info := policy.TableInfo{System: systemSchema(schema)}
+	return enforce.Column{Entity: r.Policy.Name.Column(schema, table, column, info, r.Classes[name]...), Name: name}
+}
+
+func systemSchema(schema string) bool {
+	return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast"
+}
+
+// part notes the columns that reach the result, filters and other places.
+func (b *subjectBuilder) part(f *sqlclass.Facts) *part {
+	p := &part{facts: f, opaque: f.ReturnsRows && !f.OutputKnown}
+	for _, out := range f.Output {
+		o := output{name: out.Name, direct: out.Direct, opaque: out.Opaque, origin: out.Origin, typeOID: out.TypeOID}
+		for _, src := range out.Sources {
+			o.sources = append(o.sources, b.column(src))
+			o.labeled = o.labeled || len(b.res.Classes[src.Schema+"."+src.Table+"."+src.Column]) > 0
+		}
+		b.subject.Opaque = b.subject.Opaque || out.Opaque
+		p.output = append(p.output, o)
+	}
+	b.subject.Opaque = b.subject.Opaque || p.opaque
+	for _, use := range f.Filters {
+		b.subject.Filters = append(b.subject.Filters, enforce.Filter{Column: b.column(use.Column), Equality: use.Equality})
+	}
+	for _, c := range f.ColumnsWritten {
+		b.column(c)
+	}
+	for _, c := range f.ColumnsRead {
+		b.column(c)
+	}
+	b.flows(f)
+	return p
+}
+
+// flows notes values that are stored elsewhere. Back into the very same column is no flow.
+func (b *subjectBuilder) flows(f *sqlclass.Facts) {
+	for _, flow := range f.Flows {
+		switch {
+		case flow.Opaque:
+			b.subject.OpaqueFlow = true
+		case flow.From == flow.To:
+		default:
+			b.subject.Flows = append(b.subject.Flows, b.column(flow.From))
+		}
+	}
+}
+
+// kindOf is the word policies see: for EXPLAIN ANALYZE, PREPARE, EXECUTE and the like still
+// that of the outer statement.
+func kindOf(f *sqlclass.Facts) string {
+	if f.Kind == sqlclass.KindTransaction {
+		return f.Tx.String()
+	}
+	return f.Kind.String()
+}
+
+func merge(into, add []string) []string {
+	for _, s := range add {
+		if !slices.Contains(into, s) {
+			into = append(into, s)
+		}
+	}
+	return into
+}
+
+// names renders the masked columns of a command for its record.
+func maskedNames(sub *enforce.Subject, masks *enforce.Masks, outputs []output) []string {
+	var names []string
+	for _, o := range outputs {
+		for _, i := range o.sources {
+			if masks.Columns[i].Kind != policy.MaskReveal {
+				names = merge(names, []string{sub.Columns[i].Name})
+			}
+		}
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
