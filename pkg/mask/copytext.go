@@ -34,7 +34,7 @@ func (r *textRows) rewrite(dst, row []byte) ([]byte, int, bool, error) {
 			return nil, 0, false, malformed("a backslash ends the row")
 		}
 		raw := line[at:end]
-		if n < len(r.plan.columns) && string(raw) != *r.opts.Null {
+		if n < len(r.plan.columns) && !r.isNull(raw, n) {
 			masked, v := r.column(n, r.plain(raw, escaped))
 			if v != asItWas {
 				dst = append(dst, line[done:at]...)
@@ -52,6 +52,12 @@ func (r *textRows) rewrite(dst, row []byte) ([]byte, int, bool, error) {
 		return nil, 0, false, err
 	}
 	return append(dst, row[done:]...), r.changes, true, nil
+}
+
+// isNull tells whether a field is NULL. With a NULL of the client's choice a value can look the same, so that a masked
+// column would tell whether it holds a guessed value: there nothing is NULL.
+func (r *textRows) isNull(raw []byte, column int) bool {
+	return string(raw) == *r.opts.Null && (*r.opts.Null == `\N` || !r.plan.columns[column].masked)
 }
 
 // fieldEnd returns where the field that begins at at ends, -1 if that is after half an escape.

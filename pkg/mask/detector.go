@@ -192,22 +192,26 @@ func (d *Detector) Scan(dst []Hit, b []byte) []Hit {
 		}
 	}
 	if len(d.custom) > 0 && len(dst)-from > 1 {
-		return merge(dst, from)
+		return d.merge(dst, from)
 	}
 	return dst
 }
 
-// merge puts dst[from:] in order and makes one of hits that overlap.
-func merge(dst []Hit, from int) []Hit {
+// merge puts dst[from:] in order and makes one of hits that overlap, of the class with the stricter rule.
+func (d *Detector) merge(dst []Hit, from int) []Hit {
 	slices.SortStableFunc(dst[from:], func(a, b Hit) int { return a.Start - b.Start })
 	kept := from
 	for _, h := range dst[from+1:] {
-		if last := &dst[kept]; h.Start < last.End {
-			last.End = max(last.End, h.End)
+		last := &dst[kept]
+		if h.Start >= last.End {
+			kept++
+			dst[kept] = h
 			continue
 		}
-		kept++
-		dst[kept] = h
+		last.End = max(last.End, h.End)
+		if rule := d.rules[last.Class]; Stricter(rule, d.rules[h.Class]) != rule {
+			last.Class = h.Class
+		}
 	}
 	return dst[:kept+1]
 }

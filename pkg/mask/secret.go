@@ -150,7 +150,7 @@ func googleKey(b []byte, i int) int {
 
 // slackToken returns the end of the token at i, as xoxb-...
 func slackToken(b []byte, i int) int {
-	if len(b)-i < 5 || string(b[i:i+3]) != "xox" || b[i+4] != '-' || bytes.IndexByte([]byte("abeoprs"), b[i+3]) < 0 {
+	if len(b)-i < 6 || string(b[i:i+3]) != "xox" || !isLetter(b[i+3]) || b[i+4] != '-' || !isDigit(b[i+5]) {
 		return 0
 	}
 	end := run(b, i+5, func(c byte) bool { return isAlnum(c) || c == '-' })
