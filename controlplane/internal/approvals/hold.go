@@ -253,8 +253,7 @@ func (a *Approvals) changeHold(ctx context.Context, id string, states []State, s
 			return err
 		}
 		if out.State != Pending {
-			err := a.waiting.In(tx).Delete(store.Key(out.Session, out.ID))
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
+			if err := a.unwait(tx, out); err != nil {
 				return err
 			}
 		}
