@@ -31,6 +31,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/controlplane/internal/tunnel"
+	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/token"
 )
 
@@ -50,6 +51,7 @@ type plane struct {
 	authority  *authority.Authority
 	tokenKeys  *authority.Keyring
 	policyKeys *authority.Keyring
+	verifier   *token.Verifier // of access tokens, under the keys that tokenKeys has now
 
 	resources *resources.Inventory
 	broker    *credentials.Broker
@@ -118,15 +120,20 @@ func (p *plane) openKeys(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ring := func(purpose string, retain time.Duration) (*authority.Keyring, error) {
-		return authority.OpenKeyring(ctx, authority.KeyringConfig{
-			Store: p.store, Sealer: p.sealer, Purpose: purpose, Retain: retain, Clock: p.cfg.Now, Logger: p.log.Named("keys"),
-		})
-	}
-	if p.tokenKeys, err = ring("access-tokens", p.cfg.MaxGrant+time.Hour); err != nil {
+	if p.verifier, err = token.NewVerifier(tokenIssuer, identity.Keys{}); err != nil {
 		return err
 	}
-	p.policyKeys, err = ring("policy", 0)
+	p.tokenKeys, err = authority.OpenKeyring(ctx, authority.KeyringConfig{
+		Store: p.store, Sealer: p.sealer, Purpose: "access-tokens", Retain: p.cfg.MaxGrant + time.Hour,
+		OnChange: p.verifier.SetKeys, Clock: p.cfg.Now, Logger: p.log.Named("keys"),
+	})
+	if err != nil {
+		return err
+	}
+	p.verifier.SetKeys(p.tokenKeys.Public())
+	p.policyKeys, err = authority.OpenKeyring(ctx, authority.KeyringConfig{
+		Store: p.store, Sealer: p.sealer, Purpose: "policy", Clock: p.cfg.Now, Logger: p.log.Named("keys"),
+	})
 	return err
 }
 
@@ -225,17 +232,13 @@ func (p *plane) makeTunnel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := token.NewVerifier(tokenIssuer, p.tokenKeys.Public())
-	if err != nil {
-		return err
-	}
 	tlsConfig, err := p.authority.ServerTLS()
 	if err != nil {
 		return err
 	}
 	p.tunnel, err = tunnel.New(tunnel.Config{
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records,
-		Approvals: p.approvals, Resources: p.resources, Policies: p.policies, Locks: p.locks, Tokens: verifier,
+		Approvals: p.approvals, Resources: p.resources, Policies: p.policies, Locks: p.locks, Tokens: p.verifier,
 		TLS: tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, MaskingKey: masking,
 		Lease: p.cfg.EdgeLease, Now: p.cfg.Now, Logger: p.log.Named("tunnel"),
 	})
