@@ -14,7 +14,7 @@ const (
 	DefaultMaxBytes     = 1 << 20
 	DefaultMaxTokens    = 50_000
 	DefaultMaxDepth     = 200
-	DefaultMaxSteps     = 2_000_000
+	DefaultMaxSteps     = 1_000_000
 	DefaultCacheSize    = 4096
 	DefaultCacheMaxText = 16 << 10
 )
@@ -27,7 +27,7 @@ type Config struct {
 	MaxBytes     int // longest text, bytes; default 1 MiB
 	MaxTokens    int // most tokens in one text; default 50,000
 	MaxDepth     int // deepest nesting of brackets, CASE and prefix operators; default 200
-	MaxSteps     int // most nodes visited for one text, views and routine bodies included; default 2,000,000
+	MaxSteps     int // most nodes visited for one text, views and routine bodies included; default 1,000,000
 	CacheSize    int // cached texts; default 4096
 	CacheMaxText int // longest text that is cached, bytes; default 16 KiB
 }

@@ -55,6 +55,9 @@ func (a *analysis) tableObject(n *pg.Node) bool {
 		a.onTable("trigger", x.CreateTrigStmt.Trigname, x.CreateTrigStmt.Relation, x.CreateTrigStmt)
 		schema, name, _ := splitName(x.CreateTrigStmt.Funcname)
 		a.access(Access{Action: ActionDDL, Object: "trigger function", Schema: schema, Name: name})
+		if x.CreateTrigStmt.Constrrel != nil {
+			a.relationAccess(ActionDDL, x.CreateTrigStmt.Constrrel)
+		}
 	case *pg.Node_CreatePolicyStmt:
 		a.onTable("policy", x.CreatePolicyStmt.PolicyName, x.CreatePolicyStmt.Table, x.CreatePolicyStmt)
 	case *pg.Node_AlterPolicyStmt:
@@ -62,12 +65,9 @@ func (a *analysis) tableObject(n *pg.Node) bool {
 	case *pg.Node_CreateStatsStmt:
 		a.f.Kind = KindDDL
 		schema, name, _ := splitName(x.CreateStatsStmt.Defnames)
-		a.access(Access{Action: ActionDDL, Object: "statistics", Schema: schema, Name: name})
-		for _, r := range x.CreateStatsStmt.Relations {
-			if rv := r.GetRangeVar(); rv != nil {
-				a.relationAccess(ActionDDL, rv)
-			}
-		}
+		a.define("statistics", schema, name)
+		a.namedTables(n, ActionDDL)
+		a.loose(n)
 	default:
 		return false
 	}
@@ -77,8 +77,12 @@ func (a *analysis) tableObject(n *pg.Node) bool {
 // onTable records an object of a table and analyses the expressions in it.
 func (a *analysis) onTable(object, name string, rv *pg.RangeVar, m proto.Message) {
 	a.f.Kind = KindDDL
-	a.access(Access{Action: ActionDDL, Object: object, Schema: rv.GetSchemaname(), Name: name})
 	rel := a.relationAccess(ActionDDL, rv)
+	schema := rv.GetSchemaname()
+	if rel != nil {
+		schema = rel.Schema
+	}
+	a.define(object, schema, name)
 	a.overTable(rel, rv, m)
 }
 
@@ -98,8 +102,16 @@ func (a *analysis) overTable(rel *Relation, rv *pg.RangeVar, m proto.Message) {
 	a.body = body
 }
 
-// ruled records an action on every table a definition names.
-func (a *analysis) ruled(n *pg.Node, action Action) {
+// loose analyses the expressions of a definition whose columns belong to tables that are not followed.
+func (a *analysis) loose(n *pg.Node) {
+	body := a.body
+	a.body = true
+	a.embedded(n, &scope{items: []*item{{open: true, bare: true, rows: true}}})
+	a.body = body
+}
+
+// namedTables records an action on every table a definition names.
+func (a *analysis) namedTables(n *pg.Node, action Action) {
 	a.walk(n.ProtoReflect(), func(m proto.Message) bool {
 		if rv, ok := m.(*pg.RangeVar); ok {
 			a.relationAccess(action, rv)
@@ -172,7 +184,7 @@ func (a *analysis) createView(v *pg.ViewStmt) {
 		a.query(sel, nil)
 	}
 	a.f.Kind = KindDDL
-	a.access(Access{Action: ActionDDL, Object: "view", Schema: v.View.GetSchemaname(), Name: v.View.GetRelname(),
+	a.access(Access{Action: ActionDDL, Object: "view", Schema: a.newSchema(v.View), Name: v.View.GetRelname(),
 		Temp: v.View.GetRelpersistence() == "t"})
 	if v.Replace {
 		if r := a.relation(v.View); r != nil {
@@ -197,6 +209,9 @@ func (a *analysis) createFunction(c *pg.CreateFunctionStmt) {
 			}
 		}
 	}
+	for _, p := range c.Parameters {
+		a.loose(p)
+	}
 	b := a.sub(a.path, a.run, "")
 	b.quiet, b.body = false, true
 	a.newBody(b, c, lang, source)
@@ -211,7 +226,7 @@ func (a *analysis) createFunction(c *pg.CreateFunctionStmt) {
 	if c.IsProcedure {
 		object = "procedure"
 	}
-	a.access(Access{Action: ActionDDL, Object: object, Schema: schema, Name: name})
+	a.define(object, schema, name)
 }
 
 func (a *analysis) newBody(b *analysis, c *pg.CreateFunctionStmt, lang, source string) {
@@ -222,7 +237,11 @@ func (a *analysis) newBody(b *analysis, c *pg.CreateFunctionStmt, lang, source s
 	case lang == "sql":
 		ok = b.sqlText(source)
 	case lang == "plpgsql":
-		ok = b.plpgsql(a.f.Text)
+		text := a.f.Text
+		if names := c.ReturnType.GetNames(); len(names) > 0 && strings.HasSuffix(str(names[len(names)-1]), "trigger") {
+			text = triggerHeader + dollarQuote(source) + " LANGUAGE plpgsql"
+		}
+		ok = b.plpgsql(text)
 		b.f.DynamicSQL = b.f.DynamicSQL || hasWord(source, "execute")
 	}
 	if !ok {
@@ -248,7 +267,11 @@ func (a *analysis) createRule(r *pg.RuleStmt) {
 	a.overTable(rel, r.Relation, r)
 	a.f.HasWhere = where && a.f.HasWhere
 	a.f.Kind = KindDDL
-	a.access(Access{Action: ActionDDL, Object: "rule", Schema: r.Relation.GetSchemaname(), Name: r.Rulename})
+	schema := r.Relation.GetSchemaname()
+	if rel != nil {
+		schema = rel.Schema
+	}
+	a.define("rule", schema, r.Rulename)
 }
 
 func (a *analysis) alterTable(t *pg.AlterTableStmt) {
@@ -257,7 +280,9 @@ func (a *analysis) alterTable(t *pg.AlterTableStmt) {
 	switch {
 	case rel != nil:
 		a.accessTo(ActionDDL, rel)
-	case !t.MissingOk:
+	case t.MissingOk:
+		a.access(Access{Action: ActionDDL, Object: "relation", Schema: t.Relation.GetSchemaname(), Name: t.Relation.GetRelname()})
+	default:
 		a.relationAccess(ActionDDL, t.Relation)
 	}
 	for _, n := range t.Cmds {

@@ -126,7 +126,7 @@ func (a *analysis) join(j *pg.JoinExpr, s *scope, left []*item) []*item {
 
 	lcols, lopen := bareColumns(l)
 	rcols, ropen := bareColumns(r)
-	a.spend(len(left) + len(both) + len(lcols) + len(rcols))
+	a.spend(len(left) + len(both) + 4*(len(lcols)+len(rcols)))
 	joined := &item{bare: true, aliased: true, open: lopen || ropen, rest: value{opaque: true}}
 	merged, skip := a.merge(j, lcols, rcols, lopen || ropen)
 	joined.cols = slices.Clone(merged)

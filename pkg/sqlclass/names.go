@@ -46,6 +46,15 @@ func (a *analysis) relationAccess(action Action, rv *pg.RangeVar) *Relation {
 	return r
 }
 
+// define records the definition of a new or unknown object; without a schema it goes to the first of the
+// path.
+func (a *analysis) define(object, schema, name string) {
+	if schema == "" {
+		schema = a.ses.Path.create
+	}
+	a.access(Access{Action: ActionDDL, Object: object, Schema: schema, Name: name, System: isSystemSchema(schema)})
+}
+
 func (a *analysis) accessTo(action Action, r *Relation) {
 	a.access(Access{
 		Action: action, Object: relationWord(r.Kind), Schema: r.Schema, Name: r.Name, OID: r.OID,

@@ -116,30 +116,72 @@ func (a *analysis) columnsOf(f *Function, name string, v value) []column {
 	return []column{{name: name, val: v}}
 }
 
-// unnestColumns handles unnest: one column for each argument, or the fields of an array of rows, whose
-// type is not worked out here.
+// unnestColumns handles unnest: one column for each argument, or the fields of an array of rows. Where
+// the element type is not plain, the columns are not known.
 func (a *analysis) unnestColumns(call *pg.FuncCall, name string, v value, s *scope) []column {
-	if len(call.Args) == 1 {
-		if n := call.Args[0]; n.GetAArrayExpr() != nil || n.GetTypeCast() != nil || n.GetAConst() != nil ||
-			n.GetParamRef() != nil || a.scalarArray(n, s) {
-			return []column{{name: name, val: v}}
+	cols := make([]column, 0, len(call.Args))
+	for _, arg := range call.Args {
+		if !a.plainType(arg, s) {
+			return nil
 		}
-		return nil
+		cols = append(cols, column{name: "unnest", val: v})
 	}
-	cols := make([]column, len(call.Args))
-	for i := range cols {
-		cols[i] = column{name: "unnest", val: v}
+	if len(cols) == 1 {
+		cols[0].name = name
 	}
 	return cols
 }
 
-// scalarArray tells whether n is a column whose array type is none of a relation's rows.
-func (a *analysis) scalarArray(n *pg.Node, s *scope) bool {
-	if n.GetColumnRef() == nil {
-		return false
+// plainType tells whether an expression is surely neither a row nor an array of rows.
+func (a *analysis) plainType(n *pg.Node, s *scope) bool {
+	switch x := n.GetNode().(type) {
+	case *pg.Node_AConst, *pg.Node_AExpr, *pg.Node_BoolExpr:
+		return true
+	case *pg.Node_TypeCast:
+		return !a.rowTypeName(x.TypeCast.TypeName)
+	case *pg.Node_AArrayExpr:
+		for _, e := range x.AArrayExpr.Elements {
+			if !a.plainType(e, s) {
+				return false
+			}
+		}
+		return true
+	case *pg.Node_SubLink:
+		if x.SubLink.SubLinkType != pg.SubLinkType_ARRAY_SUBLINK {
+			return false
+		}
+		cols, _ := a.query(x.SubLink.Subselect.GetSelectStmt(), s)
+		return len(cols) == 1 && plainOID(cols[0].val.typ)
+	case *pg.Node_ColumnRef, *pg.Node_FuncCall:
+		return plainOID(a.expr(n, s).typ)
 	}
-	v := a.expr(n, s)
-	return v.direct != 0 && v.typ != 0 && v.typ < firstNormalOID
+	return false
+}
+
+// recordArrayOID is the type OID of record[].
+const recordArrayOID = 2287
+
+func plainOID(typ uint32) bool {
+	return typ != 0 && typ < firstNormalOID && typ != recordOID && typ != recordArrayOID
+}
+
+// rowTypeName tells whether a type name may mean the rows of a relation. Types that are no relation's
+// rows are plain, apart from domains, which take their name from no relation.
+func (a *analysis) rowTypeName(t *pg.TypeName) bool {
+	schema, name, ok := splitName(t.GetNames())
+	if !ok || name == "record" || name == "_record" {
+		return true
+	}
+	return schema != systemSchema && !isBuiltinTypeName(name)
+}
+
+// isBuiltinTypeName knows the usual types that the grammar leaves without a schema.
+func isBuiltinTypeName(name string) bool {
+	switch name {
+	case "text", "uuid", "date", "json", "jsonb", "bytea", "name", "oid", "inet", "cidr", "regclass", "citext", "money", "xml":
+		return true
+	}
+	return false
 }
 
 func sameNames(a, b []column) bool {

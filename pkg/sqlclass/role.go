@@ -95,10 +95,25 @@ func (a *analysis) plainDefinition(n *pg.Node) bool {
 	}
 	a.f.Kind = KindDDL
 	schema, name, _ := splitName(parts)
-	a.access(Access{Action: ActionDDL, Object: object, Schema: schema, Name: name})
-	a.embedded(n, &scope{items: []*item{{open: true, bare: true, rows: true}}})
+	known := a.relation(rangeVar(parts))
+	switch {
+	case schemaless[object]:
+		a.access(Access{Action: ActionDDL, Object: object, Name: name})
+	case object == "sequence" && known != nil:
+		a.accessTo(ActionDDL, known)
+	default:
+		a.define(object, schema, name)
+	}
+	if object == "domain" {
+		a.namedTables(n, ActionDDL)
+	}
+	a.loose(n)
 	return true
 }
+
+// schemaless kinds of objects belong to the database, not to a schema.
+var schemaless = map[string]bool{"extension": true, "event trigger": true, "language": true, "cast": true,
+	"transform": true, "access method": true}
 
 func named(name string) []*pg.Node {
 	return []*pg.Node{{Node: &pg.Node_String_{String_: &pg.String{Sval: name}}}}

@@ -133,9 +133,16 @@ const (
 	eventTriggerOID = 3838
 )
 
+// triggerHeader stands in for RETURNS trigger: the parser's JSON for a real trigger function is not
+// well-formed, so NEW and OLD become arguments.
+const triggerHeader = "CREATE FUNCTION f(new record, old record) RETURNS record AS "
+
 // plpgsqlHeader writes a CREATE FUNCTION under which the body compiles: names and modes of the arguments
 // matter, their types hardly.
 func plpgsqlHeader(f *Function, cat *Catalog) string {
+	if f.ReturnType == triggerOID || f.ReturnType == eventTriggerOID {
+		return triggerHeader
+	}
 	var b strings.Builder
 	b.WriteString("CREATE FUNCTION f(")
 	outs := false
@@ -170,10 +177,6 @@ func plpgsqlHeader(f *Function, cat *Catalog) string {
 
 func plpgsqlReturn(f *Function, outs bool) string {
 	switch {
-	case f.ReturnType == triggerOID:
-		return " RETURNS trigger"
-	case f.ReturnType == eventTriggerOID:
-		return " RETURNS event_trigger"
 	case f.ReturnsSet && outs:
 		return " RETURNS SETOF record"
 	case f.ReturnsSet:

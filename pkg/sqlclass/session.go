@@ -5,11 +5,12 @@ import "strings"
 // Path is a search_path in the order in which the server resolves names.
 type Path struct {
 	schemas []string
+	create  string // where unqualified new objects go
 	key     string
 }
 
 // NewPath builds the effective path from the schemas of the search_path setting ("$user" already
-// replaced), in order. As in the server (catalog/namespace.c), pg_temp and then pg_catalog come first
+// replaced, schemas that do not exist left out), in order. As in the server (catalog/namespace.c), pg_temp and then pg_catalog come first
 // unless they are listed.
 func NewPath(schemas ...string) Path {
 	var hasTemp, hasCatalog bool
@@ -25,7 +26,11 @@ func NewPath(schemas ...string) Path {
 		full = append(full, systemSchema)
 	}
 	full = append(full, schemas...)
-	return Path{schemas: full, key: strings.Join(full, "\x00")}
+	create := ""
+	if len(schemas) > 0 {
+		create = schemas[0]
+	}
+	return Path{schemas: full, create: create, key: strings.Join(full, "\x00")}
 }
 
 const (

@@ -119,15 +119,27 @@ func (a *analysis) createInto(into *pg.IntoClause, cols []column) {
 	a.create(rv, columnNames(renamed(cols, names)))
 	for i, c := range renamed(cols, names) {
 		if !into.GetSkipData() {
-			a.flowAll(cols[i].val, ColumnRef{}, qualified(rv.GetSchemaname(), rv.GetRelname())+"."+c.name)
+			a.flowAll(cols[i].val, ColumnRef{}, qualified(a.newSchema(rv), rv.GetRelname())+"."+c.name)
 		}
 	}
 }
 
 func (a *analysis) create(rv *pg.RangeVar, columns []string) {
 	temp := rv.GetRelpersistence() == "t" || rv.GetSchemaname() == tempSchema
-	a.access(Access{Action: ActionDDL, Object: "table", Schema: rv.GetSchemaname(), Name: rv.GetRelname(), Temp: temp})
-	a.f.Creates = append(a.f.Creates, NewTable{Schema: rv.GetSchemaname(), Name: rv.GetRelname(), Temp: temp, Columns: columns})
+	schema := a.newSchema(rv)
+	a.access(Access{Action: ActionDDL, Object: "table", Schema: schema, Name: rv.GetRelname(), Temp: temp, System: isSystemSchema(schema)})
+	a.f.Creates = append(a.f.Creates, NewTable{Schema: schema, Name: rv.GetRelname(), Temp: temp, Columns: columns})
+}
+
+// newSchema returns the schema that a new relation goes to.
+func (a *analysis) newSchema(rv *pg.RangeVar) string {
+	switch {
+	case rv.GetSchemaname() != "":
+		return rv.GetSchemaname()
+	case rv.GetRelpersistence() == "t":
+		return tempSchema
+	}
+	return a.ses.Path.create
 }
 
 func columnNames(cols []column) []string {

@@ -123,7 +123,8 @@ func (a *analysis) replication(object, name string, n *pg.Node) {
 	a.f.Kind = KindReplication
 	a.access(Access{Action: ActionReplicate, Object: object, Name: name})
 	if n != nil {
-		a.ruled(n, ActionReplicate)
+		a.namedTables(n, ActionReplicate)
+		a.loose(n)
 	}
 }
 
