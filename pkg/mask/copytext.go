@@ -5,7 +5,8 @@ import "bytes"
 // textRows masks COPY's text format: one line a row, escapes with a backslash.
 type textRows struct {
 	copyRow
-	seen int // of the row at hand: no line break up to here
+	seen    int  // of the row at hand: no line break up to here
+	escapes bool // the row at hand has some
 }
 
 func (r *textRows) next(b []byte) (int, error) {
@@ -27,6 +28,7 @@ func (r *textRows) rewrite(dst, row []byte) ([]byte, int, bool, error) {
 		return append(dst, row...), 0, false, nil
 	}
 	r.changes = 0
+	r.escapes = bytes.IndexByte(line, '\\') >= 0
 	n, done, at := 0, 0, 0
 	for {
 		end, escaped := r.fieldEnd(line, at)
@@ -62,6 +64,12 @@ func (r *textRows) isNull(raw []byte, column int) bool {
 
 // fieldEnd returns where the field that begins at at ends, -1 if that is after half an escape.
 func (r *textRows) fieldEnd(line []byte, at int) (end int, escaped bool) {
+	if !r.escapes {
+		if n := bytes.IndexByte(line[at:], r.opts.Delimiter); n >= 0 {
+			return at + n, false
+		}
+		return len(line), false
+	}
 	for i := at; i < len(line); i++ {
 		switch line[i] {
 		case r.opts.Delimiter:

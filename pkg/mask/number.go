@@ -35,24 +35,35 @@ func (d *Detector) number(dst []Hit, b []byte, i, last int) ([]Hit, int) {
 		}
 		return dst, end
 	}
+	if stop, shaped := survey(b, i, end); !shaped {
+		return dst, stop
+	}
+	return d.groups(dst, b, i, end)
+}
+
+// survey goes through the groups after b[i:end] and tells whether any two neighbours could be in a card, a social
+// security or a phone number; dates and times are not. It returns where the groups end.
+func survey(b []byte, i, end int) (stop int, shaped bool) {
+	before := end - i
+	for grouped(b, end) {
+		stop := digitsEnd(b, end+1)
+		n := stop - end - 1
+		if before >= 3 && n >= 3 || before == 3 && n == 2 || before >= minCardDigits-2 || n >= minCardDigits {
+			return stop, true
+		}
+		before, end = n, stop
+	}
+	return end, false
+}
+
+// groups looks at the groups of digits from b[i:end] on.
+func (d *Detector) groups(dst []Hit, b []byte, i, end int) ([]Hit, int) {
 	var room [maxGroups]group
-	groups, digits := split(room[:0], b, i, end)
+	groups := split(room[:0], b, i, end)
 	next := groups[len(groups)-1].end
 	if len(groups) == maxGroups {
 		next = groups[maxGroups-maxCardDigits].start
 	}
-	if digits < 9 {
-		return dst, next
-	}
-	dst = d.numbers9(dst, b, groups, next)
-	if len(dst) > 0 {
-		next = max(next, dst[len(dst)-1].End)
-	}
-	return dst, next
-}
-
-// numbers9 looks for numbers of nine digits and more that begin with one of the groups before next.
-func (d *Detector) numbers9(dst []Hit, b []byte, groups []group, next int) []Hit {
 	for s := 0; s < len(groups) && groups[s].start < next; {
 		n, class := 0, Class(0)
 		if d.on[Card] {
@@ -69,9 +80,10 @@ func (d *Detector) numbers9(dst []Hit, b []byte, groups []group, next int) []Hit
 			continue
 		}
 		dst = append(dst, Hit{groups[s].start, groups[s+n-1].end, class})
+		next = max(next, groups[s+n-1].end)
 		s += n
 	}
-	return dst
+	return dst, next
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
@@ -92,17 +104,15 @@ func grouped(b []byte, i int) bool {
 	return i+1 < len(b) && (b[i] == ' ' || b[i] == '-' || b[i] == '.') && isDigit(b[i+1])
 }
 
-// split appends the groups of the number whose first group is b[i:end], and counts their digits.
-func split(groups []group, b []byte, i, end int) ([]group, int) {
+// split appends the groups of the number whose first group is b[i:end], as far as there is room.
+func split(groups []group, b []byte, i, end int) []group {
 	groups = append(groups, group{start: i, end: end})
-	digits := end - i
 	for len(groups) < cap(groups) && grouped(b, end) {
 		g := group{start: end + 1, end: digitsEnd(b, end+1), sep: b[end]}
 		groups = append(groups, g)
-		digits += g.len()
 		end = g.end
 	}
-	return groups, digits
+	return groups
 }
 
 // isCard tells whether digits are a card number: its length, a first digit that issuers use, and the Luhn check

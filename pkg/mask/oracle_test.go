@@ -16,8 +16,8 @@ var oracles = map[string]struct {
 }{
 	"email": {regexp.MustCompile(`[A-Za-z0-9._%+\-\x{80}-\x{10ffff}]+@[A-Za-z0-9.\-\x{80}-\x{10ffff}]+\.[A-Za-z\x{80}-\x{10ffff}]{2,}`), nil},
 	"jwt":   {regexp.MustCompile(`eyJ[A-Za-z0-9_-]{7,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`), nil},
-	"pem": {regexp.MustCompile(`(?s)-----BEGIN [^-]{0,24}PRIVATE KEY(?: BLOCK)?-----.*?` +
-		`(?:-----END [^-]{0,24}PRIVATE KEY(?: BLOCK)?-----|$)`), nil},
+	"pem": {regexp.MustCompile(`(?s)-----BEGIN [^-]*PRIVATE KEY(?: BLOCK)?-----.*?` +
+		`(?:-----END [^-]*PRIVATE KEY(?: BLOCK)?-----|$)`), nil},
 	"aws_key": {regexp.MustCompile(`A[KS]IA[A-Z0-9]{16}`), func(text string, m []int) bool {
 		return m[1] == len(text) || !isUpperAlnum(text[m[1]])
 	}},

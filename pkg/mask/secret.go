@@ -74,7 +74,7 @@ const (
 	pemEnd   = "-----END "
 	pemDash  = "-----"
 	// maxPEMLabel bounds the search for the end of a label.
-	maxPEMLabel = 64
+	maxPEMLabel = 256
 )
 
 // pem returns the private key whose BEGIN is at i, to the end of its END line, or of b if there is none.
