@@ -69,9 +69,9 @@ func inSchema(e types.Entity, target types.EntityUID, get func(types.EntityUID) 
 	return false
 }
 
-// TestNothingHasToBeNamedInAGroup: what reaches the server's files, is not understood, or
+// TestWhatMustBeNamedIsInNoGroup: what reaches the server's files, is not understood, or
 // shows data is never given by a group.
-func TestNothingHasToBeNamedInAGroup(t *testing.T) {
+func TestWhatMustBeNamedIsInNoGroup(t *testing.T) {
 	for _, a := range []Action{SQLProgram, SQLUnparsed, SQLReveal, SQLFilter} {
 		if a.In(SQLAll) {
 			t.Errorf("%s is in sql:all", a)
