@@ -268,6 +268,14 @@ func TestEnvironmentHasNoEffect(t *testing.T) {
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
+	for _, name := range []string{"evil", "missing"} {
+		t.Setenv("PGSERVICE", name)
+		checkUninfluenced(t, s)
+	}
+}
+
+func checkUninfluenced(t *testing.T, s *server) {
+	t.Helper()
 	d := newDialer(t, Config{})
 	conn, err := d.Dial(testContext(t), s.target(scramUser, testPassword))
 	if err != nil {

@@ -133,6 +133,15 @@ func TestConnectDialsOnlyCheckedAddresses(t *testing.T) {
 	}
 }
 
+// The driver dials once more by itself, in the background, when an attempt fails.
+func TestFailedAttemptDialsNoMore(t *testing.T) {
+	a := &attempt{dialer: newDialer(t, Config{Dial: mustNotDial(t)}), route: &route{network: "tcp", addresses: []string{"10.0.0.5:5432"}}}
+	a.end(errors.New("failed"))
+	if _, err := a.dial(testContext(t), "tcp", "10.0.0.5:5432"); err == nil {
+		t.Error("dialled after the end")
+	}
+}
+
 // The socket's own address is the last word, whatever was decided before.
 func TestControlChecksTheSocket(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -257,8 +257,13 @@ func TestCancelNeedsTheSameIdentity(t *testing.T) {
 	if err := conn.Cancel(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
-	request, ok := (<-got).(*pgwire.CancelRequest)
-	if !ok || request.ProcessID != 7 || string(request.SecretKey) != "abcd" {
+	var request *pgwire.CancelRequest
+	select {
+	case m := <-got:
+		request, _ = m.(*pgwire.CancelRequest)
+	case <-testContext(t).Done():
+	}
+	if request == nil || request.ProcessID != 7 || string(request.SecretKey) != "abcd" {
 		t.Errorf("the server got %+v", request)
 	}
 }
