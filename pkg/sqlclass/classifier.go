@@ -55,6 +55,7 @@ func (c *Config) fill() error {
 // cacheShards splits the cache so that sessions seldom wait for one another.
 const cacheShards = 8
 
+// cacheKey is all that a batch depends on.
 type cacheKey struct {
 	version uint64
 	temp    uint64
@@ -62,11 +63,17 @@ type cacheKey struct {
 	text    string
 }
 
+// cached is a batch with its key: the cache is indexed by a hash, so the key decides.
+type cached struct {
+	key   cacheKey
+	batch *Batch
+}
+
 // Classifier classifies statements. It is safe for concurrent use.
 type Classifier struct {
 	cfg    Config
 	seed   maphash.Seed
-	shards [cacheShards]*lru.Cache[cacheKey, *Batch]
+	shards [cacheShards]*lru.Cache[uint64, *cached]
 }
 
 // New returns a Classifier with cfg's limits.
@@ -76,7 +83,7 @@ func New(cfg Config) (*Classifier, error) {
 	}
 	c := &Classifier{cfg: cfg, seed: maphash.MakeSeed()}
 	for i := range c.shards {
-		shard, err := lru.New[cacheKey, *Batch]((cfg.CacheSize + cacheShards - 1) / cacheShards)
+		shard, err := lru.New[uint64, *cached]((cfg.CacheSize + cacheShards - 1) / cacheShards)
 		if err != nil {
 			return nil, fmt.Errorf("classification cache: %w", err)
 		}
@@ -100,14 +107,15 @@ func (c *Classifier) Classify(text string, cat *Catalog, s *Session) (*Batch, er
 		b, _, err := c.classify(text, cat, s)
 		return b, err
 	}
-	shard := c.shards[maphash.String(c.seed, text)%cacheShards]
-	if b, ok := shard.Get(key); ok {
-		return b, nil
+	h := maphash.String(c.seed, text) ^ s.Path.sum ^ (key.version<<32 + key.temp)
+	shard := c.shards[h%cacheShards]
+	if e, ok := shard.Get(h); ok && e.key == key {
+		return e.batch, nil
 	}
 	key.text = strings.Clone(text)
 	b, shared, err := c.classify(key.text, cat, s)
 	if err == nil && shared {
-		shard.Add(key, b)
+		shard.Add(h, &cached{key: key, batch: b})
 	}
 	return b, err
 }

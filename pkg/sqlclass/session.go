@@ -1,12 +1,16 @@
 package sqlclass
 
-import "strings"
+import (
+	"hash/fnv"
+	"strings"
+)
 
 // Path is a search_path in the order in which the server resolves names.
 type Path struct {
 	schemas []string
 	create  string // where unqualified new objects go
 	key     string
+	sum     uint64 // of key
 }
 
 // NewPath builds the effective path from the schemas of the search_path setting ("$user" already
@@ -30,7 +34,10 @@ func NewPath(schemas ...string) Path {
 	if len(schemas) > 0 {
 		create = schemas[0]
 	}
-	return Path{schemas: full, create: create, key: strings.Join(full, "\x00")}
+	key := strings.Join(full, "\x00")
+	sum := fnv.New64a()
+	sum.Write([]byte(key))
+	return Path{schemas: full, create: create, key: key, sum: sum.Sum64()}
 }
 
 const (
