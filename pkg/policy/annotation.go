@@ -40,66 +40,6 @@ var (
 	approvalPattern = regexp.MustCompile(`^([0-9]{1,2}) of ([^\s,]{1,100})$`)
 )
 
-// Approval says that Count distinct people of Group must agree. When a command needs several
-// approvals, one person counts for one of them only.
-type Approval struct {
-	Count int
-	Group string
-}
-
-func (a Approval) String() string { return fmt.Sprintf("%d of %s", a.Count, a.Group) }
-
-// ParseApprovals reads "2 of dba" or "2 of dba, 1 of security".
-func ParseApprovals(text string) ([]Approval, error) {
-	var out []Approval
-	for _, part := range strings.Split(text, ",") {
-		m := approvalPattern.FindStringSubmatch(strings.TrimSpace(part))
-		if m == nil {
-			return nil, fmt.Errorf("%q is not of the form %q", strings.TrimSpace(part), "2 of dba")
-		}
-		n, _ := strconv.Atoi(m[1]) // the pattern holds one or two digits
-		if n < 1 || n > maxApprovers {
-			return nil, fmt.Errorf("%d approvers; between 1 and %d are possible", n, maxApprovers)
-		}
-		if slices.ContainsFunc(out, func(a Approval) bool { return a.Group == m[2] }) {
-			return nil, fmt.Errorf("group %q is named twice", m[2])
-		}
-		out = append(out, Approval{Count: n, Group: m[2]})
-	}
-	if len(out) > maxApprovals {
-		return nil, fmt.Errorf("%d groups; at most %d are possible", len(out), maxApprovals)
-	}
-	return out, nil
-}
-
-// RecordLevel says how much of a command's result is recorded. The statement and its
-// outcome are always recorded. The zero value is RecordStatement.
-type RecordLevel uint8
-
-const (
-	RecordStatement RecordLevel = iota // statement, parameters and outcome
-	RecordDigest                       // the digest instead of the text and the parameters
-	RecordRows                         // also the result rows, as the client gets them: masked
-)
-
-var recordLevels = map[string]RecordLevel{"digest": RecordDigest, "statement": RecordStatement, "rows": RecordRows}
-
-// strictness orders levels: the one that records more wins.
-func (l RecordLevel) strictness() int {
-	return [...]int{RecordStatement: 1, RecordDigest: 0, RecordRows: 2}[l]
-}
-
-// Undo says whether what a command changes must be captured first. The zero value is UndoNone.
-type Undo uint8
-
-const (
-	UndoNone     Undo = iota // nothing is captured
-	UndoTry                  // captured where that is possible
-	UndoRequired             // refused where it is not possible
-)
-
-var undoLevels = map[string]Undo{"try": UndoTry, "required": UndoRequired}
-
 // obligations are a policy's annotations, read.
 type obligations struct {
 	id          string
@@ -222,36 +162,4 @@ func onlyReveal(p *internalast.Policy) bool {
 		return len(s.Entities) == 1 && s.Entities[0] == actionUID(SQLReveal)
 	}
 	return false
-}
-
-// contextReads says which attributes of the context p's conditions read, and whether p uses
-// the context as a whole; then set holds all attributes and named only those that are named.
-func contextReads(p *internalast.Policy) (set attrSet, whole bool, named attrSet) {
-	for _, c := range p.Conditions {
-		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
-			var op internalast.StrOpNode
-			switch t := n.(type) {
-			case internalast.NodeTypeAccess:
-				op = t.StrOpNode
-			case internalast.NodeTypeHas:
-				op = t.StrOpNode
-			case internalast.NodeTypeVariable:
-				whole = whole || t.Name == "context"
-				return true
-			default:
-				return true
-			}
-			if v, ok := op.Arg.(internalast.NodeTypeVariable); !ok || v.Name != "context" {
-				return true
-			}
-			if i := slices.Index(attrNames[:], op.Value); i >= 0 {
-				named |= 1 << i
-			}
-			return false
-		})
-	}
-	if whole {
-		return 1<<attrCount - 1, true, named
-	}
-	return named, false, named
 }
