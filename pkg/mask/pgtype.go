@@ -33,12 +33,12 @@ const (
 	familyNumeric
 	familyFloat8
 	familyTexts // arrays and the like: text inside a syntax
-	familyUser  // extension types, enums, domains over them, composites
+	familyUser  // extension types, enums, composites, and what is not known
 )
 
 func familyOf(oid uint32) family {
 	switch oid {
-	case oidText, oidVarchar, oidName, oidUnknown, oidXML, oidChar, 0:
+	case oidText, oidVarchar, oidName, oidUnknown, oidXML, oidChar:
 		return familyText
 	case oidBPChar:
 		return familyPadded
@@ -59,7 +59,7 @@ func familyOf(oid uint32) family {
 		// refcursor, jsonpath; arrays of int8 and numeric
 		return familyTexts
 	}
-	if oid >= oidFirstUser {
+	if oid >= oidFirstUser || oid == 0 {
 		return familyUser
 	}
 	return familyOther

@@ -113,7 +113,7 @@ func TestMaskByType(t *testing.T) {
 		{17, false, "redact", `\x00`, null}, {869, false, "redact", "10.0.0.1", null},
 		{1009, false, "redact", "{a,b}", null}, {2249, false, "redact", "(a,b)", null}, {1007, true, "hash", "x", null},
 		{99999, false, "redact", "citext", "***"}, {99999, false, "partial:2", "citext", "***xt"},
-		{99999, true, "redact", "anything", null},
+		{99999, true, "redact", "anything", null}, {0, true, "redact", "anything", null}, {0, false, "redact", "x", "***"},
 	} {
 		got := one(t, Column{Rule: rule(tc.rule), OID: tc.oid, Binary: tc.binary}, tc.value, nil)
 		if got != tc.want {
