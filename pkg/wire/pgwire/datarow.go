@@ -145,7 +145,7 @@ func (b *RowBuilder) Open() []byte {
 func (b *RowBuilder) Shut(grown []byte) {
 	at := len(b.e.buf)
 	if len(grown)-at-4 > LargeMessageLimit {
-		b.e.bad = "value exceeds the protocol's limit"
+		b.e.large = true
 		return
 	}
 	b.e.buf = grown

@@ -22,6 +22,7 @@ type encoder struct {
 	start int // of the frame in buf
 	name  string
 	bad   string
+	large bool // something did not fit and was left out
 }
 
 func begin(dst []byte, typ byte, name string) encoder {
@@ -31,13 +32,29 @@ func begin(dst []byte, typ byte, name string) encoder {
 func (e *encoder) uint8(v byte)    { e.buf = append(e.buf, v) }
 func (e *encoder) uint16(v uint16) { e.buf = binary.BigEndian.AppendUint16(e.buf, v) }
 func (e *encoder) uint32(v uint32) { e.buf = binary.BigEndian.AppendUint32(e.buf, v) }
-func (e *encoder) bytes(b []byte)  { e.buf = append(e.buf, b...) }
+
+// fits checks before anything is copied: a length that no longer fits its 32 bits is
+// how one message becomes two (CVE-2024-27304).
+func (e *encoder) fits(n int) bool {
+	if n > LargeMessageLimit-(len(e.buf)-e.start) {
+		e.large = true
+	}
+	return !e.large
+}
+
+func (e *encoder) bytes(b []byte) {
+	if e.fits(len(b)) {
+		e.buf = append(e.buf, b...)
+	}
+}
 
 func (e *encoder) string(s string) {
 	if strings.IndexByte(s, 0) >= 0 {
 		e.bad = "a string contains a NUL byte"
 	}
-	e.buf = append(append(e.buf, s...), 0)
+	if e.fits(len(s)) {
+		e.buf = append(append(e.buf, s...), 0)
+	}
 }
 
 func (e *encoder) count(n int) {
@@ -50,10 +67,6 @@ func (e *encoder) count(n int) {
 func (e *encoder) value(v []byte) {
 	if v == nil {
 		e.uint32(^uint32(0))
-		return
-	}
-	if len(v) > LargeMessageLimit {
-		e.bad = "value exceeds the protocol's limit"
 		return
 	}
 	e.uint32(uint32(len(v)))
@@ -80,7 +93,7 @@ func (e *encoder) end() ([]byte, error) {
 	if e.bad != "" {
 		return e.buf[:e.start], fmt.Errorf("encode %s: %w: %s", e.name, ErrMalformed, e.bad)
 	}
-	if size > LargeMessageLimit {
+	if e.large || size > LargeMessageLimit {
 		return e.buf[:e.start], fmt.Errorf("encode %s: %w", e.name, ErrTooLarge)
 	}
 	binary.BigEndian.PutUint32(e.buf[e.start+1:], uint32(size))

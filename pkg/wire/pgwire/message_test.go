@@ -259,6 +259,27 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
+// The class of CVE-2024-27304: more than the length can say is refused, and before it
+// is copied.
+func TestAppendRefusesTooLarge(t *testing.T) {
+	huge := make([]byte, 1<<30)
+	for _, m := range []Message{
+		&Bind{Params: [][]byte{huge}},
+		&Bind{Params: [][]byte{huge, huge, huge, huge, []byte("x")}},
+		&CopyData{Data: huge}, &FunctionCallResponse{Result: huge},
+	} {
+		if got, err := m.Append([]byte("kept")); !errors.Is(err, ErrTooLarge) || string(got) != "kept" {
+			t.Errorf("%T: %d bytes, %v", m, len(got), err)
+		}
+	}
+	b := BeginDataRow([]byte("kept"), 2)
+	b.Value([]byte("a"))
+	b.Value(huge)
+	if got, err := b.End(); !errors.Is(err, ErrTooLarge) || string(got) != "kept" {
+		t.Errorf("row: %d bytes, %v", len(got), err)
+	}
+}
+
 func TestAppendAllIsAllOrNothing(t *testing.T) {
 	got, err := AppendAll([]byte("kept"), &ReadyForQuery{Status: TxIdle}, &Query{SQL: "\x00"})
 	if err == nil || string(got) != "kept" {
