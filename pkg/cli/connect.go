@@ -24,7 +24,7 @@ const (
 
 type connectCmd struct {
 	Resource string `arg:"" help:"The resource's name."`
-	Listen   string `default:"127.0.0.1:0" xor:"where" placeholder:"ADDR" help:"Loopback address to listen on; port 0 takes a free one."`
+	Listen   string `xor:"where" placeholder:"ADDR" help:"Loopback address and port to listen on. Default: 127.0.0.1 and a free port."`
 	Socket   string `xor:"where" placeholder:"DIR" help:"Listen on a unix socket in this folder, which only you may enter, instead."`
 	Grant    string `placeholder:"GRANT" help:"Use this grant. Default: the active one that lasts longest."`
 }
@@ -92,14 +92,18 @@ func (c *connectCmd) listen(ctx context.Context) (net.Listener, error) {
 	if c.Socket != "" {
 		return listenSocket(ctx, c.Socket)
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	address := c.Listen
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, misused("for example 127.0.0.1:15432", "--listen is not an address and a port")
 	}
 	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-		return nil, misused("give 127.0.0.1 or ::1", "--listen %s: others could use your grant there", c.Listen)
+		return nil, misused("give 127.0.0.1 or ::1", "--listen %s: others could use your grant there", address)
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, failed("take another port, or 0 for a free one", "listen: %w", err)
 	}

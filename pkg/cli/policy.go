@@ -199,7 +199,7 @@ func (c *policyPushCmd) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return nil
 	}
-	return a.out.Printf("revision %d, %s", number, count(int(resp.GetRevision().GetPolicies()), "rule"))
+	return a.out.Printf("revision %d, policies: %d", number, resp.GetRevision().GetPolicies())
 }
 
 func (c *policyPushCmd) base() (uint64, error) {

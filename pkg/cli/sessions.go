@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"math"
 
 	"github.com/writhq/writ/pkg/cli/internal/output"
 	"github.com/writhq/writ/pkg/cli/internal/replay"
@@ -114,9 +115,9 @@ func (c *sessionsWatchCmd) Run(ctx context.Context, a *app) error {
 }
 
 type sessionsReplayCmd struct {
-	ID      string  `arg:"" help:"The session's id."`
-	Speed   float64 `default:"1" xor:"pace" help:"How much faster than the session was."`
-	NoDelay bool    `xor:"pace" help:"Do not wait between records."`
+	ID      string   `arg:"" help:"The session's id."`
+	Speed   *float64 `placeholder:"1" xor:"pace" help:"How much faster than the session was."`
+	NoDelay bool     `xor:"pace" help:"Do not wait between records."`
 }
 
 // Help is shown below the usage.
@@ -128,11 +129,14 @@ func (sessionsReplayCmd) Help() string {
 
 // Run replays a session.
 func (c *sessionsReplayCmd) Run(ctx context.Context, a *app) error {
-	speed := c.Speed
+	speed := 1.0
 	switch {
 	case c.NoDelay:
 		speed = 0
-	case !(speed > 0):
+	case c.Speed != nil:
+		speed = *c.Speed
+	}
+	if speed < 0 || speed == 0 && !c.NoDelay || math.IsNaN(speed) {
 		return misused("--no-delay does not wait at all", "the speed must be more than 0")
 	}
 	return a.play(ctx, &accessv1.ReplaySessionRequest{Id: c.ID}, speed)

@@ -115,6 +115,7 @@ func (c *ControlPlane) WaitRequest(ctx context.Context, r *accessv1.WaitRequestR
 		if resp.GetRequest().GetState() != accessv1.RequestState_REQUEST_STATE_PENDING {
 			return resp, nil
 		}
+		c.waits()
 		select {
 		case <-changed:
 		case <-deadline:

@@ -31,6 +31,7 @@ type ControlPlane struct {
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced with every change
+	waiting   chan struct{} // gets a value for every call that begins to wait
 	next      int
 	people    map[string]*accessv1.Principal // by token
 	proofs    map[string]*accessv1.Principal // by OIDC or admin token
@@ -56,7 +57,7 @@ func StartControlPlane(t testing.TB) *ControlPlane {
 		t.Fatal(err)
 	}
 	c := &ControlPlane{
-		CAPEM: auth.pem, Pin: auth.pin, authority: auth, changed: make(chan struct{}),
+		CAPEM: auth.pem, Pin: auth.pin, authority: auth, changed: make(chan struct{}), waiting: make(chan struct{}, 100),
 		people: map[string]*accessv1.Principal{}, proofs: map[string]*accessv1.Principal{},
 		resources: map[string]*accessv1.Resource{}, records: map[string][]*accessv1.Record{}, tokens: map[string]string{},
 	}
@@ -87,6 +88,16 @@ func (c *ControlPlane) handler() http.Handler {
 	mount(accessv1connect.NewEdgeServiceHandler(c, opts))
 	mount(accessv1connect.NewLockServiceHandler(c, opts))
 	return mux
+}
+
+// Waiting gives a value for every caller that began to wait: for a request, or for a followed session.
+func (c *ControlPlane) Waiting() <-chan struct{} { return c.waiting }
+
+func (c *ControlPlane) waits() {
+	select {
+	case c.waiting <- struct{}{}:
+	default:
+	}
 }
 
 // AddPrincipal lets a caller in by its login token, and by an OIDC or admin token that Login takes.

@@ -169,6 +169,7 @@ func (c *ControlPlane) ReplaySession(ctx context.Context, r *accessv1.ReplaySess
 		if !r.GetFollow() || !live {
 			return nil
 		}
+		c.waits()
 		select {
 		case <-changed:
 		case <-ctx.Done():

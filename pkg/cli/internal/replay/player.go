@@ -92,7 +92,7 @@ func headline(r record) string {
 	case "outcome":
 		return outcome(r)
 	case "rows":
-		return words(strconv.Itoa(len(r.Rows))+" rows recorded", "masked:", strings.Join(r.MaskedColumns, ", "))
+		return masked(strconv.Itoa(len(r.Rows))+" rows recorded", r)
 	case "notice":
 		return words("notice", r.Reason, "", r.ErrorMessage)
 	}
@@ -132,7 +132,14 @@ func outcome(r record) string {
 	if r.RowCount > 0 {
 		s += ", " + strconv.FormatInt(r.RowCount, 10) + " rows"
 	}
-	return words(s, "in", r.Duration, "masked:", strings.Join(r.MaskedColumns, ", "))
+	return masked(words(s, "in", r.Duration), r)
+}
+
+func masked(s string, r record) string {
+	if len(r.MaskedColumns) == 0 {
+		return s
+	}
+	return s + ", masked " + strings.Join(r.MaskedColumns, ", ")
 }
 
 const margin = "              "

@@ -48,7 +48,7 @@ const want = `   +0.000s  session opened by kim@example.com on orders-db through
               | select id,
               |   email from customers where id = $1
               $1 = 7
-   +1.000s  2 rows recorded masked: public.customers.email
+   +1.000s  2 rows recorded, masked public.customers.email
               id    email
               7     ****\u{1b}[31m
               NULL  base64:/w==
