@@ -59,7 +59,7 @@ func NewBlockEncoder(edge string) (*BlockEncoder, error) {
 }
 
 // Encode appends a block of the given binary records, at least one, to dst. It fails with ErrInvalid for what is
-// no record and with ErrTooLarge over MaxBlockBytes; fits tells beforehand.
+// no record and with ErrTooLarge over MaxBlockBytes; BlockCost tells beforehand.
 func (e *BlockEncoder) Encode(dst []byte, records [][]byte) ([]byte, error) {
 	if len(records) == 0 {
 		return dst, invalid("a block needs a record")

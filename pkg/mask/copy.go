@@ -93,7 +93,7 @@ type Copy struct {
 	plan    *Plan
 	det     *Detector
 	carry   []byte // the beginning of a row whose end has not come
-	rest    rows
+	form    rows
 	rows    uint64
 	changes uint64
 	err     error
@@ -128,11 +128,11 @@ func NewCopy(opts CopyOptions, plan *Plan, det *Detector) (*Copy, error) {
 	c := &Copy{opts: opts, plan: plan, det: det}
 	switch opts.Format {
 	case CopyBinary:
-		c.rest = &binaryRows{plan: plan, det: det}
+		c.form = &binaryRows{plan: plan, det: det}
 	case CopyCSV:
-		c.rest = &csvRows{copyRow: newCopyRow(c)}
+		c.form = &csvRows{copyRow: newCopyRow(c)}
 	default:
-		c.rest = &textRows{copyRow: newCopyRow(c)}
+		c.form = &textRows{copyRow: newCopyRow(c)}
 	}
 	return c, nil
 }
@@ -161,7 +161,7 @@ func (c *Copy) Write(dst, chunk []byte) ([]byte, error) {
 
 func (c *Copy) rewrite(dst, data []byte) (out []byte, used int, err error) {
 	for used < len(data) {
-		n, err := c.rest.next(data[used:])
+		n, err := c.form.next(data[used:])
 		if err != nil {
 			return nil, 0, err
 		}
@@ -180,7 +180,7 @@ func (c *Copy) rewrite(dst, data []byte) (out []byte, used int, err error) {
 		}
 		var changes int
 		var isRow bool
-		if dst, changes, isRow, err = c.rest.rewrite(dst, row); err != nil {
+		if dst, changes, isRow, err = c.form.rewrite(dst, row); err != nil {
 			return nil, 0, err
 		}
 		c.changes += uint64(changes)
@@ -196,7 +196,7 @@ func (c *Copy) Close() error {
 	if c.err != nil {
 		return c.err
 	}
-	if err := c.rest.finish(); err != nil || len(c.carry) > 0 {
+	if err := c.form.finish(); err != nil || len(c.carry) > 0 {
 		if err == nil {
 			err = malformed("the data ends in the middle of a row")
 		}
