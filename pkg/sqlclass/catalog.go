@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"weak"
 )
 
 // ErrCatalog is returned for rows that cannot come from one server's catalog.
@@ -79,7 +80,7 @@ type Operator struct {
 
 // Snapshot is the input of NewCatalog: plain rows of one server's catalog.
 type Snapshot struct {
-	Version   uint64 // changes whenever the rows do; unique over all databases that share a Classifier
+	Version   uint64 // for the caller's use; the cache tells catalogs apart by identity
 	Database  string
 	Relations []Relation
 	Functions []Function
@@ -89,6 +90,7 @@ type Snapshot struct {
 // Catalog is an immutable view of a target's catalog. It is safe for concurrent use.
 type Catalog struct {
 	version   uint64
+	self      weak.Pointer[Catalog] // identity in cache keys; keeps nothing alive
 	database  string
 	byOID     map[uint32]*Relation
 	byName    map[string]map[string]*Relation
@@ -114,6 +116,7 @@ func NewCatalog(s Snapshot) (*Catalog, error) {
 		funcByOID: make(map[uint32]*Function, len(s.Functions)),
 		operators: map[string][]*Operator{},
 	}
+	c.self = weak.Make(c)
 	for i := range s.Relations {
 		if err := c.addRelation(s.Relations[i]); err != nil {
 			return nil, err

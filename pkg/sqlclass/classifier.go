@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strings"
+	"weak"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -57,7 +58,7 @@ const cacheShards = 8
 
 // cacheKey is all that a batch depends on.
 type cacheKey struct {
-	version uint64
+	catalog weak.Pointer[Catalog]
 	temp    uint64
 	path    string
 	text    string
@@ -99,15 +100,12 @@ func (c *Classifier) Classify(text string, cat *Catalog, s *Session) (*Batch, er
 		s = &Session{}
 	}
 	key := cacheKey{path: s.Path.key, temp: s.TempKey, text: text}
-	if cat != nil {
-		key.version = cat.version
-	}
-	cacheable := len(text) <= c.cfg.CacheMaxText && cat != nil && (len(s.Temp) == 0) == (s.TempKey == 0)
-	if !cacheable {
+	if cat == nil || len(text) > c.cfg.CacheMaxText || (len(s.Temp) == 0) != (s.TempKey == 0) {
 		b, _, err := c.classify(text, cat, s)
 		return b, err
 	}
-	h := maphash.String(c.seed, text) ^ s.Path.sum ^ (key.version<<32 + key.temp)
+	key.catalog = cat.self
+	h := maphash.String(c.seed, text) ^ s.Path.sum ^ (cat.version<<32 + key.temp)
 	shard := c.shards[h%cacheShards]
 	if e, ok := shard.Get(h); ok && e.key == key {
 		return e.batch, nil

@@ -51,7 +51,9 @@ func (a *analysis) expr(n *pg.Node, s *scope) value {
 		return a.exprs(x.GroupingFunc.Args, s)
 	case *pg.Node_MultiAssignRef:
 		return a.expr(x.MultiAssignRef.Source, s).derived()
-	case *pg.Node_SqlvalueFunction, *pg.Node_SetToDefault, *pg.Node_MergeSupportFunc,
+	case *pg.Node_MergeSupportFunc:
+		return a.olderCall("merge_action")
+	case *pg.Node_SqlvalueFunction, *pg.Node_SetToDefault,
 		*pg.Node_String_, *pg.Node_Integer, *pg.Node_Float, *pg.Node_Boolean, *pg.Node_BitString, *pg.Node_AStar:
 		return value{}
 	case *pg.Node_CurrentOfExpr:
@@ -161,6 +163,26 @@ func (a *analysis) currentOf(c *pg.CurrentOfExpr) value {
 
 // xmlJSON analyses the SQL/XML and SQL/JSON expressions, whose values derive from all their parts.
 func (a *analysis) xmlJSON(n *pg.Node, s *scope) (value, bool) {
+	v, ok := a.xmlJSONParts(n, s)
+	if name, _ := figureJSONName(n); name != "" {
+		v = v.with(a.olderCall(name))
+	}
+	return v, ok
+}
+
+// olderCall covers servers to which a name of the newer grammar is an ordinary function's: a function of
+// the user's with that name may be what is called.
+func (a *analysis) olderCall(name string) value {
+	var v value
+	for _, f := range a.candidates("", name, -1) {
+		if f.Schema != systemSchema {
+			v = v.with(a.callFunction(f, nil))
+		}
+	}
+	return v
+}
+
+func (a *analysis) xmlJSONParts(n *pg.Node, s *scope) (value, bool) {
 	switch x := n.Node.(type) {
 	case *pg.Node_XmlExpr:
 		return a.exprs(x.XmlExpr.Args, s).with(a.exprs(x.XmlExpr.NamedArgs, s)), true

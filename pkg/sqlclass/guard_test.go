@@ -148,7 +148,6 @@ func TestCache(t *testing.T) {
 		t.Errorf("a hit allocates %v times", n)
 	}
 	snap := shopSnapshot()
-	snap.Version = 2
 	newer, err := NewCatalog(snap)
 	if err != nil {
 		t.Fatal(err)

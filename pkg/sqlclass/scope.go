@@ -32,8 +32,11 @@ func (it *item) find(name string) (value, bool) {
 	if found {
 		return v, true
 	}
-	if it.system && systemColumns[name] {
-		return value{}, true
+	if num := systemColumns[name]; it.system && num != 0 {
+		if it.relation != nil {
+			v.origin = newColID(it.relation.OID, num)
+		}
+		return v, true
 	}
 	if it.open {
 		return it.rest, true
@@ -52,12 +55,14 @@ func (it *item) whole() value {
 		v.row = nil
 	}
 	if it.relation != nil {
-		v.typ = it.relation.RowType
+		v.typ, v.origin = it.relation.RowType, newColID(it.relation.OID, 0)
 	}
 	return v
 }
 
-var systemColumns = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "tableoid": true}
+// systemColumns are the attributes every table has, with their numbers (access/sysattr.h). They hold none
+// of a table's values.
+var systemColumns = map[string]int16{"ctid": -1, "xmin": -2, "cmin": -3, "xmax": -4, "cmax": -5, "tableoid": -6}
 
 // scope is what names mean at one query level.
 type scope struct {

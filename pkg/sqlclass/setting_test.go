@@ -99,6 +99,24 @@ func TestShadowingFunctionIsOpaque(t *testing.T) {
 	}
 }
 
+// A name that only the newer grammar knows may be a function of the user's on the server.
+func TestNewerSyntaxMayBeAFunction(t *testing.T) {
+	snap := shopSnapshot()
+	snap.Functions = append(snap.Functions, Function{OID: 99, Schema: "public", Name: "json_scalar", Kind: 'f', Language: "plpython3u",
+		Args: []Arg{{Mode: ModeIn}}})
+	cat, err := NewCatalog(snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := classifier(t).Classify(`select json_scalar(1)`, cat, publicSession())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := b.Statements[0]; !f.Output[0].Opaque || !f.Write {
+		t.Errorf("json_scalar of the user's: %+v", f)
+	}
+}
+
 func TestShadowingRelationFollowsPath(t *testing.T) {
 	snap := shopSnapshot()
 	snap.Relations = append(snap.Relations, table(29000, "private", "customers", "ssn"), table(29001, "pg_catalog", "orders", "x"))

@@ -59,7 +59,7 @@ func (a *analysis) looksAtColumn(where *pg.Node, t *item, s *scope) bool {
 func usesSystemColumn(n *pg.Node) bool {
 	switch x := n.GetNode().(type) {
 	case *pg.Node_ColumnRef:
-		return systemColumns[str(x.ColumnRef.Fields[len(x.ColumnRef.Fields)-1])]
+		return systemColumns[str(x.ColumnRef.Fields[len(x.ColumnRef.Fields)-1])] != 0
 	case *pg.Node_AExpr:
 		return usesSystemColumn(x.AExpr.Lexpr) || usesSystemColumn(x.AExpr.Rexpr)
 	case *pg.Node_BoolExpr:
@@ -285,7 +285,7 @@ func (a *analysis) notNull(n *pg.Node, s *scope) bool {
 		if c, ok := columnNamed(it.cols, name); ok {
 			return c.notNull
 		}
-		return it.system && systemColumns[name]
+		return it.system && systemColumns[name] != 0
 	}
 	return false
 }
