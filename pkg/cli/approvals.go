@@ -163,9 +163,10 @@ func (c *approveCmd) consent(ctx context.Context, a *app, clients *client.Client
 	return s, err
 }
 
-// aside is where people see what goes on when standard output carries JSON.
+// aside is where people see what goes on when standard output carries JSON, or when they look at standard error only
+// and are to be asked there.
 func (a *app) aside() *output.Printer {
-	if a.json {
+	if a.json || a.env.Interactive && a.env.Width == 0 {
 		return a.diag
 	}
 	return a.out

@@ -183,6 +183,10 @@ func TestApproveAsks(t *testing.T) {
 	b := newBench(t)
 	b.env.Environ = append(b.env.Environ, "WRIT_TOKEN=dana-token")
 	b.env.Interactive = true
+	if _, diag := b.run(t, "no\n", 1, "approve", "hold-1"); !strings.Contains(diag, "digest: d1935700") {
+		t.Errorf("with standard output elsewhere, asked without showing: %q", diag)
+	}
+	b.env.Width = 120
 	for answer, want := range map[string]int{"": 1, "no\n": 1, "y\n": 1} {
 		if out, _ := b.run(t, answer, want, "approve", "hold-1"); !strings.Contains(out, "digest: d1935700") {
 			t.Errorf("asked without showing: %q", out)

@@ -40,9 +40,9 @@ func (c *psqlCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(a.env.get("XDG_RUNTIME_DIR"), "writ-") // mode 0700
+	dir, err := a.privateFolder()
 	if err != nil {
-		return fmt.Errorf("make socket folder: %w", err)
+		return err
 	}
 	defer os.RemoveAll(dir)
 	ln, err := listenSocket(ctx, dir)
@@ -60,6 +60,19 @@ func (c *psqlCmd) Run(ctx context.Context, a *app) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.env.Stdin, a.env.Stdout, a.env.Stderr
 	cmd.Env = psqlEnviron(a.env.Environ, dir, tok.GetUser(), tok.GetDatabase())
 	return a.runChild(cmd)
+}
+
+// privateFolder makes a folder that only the user may enter, with a short name, as a socket's path has to be short.
+func (a *app) privateFolder() (string, error) {
+	base := a.env.get("XDG_RUNTIME_DIR")
+	if info, err := os.Stat(base); err != nil || !info.IsDir() {
+		base = ""
+	}
+	dir, err := os.MkdirTemp(base, "writ-") // mode 0700
+	if err != nil {
+		return "", fmt.Errorf("make socket folder: %w", err)
+	}
+	return dir, nil
 }
 
 func (a *app) findPsql() (string, error) {
