@@ -230,6 +230,7 @@ func TestPinnedDialRefuses(t *testing.T) {
 		"another, with the pinned beside": with(otherServer.PrivateKey, otherServer.Certificate[0], block.Bytes),
 		"leaf only":                       with(otherServer.PrivateKey, otherServer.Certificate[0]),
 		"an edge of the same authority":   with(rogue, rogueLeaf, block.Bytes),
+		"the authority itself, no key":    with(rogue, block.Bytes),
 	} {
 		if _, err := handshake(t, server, enrol, clock.now); !errors.Is(err, identity.ErrPin) {
 			t.Errorf("%s: %v", name, err)

@@ -137,6 +137,8 @@ func TestOpenRefuses(t *testing.T) {
 	for name, cfg := range map[string]store.Config{
 		"nothing":             {},
 		"prefix without ends": {DataDir: privateDir(t), Prefix: "writ"},
+		"prefix of nothing":   {DataDir: privateDir(t), Prefix: "//"},
+		"prefix with a gap":   {DataDir: privateDir(t), Prefix: "/a//b/"},
 		"shared data dir":     {DataDir: open755},
 		"plain text remote":   {Endpoints: []string{"http://10.0.0.1:2379"}},
 		"plain text by name":  {Endpoints: []string{"http://localhost.example:2379"}},

@@ -21,8 +21,8 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = notes.Put(ctx, "b/1", 9)
 		_, _ = notes.Put(ctx, "a/1", 2)
+		_, _ = notes.Put(ctx, "b/1", 9)
 		_, _ = notes.Delete(ctx, "a/1")
 		err = s.Update(ctx, func(tx *store.Tx) error {
 			return errors.Join(notes.In(tx).Put("a/2", 3), notes.In(tx).Put("a/3", 4))
