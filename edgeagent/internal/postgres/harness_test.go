@@ -186,6 +186,7 @@ type fakeRecords struct {
 	*spool.Spool
 	mu   sync.Mutex
 	fail error
+	off  bool
 	all  []audit.Record
 }
 
@@ -194,6 +195,9 @@ func (r *fakeRecords) Append(rec []byte) (spool.Position, error) {
 	defer r.mu.Unlock()
 	if r.fail != nil {
 		return 0, r.fail
+	}
+	if r.off {
+		return r.Spool.Append(rec)
 	}
 	d, err := audit.Decode(rec)
 	if err != nil {

@@ -63,9 +63,12 @@ func (c *Client) dial() (*connection, error) {
 	return &connection{ClientConn: conn, tunnel: edgev1.NewTunnelServiceClient(conn)}, nil
 }
 
+// maxRetired is how many former connections may still serve what is under way
+// on them, such as held commands.
+const maxRetired = 2
+
 // redial moves to a new connection, which shows the newest certificate and may
-// reach another replica. The old one serves what is under way on it until its
-// certificate would have expired anyway.
+// reach another replica.
 func (c *Client) redial() error {
 	conn, err := c.dial()
 	if err != nil {
@@ -76,23 +79,25 @@ func (c *Client) redial() error {
 	if c.closed {
 		return conn.Close()
 	}
-	old := c.conn
+	c.retired = append(c.retired, c.conn)
+	for len(c.retired) > maxRetired {
+		_ = c.retired[0].Close()
+		c.retired = c.retired[1:]
+	}
 	c.conn = conn
 	close(c.moved)
 	c.moved = make(chan struct{})
-	time.AfterFunc(retireAfter, func() { _ = old.Close() })
 	return nil
 }
-
-// retireAfter leaves held commands the time they usually wait.
-const retireAfter = 15 * time.Minute
 
 func (c *Client) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.closed = true
-		_ = c.conn.Close()
+		for _, conn := range append(c.retired, c.conn) {
+			_ = conn.Close()
+		}
 	}
 }
 

@@ -118,11 +118,13 @@ type Client struct {
 	readied sync.Once
 	state   atomic.Pointer[State]
 
-	mu     sync.Mutex
-	id     *enrolment
-	conn   *connection
-	closed bool
-	moved  chan struct{} // closed and replaced when conn is replaced
+	mu   sync.Mutex
+	id   *enrolment
+	conn *connection
+	// retired are former connections, oldest first.
+	retired []*connection
+	closed  bool
+	moved   chan struct{} // closed and replaced when conn is replaced
 }
 
 // Open returns a client with an identity: the one in StateDir, or a new one
