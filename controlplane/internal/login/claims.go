@@ -38,6 +38,7 @@ type verified struct {
 // verifier checks the tokens of one issuer.
 type verifier struct {
 	issuer Issuer
+	keys   *remoteKeys
 	tokens *oidc.IDTokenVerifier
 	now    func() time.Time
 }
@@ -51,7 +52,7 @@ func newVerifier(is Issuer, now func() time.Time) (*verifier, error) {
 	for i, a := range algorithms {
 		names[i] = string(a)
 	}
-	return &verifier{issuer: is, now: now, tokens: oidc.NewVerifier(is.URL, keys, &oidc.Config{
+	return &verifier{issuer: is, keys: keys, now: now, tokens: oidc.NewVerifier(is.URL, keys, &oidc.Config{
 		SkipClientIDCheck:    true, // there may be several audiences; audience checks them
 		SupportedSigningAlgs: names,
 		Now:                  now,
@@ -60,6 +61,9 @@ func newVerifier(is Issuer, now func() time.Time) (*verifier, error) {
 
 // verify checks signature, issuer, audience, times and required claims.
 func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
+	if _, err := v.keys.find(ctx, ""); err != nil { // first, because the library does not keep the kind of this error
+		return verified{}, err
+	}
 	token, err := v.tokens.Verify(ctx, raw)
 	if err != nil {
 		return verified{}, explain(err)
@@ -89,11 +93,8 @@ func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
 // explain keeps the library's words for what the owner of the token can act on, and no others.
 func explain(err error) error {
 	var expired *oidc.TokenExpiredError
-	switch {
-	case errors.As(err, &expired):
+	if errors.As(err, &expired) {
 		return fmt.Errorf("%w: it is expired", ErrProof)
-	case errors.Is(err, ErrIssuerUnavailable):
-		return err
 	}
 	return fmt.Errorf("%w: it does not verify", ErrProof)
 }
