@@ -118,10 +118,10 @@ func (s *Server) Link(stream grpc.BidiStreamingServer[edgev1.LinkRequest, edgev1
 	if err := s.authenticate(ctx); err != nil { // again: it may have been removed before the link was on the board
 		return err
 	}
+	defer l.depart(ctx)
 	if err := l.begin(ctx, hello); err != nil {
 		return err
 	}
-	defer l.depart(ctx)
 	s.cfg.Logger.Info("edge connected", "edge", l.edge, "boot", l.boot, "version", hello.GetVersion())
 	err = l.serve(ctx, messages, failed)
 	s.cfg.Logger.Info("edge disconnected", "edge", l.edge, "reason", err)
@@ -227,6 +227,9 @@ func (l *link) closeFormer(ctx context.Context) error {
 
 // depart ends the presence, also when ctx has ended.
 func (l *link) depart(ctx context.Context) {
+	if l.attend == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := l.attend.Leave(ctx); err != nil {

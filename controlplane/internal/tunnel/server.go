@@ -57,7 +57,7 @@ type Config struct {
 	// TLS is identity.ServerTLS of the authority.
 	TLS *tls.Config
 	// TokenKeys and PolicyKeys return the public keys in force; they are asked
-	// every KeysInterval.
+	// every KeysInterval, also on behalf of Tokens.
 	TokenKeys, PolicyKeys func() identity.Keys
 	// MaskingKey is the key of stable hashes in masked values, the same on all
 	// replicas; at least 16 bytes.
@@ -208,7 +208,9 @@ func (s *Server) follow(ctx context.Context, g *errgroup.Group) {
 		tick := time.NewTicker(s.cfg.KeysInterval)
 		defer tick.Stop()
 		for {
-			s.board.setKeys(s.cfg.TokenKeys(), s.cfg.PolicyKeys())
+			tokens := s.cfg.TokenKeys()
+			s.cfg.Tokens.SetKeys(tokens)
+			s.board.setKeys(tokens, s.cfg.PolicyKeys())
 			select {
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -217,3 +219,7 @@ func (s *Server) follow(ctx context.Context, g *errgroup.Group) {
 		}
 	})
 }
+
+// Ready tells whether the server has read what edges must know; until then it
+// turns links away.
+func (s *Server) Ready() bool { return s.board.ready() }
