@@ -39,22 +39,23 @@ func (s *Store) Campaign(ctx context.Context, name string, fn func(ctx context.C
 	}
 	for tries := 0; ; tries++ {
 		led, err := s.lead(ctx, seats, name, fn)
-		if led && err == nil || !led && s.final(ctx, err) != nil || led && !errors.Is(err, ErrNotLeader) {
+		if led && !errors.Is(err, ErrNotLeader) {
 			return err
 		}
-		if led {
+		if err := s.final(ctx, err); err != nil {
+			return err
+		}
+		switch {
+		case led:
 			tries = 0
 			s.log.Warn("leadership lost", "name", name)
+		case errors.Is(err, ErrExists):
+			tries = 0
+			s.awaitVacancy(ctx, seats, name)
+		default:
+			s.log.Warn("cannot campaign", "name", name, "error", err)
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !errors.Is(err, ErrExists) {
-			backoff(ctx, tries)
-			continue
-		}
-		tries = 0
-		s.awaitVacancy(ctx, seats, name)
+		backoff(ctx, tries)
 	}
 }
 

@@ -2,12 +2,15 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // pageSize bounds one response of etcd, not what List returns.
 const pageSize = 500
+
+const maxListTries = 3
 
 // ListOptions narrows a List. The zero value lists all.
 type ListOptions struct {
@@ -23,15 +26,30 @@ func (c *Collection[T]) List(ctx context.Context, opts ListOptions) ([]Entry[T],
 	if err != nil {
 		return nil, 0, err
 	}
-	var entries []Entry[T]
-	var at int64
-	for {
-		resp, err := c.page(ctx, start, end, at, opts.Limit-len(entries), opts.Limit > 0)
+	for try := 0; ; try++ {
+		entries, at, err := c.list(ctx, start, end, opts.Limit)
+		if errors.Is(err, ErrCompacted) && try < maxListTries {
+			continue // the past went away between two pages
+		}
 		if err != nil {
 			return nil, 0, c.wrap("list", opts.Prefix, err)
 		}
+		return entries, at, nil
+	}
+}
+
+func (c *Collection[T]) list(ctx context.Context, start, end string, limit int) (entries []Entry[T], at Revision, err error) {
+	for {
+		size := pageSize
+		if limit > 0 {
+			size = min(size, limit-len(entries))
+		}
+		resp, err := c.page(ctx, start, end, at, size)
+		if err != nil {
+			return nil, 0, err
+		}
 		if at == 0 {
-			at = resp.Header.Revision
+			at = Revision(resp.Header.Revision)
 		}
 		for _, kv := range resp.Kvs {
 			e, err := c.entry(kv)
@@ -40,21 +58,17 @@ func (c *Collection[T]) List(ctx context.Context, opts ListOptions) ([]Entry[T],
 			}
 			entries = append(entries, e)
 		}
-		if !resp.More || opts.Limit > 0 && len(entries) >= opts.Limit {
-			return entries, Revision(at), nil
+		if !resp.More || limit > 0 && len(entries) >= limit {
+			return entries, at, nil
 		}
 		start = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
 	}
 }
 
-func (c *Collection[T]) page(ctx context.Context, start, end string, at int64, left int, limited bool) (*clientv3.GetResponse, error) {
-	size := pageSize
-	if limited && left < size {
-		size = left
-	}
+func (c *Collection[T]) page(ctx context.Context, start, end string, at Revision, size int) (*clientv3.GetResponse, error) {
 	ctx, cancel := c.store.bound(ctx)
 	defer cancel()
-	resp, err := c.store.client.Get(ctx, start, clientv3.WithRange(end), clientv3.WithLimit(int64(size)), clientv3.WithRev(at))
+	resp, err := c.store.client.Get(ctx, start, clientv3.WithRange(end), clientv3.WithLimit(int64(size)), clientv3.WithRev(int64(at)))
 	return resp, c.store.fault(ctx, err)
 }
 
