@@ -195,6 +195,9 @@ func (a *analysis) access(x Access) {
 	}
 	a.seenAccess[x] = true
 	a.f.Accesses = append(a.f.Accesses, x)
+	if x.Action == ActionUpdate && x.System && x.Name == "pg_settings" {
+		a.set(SetEffect{Scope: ScopeSession, Unknown: true}) // its update rule calls set_config
+	}
 }
 
 func (a *analysis) flow(x Flow) {

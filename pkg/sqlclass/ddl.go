@@ -241,7 +241,7 @@ func (a *analysis) newBody(b *analysis, c *pg.CreateFunctionStmt, lang, source s
 		if names := c.ReturnType.GetNames(); len(names) > 0 && strings.HasSuffix(str(names[len(names)-1]), "trigger") {
 			text = triggerHeader + dollarQuote(source) + " LANGUAGE plpgsql"
 		}
-		ok = b.plpgsql(text)
+		ok = b.plpgsql(text, source)
 		b.f.DynamicSQL = b.f.DynamicSQL || hasWord(source, "execute")
 	}
 	if !ok {

@@ -26,9 +26,6 @@ func (a *analysis) writeTarget(action Action, rv *pg.RangeVar) *target {
 	t.item = a.relationItem(t.rel, rv.GetInh())
 	t.item.name = rv.GetRelname()
 	aliased(t.item, rv.Alias)
-	if t.rel != nil && t.rel.Schema == systemSchema && t.rel.Name == "pg_settings" {
-		a.set(SetEffect{Scope: ScopeSession, Unknown: true}) // its update rule calls set_config
-	}
 	return t
 }
 
@@ -304,6 +301,11 @@ func (a *analysis) mergeStatement(n *pg.MergeStmt, around *scope) []column {
 	joins := a.filters(n.JoinCondition, t.item, s)
 	for _, w := range n.MergeWhenClauses {
 		a.mergeWhen(w.GetMergeWhenClause(), t, s, joins)
+	}
+	for _, r := range n.ReturningClause.GetExprs() {
+		if ref := r.GetResTarget().GetVal().GetColumnRef(); len(ref.GetFields()) == 1 && ref.Fields[0].GetAStar() != nil {
+			return []column{{name: openName, val: value{opaque: true}}} // the order of * differs between versions
+		}
 	}
 	return a.result(t, n.ReturningClause, s, source...)
 }

@@ -55,10 +55,10 @@ func (f *Facts) RedactedText() string {
 	return Redact(f.Text)
 }
 
-// SameRows tells whether the statement is a pure read: it writes nothing, changes no setting, runs
+// ReadOnly tells whether the statement surely only reads: it writes nothing, changes no setting, runs
 // nothing unreadable, and every name in it is known.
-func (f *Facts) SameRows() bool {
-	return !f.Write && !f.Opaque && !f.DynamicSQL && len(f.Sets) == 0 && len(f.Unresolved) == 0
+func (f *Facts) ReadOnly() bool {
+	return f.Kind != KindUnknown && !f.Write && !f.Opaque && !f.DynamicSQL && len(f.Sets) == 0 && len(f.Unresolved) == 0
 }
 
 // Access is one verb on one object.

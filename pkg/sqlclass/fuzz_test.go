@@ -82,3 +82,25 @@ func FuzzClassify(f *testing.F) {
 		}
 	})
 }
+
+// FuzzBody holds the same of PL/pgSQL bodies, and that one which cannot be read is opaque.
+func FuzzBody(f *testing.F) {
+	for _, s := range []string{"begin null; end", "begin delete from orders; end", "begin execute 'x'; end", "declare v text; begin v := (select ssn from customers); raise notice '%', v; end",
+		"begin for r in select 1 loop perform py(r); end loop; end", "begin if exists(select 1 from notes) then return; end if; end", "x"} {
+		f.Add(s)
+	}
+	c, cat := classifier(f), shop(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		b, err := c.Classify("do "+dollarQuote(body), cat, publicSession())
+		var u *Unparsed
+		if err != nil {
+			if !errors.As(err, &u) || u.Reason == ReasonInternal {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if len(b.Statements) != 1 || b.Statements[0].Kind != KindDo || !b.Statements[0].Write {
+			t.Fatalf("a DO of %q became %+v", body, b.Statements)
+		}
+	})
+}

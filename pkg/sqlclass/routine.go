@@ -61,7 +61,7 @@ func (a *analysis) routine(f *Function) *routine {
 func (a *analysis) functionBody(f *Function) bool {
 	switch {
 	case f.Language == "plpgsql":
-		return a.plpgsql(plpgsqlHeader(f, a.cat) + dollarQuote(f.Source) + " LANGUAGE plpgsql")
+		return a.plpgsql(plpgsqlHeader(f, a.cat)+dollarQuote(f.Source)+" LANGUAGE plpgsql", f.Source)
 	case f.SQLBody != "":
 		stmts, ok := a.parse("CREATE FUNCTION f() RETURNS int LANGUAGE sql " + f.SQLBody)
 		if !ok || len(stmts) != 1 || stmts[0].Stmt.GetCreateFunctionStmt() == nil {
@@ -200,13 +200,17 @@ func dollarQuote(s string) string {
 	return tag + s + tag
 }
 
-// plpgsql analyses the SQL inside a DO or CREATE FUNCTION ... LANGUAGE plpgsql statement. It returns
-// false when the body cannot be parsed.
-func (a *analysis) plpgsql(stmt string) bool {
-	if a.cfg.guard(stmt) != nil {
+// maxBodyCost bounds bytes times statements of a body: the PL/pgSQL parser's time grows with both.
+const maxBodyCost = 100_000_000
+
+// plpgsql analyses the SQL inside a DO or CREATE FUNCTION ... LANGUAGE plpgsql statement with the given
+// body. It returns false when the body cannot be parsed.
+func (a *analysis) plpgsql(stmt, body string) bool {
+	cost := len(body) * (1 + strings.Count(body, ";"))
+	if a.cfg.guard(stmt) != nil || a.cfg.guard(body) != nil || blockDepth(body) > a.cfg.MaxDepth || cost > maxBodyCost {
 		return false
 	}
-	a.spend(len(stmt) / 16)
+	a.spend(len(stmt)/16 + cost/2000)
 	text, err := pg.ParsePlPgSqlToJSON(stmt)
 	if err != nil {
 		return false
@@ -218,6 +222,32 @@ func (a *analysis) plpgsql(stmt string) bool {
 	ok := true
 	a.plpgsqlNode(tree, &ok)
 	return ok
+}
+
+// blockDepth returns how deep the blocks of a body nest at most. The
+// parser recurses once for each level.
+func blockDepth(body string) int {
+	depth, high := 0, 0
+	closing := false
+	s := scanner{text: body}
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		if t.kind != tokWord {
+			closing = false
+			continue
+		}
+		switch lowerASCII(body[t.start:t.end]) {
+		case "end":
+			depth, closing = max(0, depth-1), true
+			continue
+		case "begin", "if", "loop", "case":
+			if !closing {
+				depth++
+				high = max(high, depth)
+			}
+		}
+		closing = false
+	}
+	return high
 }
 
 // plpgsqlNode walks the tree that the PL/pgSQL parser gives as JSON.

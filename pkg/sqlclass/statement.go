@@ -247,7 +247,7 @@ func (a *analysis) doStatement(d *pg.DoStmt) {
 func (a *analysis) anonymous(stmt, source string) {
 	b := a.sub(a.path, a.run, "")
 	b.quiet, b.body = false, true
-	if !b.plpgsql(stmt) {
+	if !b.plpgsql(stmt, source) {
 		b.f.Opaque = true
 	}
 	if hasWord(source, "execute") {
