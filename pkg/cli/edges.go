@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -53,9 +55,22 @@ func (c *edgesJoinCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.out.Printf("\nOn the edge's machine, once, before %s:\n\n  WRIT_JOIN_TOKEN=%s writ-edge --name %s --control-plane %s --pin %s",
-			output.Time(resp.GetExpiresAt()), quote(resp.GetToken()), quote(c.Edge), quote(resp.GetAddress()), quote(resp.GetPin()))
+		return a.out.Printf("\nStart it on the edge's machine before the token expires:\n\n  WRIT_EDGE_JOIN_TOKEN=%s writ-edge %s",
+			quote(resp.GetToken()), strings.Join(c.edgeFlags(resp), " "))
 	})
+}
+
+// edgePort is the port that writ-edge serves PostgreSQL clients on by default.
+const edgePort = "6432"
+
+// edgeFlags are the flags for the edge's first start. An edge listens on loopback unless it is told otherwise.
+func (c *edgesJoinCmd) edgeFlags(resp *accessv1.CreateJoinTokenResponse) []string {
+	flags := []string{"--control-plane", quote(resp.GetAddress()), "--pin", quote(resp.GetPin())}
+	name := c.Name[0]
+	if ip, err := netip.ParseAddr(name); name == "localhost" || err == nil && ip.IsLoopback() {
+		return flags
+	}
+	return append(flags, "--listen-postgres", "0.0.0.0:"+edgePort, "--advertise", quote(net.JoinHostPort(name, edgePort)))
 }
 
 // quote makes s one word of a shell command line.
