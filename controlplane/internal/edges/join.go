@@ -34,9 +34,12 @@ type JoinToken struct {
 	ExpiresAt time.Time
 }
 
+// loopback are the names of an edge whose clients are all on its own machine.
+var loopback = []string{"localhost", "127.0.0.1", "::1"}
+
 // CreateJoinToken makes a token for an edge of that name, whose serving
-// certificate may carry names (DNS names and IP addresses). ttl is at most
-// 24 h; 0 is 1 h.
+// certificate may carry names (DNS names and IP addresses; without any, those
+// of its own machine). ttl is at most 24 h; 0 is 1 h.
 func (r *Registry) CreateJoinToken(ctx context.Context, edge string, names []string, ttl time.Duration, by string) (JoinToken, error) {
 	if err := identity.CheckEdgeName(edge); err != nil {
 		return JoinToken{}, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -68,6 +71,9 @@ func (r *Registry) CreateJoinToken(ctx context.Context, edge string, names []str
 func cleanNames(names []string) ([]string, error) {
 	if len(names) > maxNames {
 		return nil, fmt.Errorf("%w: %d names; use at most %d", ErrInvalid, len(names), maxNames)
+	}
+	if len(names) == 0 {
+		names = loopback
 	}
 	var clean []string
 	for _, n := range names {

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
-// Filter selects live sessions: those that match everything that is set. The
-// zero Filter selects none.
+// Filter selects live sessions: those that match everything that is set, in
+// whatever case it is written. The zero Filter selects none.
 type Filter struct {
 	IDs       []string
 	Principal string // also whom the principal acts for
@@ -27,10 +28,12 @@ func (f Filter) empty() bool {
 func (f Filter) matches(s Session) bool {
 	return !f.empty() &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, s.ID)) &&
-		(f.Principal == "" || f.Principal == s.Principal.ID || slices.Contains(s.Principal.OnBehalfOf, f.Principal)) &&
-		(f.Resource == "" || f.Resource == s.Resource) &&
-		(f.Edge == "" || f.Edge == s.Edge) &&
-		(f.Grant == "" || f.Grant == s.Grant)
+		matches(f.Principal, append([]string{s.Principal.ID}, s.Principal.OnBehalfOf...)...) &&
+		matches(f.Resource, s.Resource) && matches(f.Edge, s.Edge) && matches(f.Grant, s.Grant)
+}
+
+func matches(wanted string, names ...string) bool {
+	return wanted == "" || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, wanted) })
 }
 
 // End ends the live sessions that match, on every edge, and returns how many.
