@@ -94,7 +94,8 @@ func New(cfg Config) (*Classifier, error) {
 }
 
 // Classify says what text does under a catalog and a session. The error is always an *Unparsed. Batches
-// are shared: callers must not change them. A nil catalog knows no name, a nil session has no path.
+// are shared: callers must not change them. Texts that differ only in compared literals may share one, so
+// that its Text and its statements' are those of one of them. A nil catalog knows no name, a nil session has no path.
 func (c *Classifier) Classify(text string, cat *Catalog, s *Session) (*Batch, error) {
 	if s == nil {
 		s = &Session{}
@@ -105,15 +106,37 @@ func (c *Classifier) Classify(text string, cat *Catalog, s *Session) (*Batch, er
 		return b, err
 	}
 	key.catalog = cat.self
-	h := maphash.String(c.seed, text) ^ s.Path.sum ^ (cat.version<<32 + key.temp)
-	shard := c.shards[h%cacheShards]
-	if e, ok := shard.Get(h); ok && e.key == key {
+	if e := c.lookup(key, cat, s); e != nil {
 		return e.batch, nil
 	}
-	key.text = strings.Clone(text)
-	b, shared, err := c.classify(key.text, cat, s)
-	if err == nil && shared {
-		shard.Add(h, &cached{key: key, batch: b})
+	var buf [256]byte
+	short, hasTemplate := template(buf[:0], text)
+	if hasTemplate {
+		key.text = string(short)
+		if e := c.lookup(key, cat, s); e != nil {
+			return e.batch, nil
+		}
 	}
-	return b, err
+	b, shared, err := c.classify(strings.Clone(text), cat, s)
+	if err != nil || !shared {
+		return b, err
+	}
+	if !hasTemplate || !b.templated() {
+		key.text = b.Text
+	}
+	h := c.hash(key, cat, s)
+	c.shards[h%cacheShards].Add(h, &cached{key: key, batch: b})
+	return b, nil
+}
+
+func (c *Classifier) hash(key cacheKey, cat *Catalog, s *Session) uint64 {
+	return maphash.String(c.seed, key.text) ^ s.Path.sum ^ (cat.version<<32 + key.temp)
+}
+
+func (c *Classifier) lookup(key cacheKey, cat *Catalog, s *Session) *cached {
+	h := c.hash(key, cat, s)
+	if e, ok := c.shards[h%cacheShards].Get(h); ok && e.key == key {
+		return e
+	}
+	return nil
 }

@@ -32,7 +32,7 @@ const (
  coalesce((SELECT pg_catalog.json_agg(pg_catalog.pg_get_ruledef(r.oid)) FROM pg_catalog.pg_rewrite r
    WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.rulename OPERATOR(pg_catalog.<>) '_RETURN'), '[]')::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.relkind IN ('r','p','v','m','f','S','c','t') AND NOT n.nspname OPERATOR(pg_catalog.~) '^pg_(temp|toast_temp)_'`
+WHERE c.relkind IN ('r','p','v','m','f','S','c','t','i','I') AND NOT n.nspname OPERATOR(pg_catalog.~) '^pg_(temp|toast_temp)_'`
 
 	functionsQuery = `SELECT p.oid::bigint::text, n.nspname, p.proname, p.prokind::text, l.lanname, pg_catalog.json_build_object(
   'types', coalesce((SELECT pg_catalog.json_agg(t::bigint) FROM pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) t), '[]'),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -83,7 +84,7 @@ func (t *target) allColumns(cat *sqlclass.Catalog) func() []enforce.Column {
 		}
 		l := &columnList{version: cat.Version()}
 		for r := range cat.Relations() {
-			if systemSchema(r.Schema) || r.Kind == 'S' || r.Kind == 'c' {
+			if systemSchema(r.Schema) || strings.IndexByte("ScItiI", r.Kind) >= 0 {
 				continue
 			}
 			for _, c := range r.Columns {

@@ -42,7 +42,18 @@ func (t *text) Recorded(veiled bool) (string, []audit.Param) {
 	if veiled {
 		return t.join(func(f *sqlclass.Facts) string { return f.Normalized }), params
 	}
-	return t.detect(t.join((*sqlclass.Facts).RedactedText)), params
+	return t.detect(t.redacted()), params
+}
+
+// redacted is the statement without credentials. A classification may be shared by texts
+// that differ in their literals, so the text comes from the command itself.
+func (t *text) redacted() string {
+	for _, f := range t.batch.Statements {
+		if f.Secret {
+			return t.join((*sqlclass.Facts).RedactedText)
+		}
+	}
+	return t.sql
 }
 
 func (t *text) recordedParam(p param, veiled bool) audit.Param {
@@ -75,7 +86,7 @@ func (t *text) Shown() (string, []string) {
 	if t.batch == nil {
 		return sqlclass.Redact(t.sql), params
 	}
-	return t.join((*sqlclass.Facts).RedactedText), params
+	return t.redacted(), params
 }
 
 // join renders every statement of the command.
