@@ -54,7 +54,6 @@ CREATE VIEW contacts AS SELECT id, name, email AS mail FROM customers;
 CREATE FUNCTION peek(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT ssn FROM customers WHERE id = i); END $$;
 `
 
-
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{t: t, pg: pgtest.Start(t)}
