@@ -14,15 +14,17 @@ func template(dst []byte, text string) (out []byte, ok bool) {
 		return dst, false
 	}
 	s := scanner{text: text}
-	compared, from := false, 0
+	compared, ended, from := false, false, 0
 	for {
 		t, more := s.next()
 		if !more {
 			break
 		}
 		switch {
-		case t.kind == tokComment, t.kind == tokBroken, t.kind == tokPunct && text[t.start] == ';':
+		case ended, t.kind == tokComment, t.kind == tokBroken:
 			return dst, false
+		case t.kind == tokPunct && text[t.start] == ';':
+			ended = true
 		case compared && plainLiteral(text[t.start:t.end], t.kind):
 			dst = append(append(dst, text[from:t.start]...), 0, byte(t.kind))
 			from, ok = t.end, true

@@ -5,6 +5,7 @@ import "testing"
 func TestTemplate(t *testing.T) {
 	same := [][2]string{
 		{"SELECT a FROM t WHERE id = 1", "SELECT a FROM t WHERE id = 22"},
+		{"SELECT a FROM t WHERE id = 1;", "SELECT a FROM t WHERE id = 22;"},
 		{"select a from t where n='x' and m >= 3.5", "select a from t where n='y''z' and m >= 4"},
 	}
 	for _, c := range same {
