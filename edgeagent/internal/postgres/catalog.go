@@ -59,7 +59,22 @@ JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WH
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace)))`
 )
 
-// readCatalog reads everything a snapshot needs.
+// readCatalogWithin is readCatalog in a client's transaction, whose search path it gives back.
+func readCatalogWithin(ask asker) (sqlclass.Snapshot, error) {
+	var path string
+	if err := ask("SELECT pg_catalog.current_setting('search_path')", func(c []string) { path = c[0] }); err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	ignore := func([]string) {}
+	if err := ask("SELECT pg_catalog.set_config('search_path', '', true)", ignore); err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	s, err := readCatalog(ask)
+	return s, errors.Join(err, ask("SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)", ignore))
+}
+
+// readCatalog reads everything a snapshot needs. The search path has to be empty, so that definitions come with every
+// name qualified.
 func readCatalog(ask asker) (sqlclass.Snapshot, error) {
 	var s sqlclass.Snapshot
 	var bad error

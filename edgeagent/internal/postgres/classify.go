@@ -110,7 +110,7 @@ func (p *proxy) lookAgain(sql string) (*analysed, error) {
 		return nil, err
 	}
 	if tx == pgwire.TxActive && !skipping || p.midBatch && !skipping {
-		snapshot, err := readCatalog(p.ask)
+		snapshot, err := readCatalogWithin(p.ask)
 		if err == nil {
 			p.private, err = p.target.catalog.build(snapshot)
 		}

@@ -136,7 +136,12 @@ func (t *target) openCatalog(ctx context.Context) (asker, func(), error) {
 		defer cancel()
 		return query(ctx, conn, sql, row)
 	}
-	return ask, func() { conn.Close(context.Background()) }, nil
+	hangUp := func() { conn.Close(context.Background()) }
+	if err := ask("SELECT pg_catalog.set_config('search_path', '', false)", nil); err != nil {
+		hangUp()
+		return nil, nil, fmt.Errorf("empty search path: %w", err)
+	}
+	return ask, hangUp, nil
 }
 
 // connect signs in with the edge's own credential.
