@@ -129,3 +129,13 @@ func (p *Process) end(sig syscall.Signal) {
 	p.cmd = nil
 	p.mu.Unlock()
 }
+
+// PID is the process id, 0 when it does not run.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}

@@ -1,0 +1,108 @@
+// Command bench measures Writ against named peers in one run and prints ratios. It needs
+// the built binaries, PostgreSQL's server and pgbench, and PgBouncer.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+)
+
+// Figure is one measured comparison.
+type Figure struct {
+	Name     string  `json:"name"`
+	Unit     string  `json:"unit"`
+	Ours     float64 `json:"ours"`
+	Peer     float64 `json:"peer"`
+	PeerName string  `json:"peer_name"`
+	Ratio    float64 `json:"ratio"`  // ours / peer
+	Target   string  `json:"target"` // what design wants
+	Met      bool    `json:"met"`
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.bin, "bin", "build/bin", "folder of the binaries")
+	flag.StringVar(&o.out, "out", "build/bench.json", "file for the figures")
+	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each pgbench run")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every pgbench comparison; the median counts")
+	flag.IntVar(&o.rows, "rows", 1_000_000, "rows of the masked result")
+	flag.Parse()
+	if err := run(context.Background(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	bin, out string
+	time     time.Duration
+	rounds   int
+	rows     int
+}
+
+func run(ctx context.Context, o options) error {
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return err
+	}
+	o.bin = bin
+	figures, err := inProcess()
+	if err != nil {
+		return err
+	}
+	b, err := newBed(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer b.stop()
+	more, err := b.pgbench(ctx)
+	if err != nil {
+		return err
+	}
+	figures = append(figures, more...)
+	if more, err = b.masked(ctx); err != nil {
+		return err
+	}
+	figures = append(figures, more...)
+	if more, err = b.footprint(); err != nil {
+		return err
+	}
+	figures = append(figures, more...)
+	printFigures(figures)
+	text, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(o.out, append(text, '\n'), 0o644)
+}
+
+func printFigures(figures []Figure) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WHAT\tOURS\tPEER\tPEER NAME\tRATIO\tTARGET\tMET")
+	for _, f := range figures {
+		fmt.Fprintf(w, "%s\t%.4g %s\t%.4g\t%s\t%.2f\t%s\t%v\n", f.Name, f.Ours, f.Unit, f.Peer, f.PeerName, f.Ratio, f.Target, f.Met)
+	}
+	w.Flush()
+}
+
+// atLeast and atMost make a figure whose ratio has a bound.
+func atLeast(name, unit string, ours, peer float64, peerName string, bound float64) Figure {
+	f := Figure{Name: name, Unit: unit, Ours: ours, Peer: peer, PeerName: peerName, Ratio: ours / peer, Target: fmt.Sprintf("ratio >= %.4g", bound)}
+	f.Met = f.Ratio >= bound
+	return f
+}
+
+func atMost(name, unit string, ours, peer float64, peerName string, bound float64) Figure {
+	f := Figure{Name: name, Unit: unit, Ours: ours, Peer: peer, PeerName: peerName, Ratio: ours / peer, Target: fmt.Sprintf("ratio <= %.4g", bound)}
+	f.Met = f.Ratio <= bound
+	return f
+}
