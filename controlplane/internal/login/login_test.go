@@ -186,6 +186,19 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
+func TestUnverifiedAddressIsNobodysName(t *testing.T) {
+	f := setUp(t, func(is *login.Issuer) { is.PrincipalClaim = "email" })
+	for name, more := range map[string]oidctest.Claims{
+		"said to be unverified": {"email_verified": false},
+		"as text":               {"email_verified": "false"},
+		"no address":            {"email": nil},
+	} {
+		if in, err := f.WithIDToken(t.Context(), f.token(t, alice(more))); !errors.Is(err, login.ErrProof) {
+			t.Errorf("%s: %+v, %v", name, in.Caller.Principal, err)
+		}
+	}
+}
+
 func TestActorsActForTheSubject(t *testing.T) {
 	f := setUp(t, nil)
 	in, err := f.WithIDToken(t.Context(), f.token(t, alice(oidctest.Claims{
