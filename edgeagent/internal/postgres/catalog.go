@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ const (
     'notnull', a.attnotnull, 'dropped', a.attisdropped,
     'generated', CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) ELSE '' END) ORDER BY a.attnum)
    FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) a.attnum
-   WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0), '[]')::text,
+   WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND c.relkind NOT IN ('i','I')), '[]')::text,
  coalesce((SELECT pg_catalog.json_agg(i.inhparent::bigint) FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid), '[]')::text,
  coalesce((SELECT pg_catalog.json_agg(pg_catalog.pg_get_ruledef(r.oid)) FROM pg_catalog.pg_rewrite r
    WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.rulename OPERATOR(pg_catalog.<>) '_RETURN'), '[]')::text
@@ -50,7 +51,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WH
 
 	// fingerprintQuery changes with every change of a name, a column, a view or a function.
 	fingerprintQuery = `SELECT pg_catalog.md5(pg_catalog.concat_ws(',',
- (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 1))) FROM pg_catalog.pg_class WHERE relkind IN ('r','p','v','m','f','S') AND oid OPERATOR(pg_catalog.>=) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 1))) FROM pg_catalog.pg_class WHERE relkind IN ('r','p','v','m','f','S','i','I') AND oid OPERATOR(pg_catalog.>=) 16384),
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(attrelid, attnum, xmin), 2))) FROM pg_catalog.pg_attribute WHERE attnum OPERATOR(pg_catalog.>) 0 AND attrelid OPERATOR(pg_catalog.>=) 16384),
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 3))) FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.>=) 16384),
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 4))) FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.>=) 16384),
@@ -59,38 +60,98 @@ JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WH
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace)))`
 )
 
-// readCatalogWithin is readCatalog in a client's transaction, whose search path it gives back.
-func readCatalogWithin(ask asker) (sqlclass.Snapshot, error) {
+// within reads the catalog as a client's transaction sees it, under an empty search path that
+// is given back.
+func (c *catalog) within(ask asker) (*sqlclass.Catalog, error) {
 	var path string
 	if err := ask("SELECT pg_catalog.current_setting('search_path')", func(c []string) { path = c[0] }); err != nil {
-		return sqlclass.Snapshot{}, err
+		return nil, err
 	}
 	ignore := func([]string) {}
 	if err := ask("SELECT pg_catalog.set_config('search_path', '', true)", ignore); err != nil {
-		return sqlclass.Snapshot{}, err
+		return nil, err
 	}
-	s, err := readCatalog(ask)
-	return s, errors.Join(err, ask("SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)", ignore))
+	s, err := c.system.read(ask)
+	err = errors.Join(err, ask("SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)", ignore))
+	if err != nil {
+		return nil, err
+	}
+	return c.build(s)
 }
 
-// readCatalog reads everything a snapshot needs. The search path has to be empty, so that definitions come with every
-// name qualified.
-func readCatalog(ask asker) (sqlclass.Snapshot, error) {
-	var s sqlclass.Snapshot
+// Conditions that tell what came with the database from what was made in it (FirstNormalObjectId
+// of access/transam.h).
+const (
+	systemRelations = " AND c.oid OPERATOR(pg_catalog.<) 16384"
+	systemFunctions = " AND p.oid OPERATOR(pg_catalog.<) 16384"
+	userRelations   = " AND c.oid OPERATOR(pg_catalog.>=) 16384"
+	userFunctions   = " AND p.oid OPERATOR(pg_catalog.>=) 16384"
+)
+
+// systemPrintQuery changes with every change of what came with the database.
+const systemPrintQuery = `SELECT pg_catalog.concat_ws(',',
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 1))) FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.<) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 2))) FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.<) 16384),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 3))) FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.<) 16384))`
+
+// system keeps what came with the database: it is much, and hardly ever changes.
+type system struct{ latest atomic.Pointer[systemHalf] }
+
+type systemHalf struct {
+	print    string
+	snapshot sqlclass.Snapshot
+}
+
+// read reads everything a snapshot needs. The search path has to be empty, so that definitions
+// come with every name qualified.
+func (y *system) read(ask asker) (sqlclass.Snapshot, error) {
+	base, err := y.current(ask)
+	if err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	s, err := readHalf(ask, userRelations, userFunctions)
+	if err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	err = collect(ask, operatorsQuery, &s, addOperator)
+	s.Relations, s.Functions = slices.Concat(base.Relations, s.Relations), slices.Concat(base.Functions, s.Functions)
+	return s, err
+}
+
+// current returns the system's half, which it reads where it has changed. Nothing is locked
+// meanwhile: ask may be a client's own connection and take its time.
+func (y *system) current(ask asker) (sqlclass.Snapshot, error) {
+	print := ""
+	if err := ask(systemPrintQuery, func(c []string) { print = c[0] }); err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	if half := y.latest.Load(); half != nil && half.print == print {
+		return half.snapshot, nil
+	}
+	s, err := readHalf(ask, systemRelations, systemFunctions)
+	if err != nil {
+		return sqlclass.Snapshot{}, err
+	}
+	y.latest.Store(&systemHalf{print: print, snapshot: s})
+	return s, nil
+}
+
+func readHalf(ask asker, relations, functions string) (s sqlclass.Snapshot, err error) {
+	if err = collect(ask, relationsQuery+relations, &s, addRelation); err == nil {
+		err = collect(ask, functionsQuery+functions, &s, addFunction)
+	}
+	return s, err
+}
+
+// collect adds every row of a query to a snapshot.
+func collect(ask asker, sql string, s *sqlclass.Snapshot, add func(*sqlclass.Snapshot, []string) error) error {
 	var bad error
-	keep := func(err error) {
+	err := ask(sql, func(c []string) {
 		if bad == nil {
-			bad = err
+			bad = add(s, c)
 		}
-	}
-	err := ask(relationsQuery, func(c []string) { keep(addRelation(&s, c)) })
-	if err == nil {
-		err = ask(functionsQuery, func(c []string) { keep(addFunction(&s, c)) })
-	}
-	if err == nil {
-		err = ask(operatorsQuery, func(c []string) { keep(addOperator(&s, c)) })
-	}
-	return s, errors.Join(err, bad)
+	})
+	return errors.Join(err, bad)
 }
 
 func addRelation(s *sqlclass.Snapshot, c []string) error {
@@ -169,11 +230,14 @@ type catalog struct {
 	open func(ctx context.Context) (ask asker, hangUp func(), err error)
 	log  hclog.Logger
 
+	system   system
 	now      atomic.Pointer[sqlclass.Catalog]
 	versions atomic.Uint64
 	dirty    atomic.Bool
 
-	mu          sync.Mutex // one reader at a time
+	mu          sync.Mutex // one reader at a time; guards what follows
+	line        line
+	stopped     bool // poll has ended: the line is not kept
 	readAt      time.Time
 	fingerprint string
 	failed      error
@@ -232,24 +296,61 @@ func (c *catalog) read() (*sqlclass.Catalog, error) {
 	return cat, nil
 }
 
+// load reads the catalog over the line kept open, or over a new one where that has broken.
 func (c *catalog) load() (*sqlclass.Catalog, string, error) {
+	kept := c.line.ask != nil
+	cat, print, err := c.loadOnce()
+	if err != nil && kept {
+		cat, print, err = c.loadOnce()
+	}
+	return cat, print, err
+}
+
+func (c *catalog) loadOnce() (cat *sqlclass.Catalog, print string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), catalogTimeout)
 	defer cancel()
-	ask, hangUp, err := c.open(ctx)
+	if err := c.call(ctx); err != nil {
+		return nil, "", err
+	}
+	defer func() {
+		if err != nil || c.stopped {
+			c.drop()
+		}
+	}()
+	if err := c.line.ask(fingerprintQuery, func(cols []string) { print = cols[0] }); err != nil {
+		return nil, "", err
+	}
+	snapshot, err := c.system.read(c.line.ask)
 	if err != nil {
 		return nil, "", err
 	}
-	defer hangUp()
-	print := ""
-	if err := ask(fingerprintQuery, func(cols []string) { print = cols[0] }); err != nil {
-		return nil, "", err
-	}
-	snapshot, err := readCatalog(ask)
-	if err != nil {
-		return nil, "", err
-	}
-	cat, err := c.build(snapshot)
+	cat, err = c.build(snapshot)
 	return cat, print, err
+}
+
+// line is a connection of the edge's own.
+type line struct {
+	ask    asker
+	hangUp func()
+}
+
+// call opens the line unless it is open; c.mu is held.
+func (c *catalog) call(ctx context.Context) (err error) {
+	if c.line.ask == nil {
+		c.line.ask, c.line.hangUp, err = c.open(ctx)
+	}
+	if err != nil {
+		c.line = line{}
+	}
+	return err
+}
+
+// drop closes the line; c.mu is held.
+func (c *catalog) drop() {
+	if c.line.hangUp != nil {
+		c.line.hangUp()
+	}
+	c.line = line{}
 }
 
 // build indexes a snapshot under a version of its own.
@@ -262,36 +363,36 @@ func (c *catalog) build(s sqlclass.Snapshot) (*sqlclass.Catalog, error) {
 func (c *catalog) poll(ctx context.Context) {
 	tick := time.NewTicker(catalogPoll)
 	defer tick.Stop()
-	var ask asker
-	hangUp := func() {}
-	defer func() { hangUp() }()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopped = true
+		c.drop()
+	}()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			c.look(ctx)
 		}
-		if ask == nil {
-			var err error
-			if ask, hangUp, err = c.open(ctx); err != nil {
-				hangUp = func() {}
-				ask = nil
-				continue
-			}
-		}
-		print := ""
-		if err := ask(fingerprintQuery, func(cols []string) { print = cols[0] }); err != nil {
-			hangUp()
-			ask, hangUp = nil, func() {}
-			c.stale() // what cannot be looked at may have changed
-			continue
-		}
-		c.mu.Lock()
-		changed := print != c.fingerprint
-		c.mu.Unlock()
-		if changed {
-			c.stale()
-		}
+	}
+}
+
+// look compares the fingerprint. What cannot be looked at may have changed.
+func (c *catalog) look(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	print := ""
+	err := c.call(ctx)
+	if err == nil {
+		err = c.line.ask(fingerprintQuery, func(cols []string) { print = cols[0] })
+	}
+	if err != nil {
+		c.drop()
+	}
+	if err != nil || print != c.fingerprint {
+		c.stale()
 	}
 }
 

@@ -110,11 +110,7 @@ func (p *proxy) lookAgain(sql string) (*analysed, error) {
 		return nil, err
 	}
 	if tx == pgwire.TxActive && !skipping || p.midBatch && !skipping {
-		snapshot, err := readCatalogWithin(p.ask)
-		if err == nil {
-			p.private, err = p.target.catalog.build(snapshot)
-		}
-		if err != nil {
+		if p.private, err = p.target.catalog.within(p.ask); err != nil {
 			return nil, &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so the statement cannot be understood"}
 		}
 		return p.analyse(sql)
