@@ -3,6 +3,7 @@ package enforce
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/writhq/writ/edgeagent/internal/spool"
@@ -59,7 +60,7 @@ func (s *Session) launch(c *Command, f *Flight) (*Flight, error) {
 	if f.v.Record == policy.RecordDigest {
 		rec.Statement, rec.Params = "", nil
 	}
-	pos, err := s.log.write(rec)
+	pos, err := s.log.writeSpare(rec)
 	if err == nil && (c.Subject.Durable || f.hold != "") {
 		err = s.log.sync(pos)
 	}
@@ -94,16 +95,21 @@ func (s *Session) refuse(c *Command, d *Denied) error {
 	if rec.Revision == 0 {
 		_, rec.Revision, _ = s.p.cfg.Policies.Current()
 	}
-	if _, err := s.log.write(rec); err != nil {
+	if _, err := s.log.writeSpare(rec); err != nil {
 		s.end(&Ended{Reason: "refusals cannot be recorded at this edge"})
 	}
 	return d
 }
 
-// commandRecord starts a record about a command. Intent carries who; the rest ties to it
-// by session and command.
+// spare holds records between two uses: every command needs two of them, and they are large.
+var spare = sync.Pool{New: func() any { return new(audit.Record) }}
+
+// commandRecord starts a record about a command, with who and on what; from where is in
+// the session's first record. writeSpare takes it back.
 func (s *Session) commandRecord(kind audit.Kind, c *Command, veiled bool) *audit.Record {
-	rec := s.record(kind)
+	rec := spare.Get().(*audit.Record)
+	rec.Kind, rec.Principal, rec.PrincipalKind = kind, s.who.Principal.ID, s.who.Principal.Kind
+	rec.OnBehalfOf, rec.Resource, rec.Grant = s.who.Principal.OnBehalfOf, string(s.who.Resource.Name), s.who.Grant
 	rec.Digest = c.Digest
 	if c.Text != nil {
 		rec.Statement, rec.Params = c.Text.Recorded(veiled)
@@ -112,6 +118,14 @@ func (s *Session) commandRecord(kind audit.Kind, c *Command, veiled bool) *audit
 		rec.Actions, rec.Tables = c.Subject.Actions, c.Subject.Tables
 	}
 	return rec
+}
+
+// writeSpare writes a record of the pool and gives it back.
+func (j *journal) writeSpare(rec *audit.Record) (spool.Position, error) {
+	pos, err := j.write(rec)
+	*rec = audit.Record{}
+	spare.Put(rec)
+	return pos, err
 }
 
 func asDenied(err error) *Denied {
@@ -170,12 +184,13 @@ func (f *Flight) End(o Outcome) {
 		return
 	}
 	f.ended = true
-	rec := &audit.Record{
+	rec := spare.Get().(*audit.Record)
+	*rec = audit.Record{
 		Kind: audit.KindOutcome, Command: f.command, Revision: f.v.revision, CommandTag: o.Tag, RowCount: o.Rows, Bytes: o.Bytes,
 		Duration: f.s.p.cfg.Clock().Sub(f.began), ErrorCode: o.ErrorCode, ErrorMessage: o.ErrorMessage,
 		MaskedColumns: o.MaskedColumns, Reason: o.Cut,
 	}
-	if _, err := f.s.log.write(rec); err != nil {
+	if _, err := f.s.log.writeSpare(rec); err != nil {
 		f.s.end(&Ended{Reason: "outcomes cannot be recorded at this edge"})
 	}
 }

@@ -71,9 +71,10 @@ type Command struct {
 	// Continues is an earlier flight of which this is the rest, such as the next rows of a
 	// portal; an approval of that one covers this one.
 	Continues *Flight
-	// OnHold is called once when the command has to wait, and again with the same hold as a
-	// sign of life while it waits.
-	OnHold func(Held)
+	// OnHold is called when the command has to wait, and again with the same hold as a sign
+	// of life while it waits. The channel it returned first, if any, withdraws the command
+	// when it is closed.
+	OnHold func(Held) (withdrawn <-chan struct{})
 	// Refuse makes Begin record a refusal that the protocol found by itself.
 	Refuse *Denied
 }

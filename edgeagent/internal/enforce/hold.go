@@ -113,9 +113,9 @@ func (s *Session) recordHold(c *Command, f *Flight) *Denied {
 func (s *Session) await(ctx context.Context, c *Command, f *Flight, held Held, timeout time.Duration) (Verdict, *Denied) {
 	notify := c.OnHold
 	if notify == nil {
-		notify = func(Held) {}
+		notify = func(Held) <-chan struct{} { return nil }
 	}
-	notify(held)
+	withdrawn := notify(held)
 	alive := time.NewTicker(signOfLife)
 	defer alive.Stop()
 	late := time.NewTimer(timeout)
@@ -131,13 +131,20 @@ func (s *Session) await(ctx context.Context, c *Command, f *Flight, held Held, t
 			notify(held)
 		case <-late.C:
 			return Verdict{State: HoldExpired}, nil
+		case <-withdrawn:
+			return Verdict{}, s.withdrawn(f)
 		case <-ctx.Done():
 			if d := s.usable(); d != nil {
 				return Verdict{}, d
 			}
-			return Verdict{}, &Denied{Cause: CauseWithdrawn, HoldID: f.hold, Reason: "the command was withdrawn while it waited for approval", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
+			return Verdict{}, s.withdrawn(f)
 		}
 	}
+}
+
+// withdrawn is the refusal of a command whose client gave up.
+func (s *Session) withdrawn(f *Flight) *Denied {
+	return &Denied{Cause: CauseWithdrawn, HoldID: f.hold, Reason: "the command was withdrawn while it waited for approval", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
 }
 
 // release decides the command again under the current revision and spends the approval.

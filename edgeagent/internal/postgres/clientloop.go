@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
@@ -147,22 +148,10 @@ func (p *proxy) drain() (tx pgwire.TxStatus, skipping bool, err error) {
 // begin asks the pipeline. While a command is held, the client's cancel request and its
 // disappearance withdraw it.
 func (p *proxy) begin(c *enforce.Command) (*enforce.Flight, error) {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var guard *absence
-	c.OnHold = func(h enforce.Held) {
-		if guard == nil {
-			p.holding.Store(&stop)
-			guard = p.watchClient(stop)
-		}
-		p.out.build(func(dst []byte) ([]byte, error) {
-			return appendNotice(dst, "held by Writ: "+h.ID+" waits for "+approvalsText(h.Approvals),
-				h.Reason, "approve with: writ approve "+h.ID+" (cancel to withdraw)")
-		})
-		p.out.flush()
-	}
-	f, err := p.sess.Begin(ctx, c)
-	if guard != nil {
+	c.OnHold = p.onHold
+	f, err := p.sess.Begin(context.Background(), c)
+	if guard := p.guard; guard != nil {
+		p.guard = nil
 		p.holding.Store(nil)
 		if gone := guard.stop(); gone && err == nil {
 			f.End(enforce.Outcome{Cut: "the client went away before the command was forwarded"})
@@ -170,6 +159,23 @@ func (p *proxy) begin(c *enforce.Command) (*enforce.Flight, error) {
 		}
 	}
 	return f, err
+}
+
+// held tells the client that its command waits, and watches for a client that gives up.
+func (p *proxy) held(h enforce.Held) <-chan struct{} {
+	var withdrawn chan struct{}
+	if p.guard == nil {
+		withdrawn = make(chan struct{})
+		withdraw := sync.OnceFunc(func() { close(withdrawn) })
+		p.holding.Store(&withdraw)
+		p.guard = p.watchClient(withdraw)
+	}
+	p.out.build(func(dst []byte) ([]byte, error) {
+		return appendNotice(dst, "held by Writ: "+h.ID+" waits for "+approvalsText(h.Approvals),
+			h.Reason, "approve with: writ approve "+h.ID+" (cancel to withdraw)")
+	})
+	p.out.flush()
+	return withdrawn
 }
 
 // absence watches for a client that leaves while its command is held.

@@ -170,8 +170,9 @@ func (c *client) connect(ctx context.Context, sess *enforce.Session, settings ma
 	p := &proxy{
 		sess: sess, target: t, log: t.log.With("session", sess.ID()), client: c.conn, out: newWriter(c.conn),
 		in: pgwire.NewFrontendReader(c.conn, pgwire.Options{}), server: server, sin: pgwire.NewBackendReader(server, pgwire.Options{}),
-		sout: newWriter(server), due: newQueue(), names: newNames(), resync: true,
+		sout: newWriter(server), due: newQueue(), shapes: shapes{}, names: newNames(), resync: true,
 	}
+	p.onHold = p.held
 	p.in.Authenticated()
 	p.sin.Authenticated()
 	pid, key, err := c.s.cancels.register(p, keyLength(c.speak))

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
-	"github.com/writhq/writ/pkg/mask"
 	"github.com/writhq/writ/pkg/sqlclass"
 	"github.com/writhq/writ/pkg/wire/pgwire"
 )
@@ -23,8 +22,8 @@ type prepared struct {
 	described bool // a description was asked for
 
 	// Owned by the target loop.
-	fields []pgwire.Field
-	known  bool
+	shape *shape
+	known bool
 }
 
 // portal is a bound statement.
@@ -40,10 +39,8 @@ type portal struct {
 	confirmed atomic.Bool
 
 	// Owned by the target loop.
-	fields []pgwire.Field
-	known  bool
-	plan   *mask.Plan
-	masks  *enforce.Masks
+	shape *shape
+	known bool
 }
 
 // format is how column i comes back.

@@ -31,7 +31,8 @@ type proxy struct {
 	sin    *pgwire.Reader // target loop
 	sout   *writer        // client loop
 
-	due *queue
+	due    *queue
+	shapes shapes // target loop
 
 	// Owned by the client loop.
 	names     names
@@ -45,8 +46,10 @@ type proxy struct {
 	unsettled bool              // the environment changed in a transaction that may yet be rolled back
 	private   *sqlclass.Catalog // the catalog as this transaction sees it, after DDL in it
 
-	holding   atomic.Pointer[context.CancelFunc]
-	leaving   atomic.Bool // the client said goodbye
+	onHold    func(enforce.Held) <-chan struct{}
+	guard     *absence               // while a command is held; owned by the client loop
+	holding   atomic.Pointer[func()] // withdraws the held command
+	leaving   atomic.Bool            // the client said goodbye
 	closeOnce sync.Once
 }
 

@@ -19,6 +19,7 @@ type run struct {
 
 	part    int // the statement whose answer comes now
 	done    []bool
+	one     [1]bool // what done is for a single statement
 	plan    *mask.Plan
 	planned bool
 	copying bool
@@ -40,7 +41,11 @@ const (
 )
 
 func newRun(p *proxy, f *enforce.Flight, a *analysed) *run {
-	return &run{p: p, flight: f, a: a, done: make([]bool, len(a.parts))}
+	r := &run{p: p, flight: f, a: a}
+	if r.done = r.one[:]; len(a.parts) != 1 {
+		r.done = make([]bool, len(a.parts))
+	}
+	return r
 }
 
 // completed reports whether the i-th statement ran to its end.
@@ -55,13 +60,14 @@ func (r *run) current() *part {
 }
 
 // describe plans the masking of a simple query's rows.
-func (r *run) describe(m *pgwire.RowDescription) error {
-	fields := fieldsOf(m)
-	plan, err := r.p.plan(r.a, r.current(), r.flight.Masks(), fields, nil)
+func (r *run) describe(m *pgwire.RowDescription, body []byte) error {
+	pt := r.current()
+	sh := r.p.shapes.of(pt, m, body)
+	plan, err := r.p.planFor(sh, r.a, pt, r.flight.Masks(), nil)
 	if err != nil {
 		return err
 	}
-	r.setPlan(plan, fields)
+	r.setPlan(plan, sh.fields)
 	return nil
 }
 
@@ -116,23 +122,21 @@ func (r *run) planPortal() error {
 	if r.portal == nil {
 		return fmt.Errorf("%w: rows without a description", errUnexpected)
 	}
-	fields, formats := r.portal.fields, []pgwire.Format(nil)
+	sh, formats := r.portal.shape, []pgwire.Format(nil)
 	if !r.portal.known {
-		if !r.portal.stmt.known {
-			return fmt.Errorf("%w: rows of an undescribed portal", errUnexpected)
+		sh = r.portal.stmt.shape
+		if sh != nil {
+			formats = r.portal.formatsOf(len(sh.fields))
 		}
-		fields, formats = r.portal.stmt.fields, r.portal.formatsOf(len(r.portal.stmt.fields))
 	}
-	if r.portal.masks == r.flight.Masks() {
-		r.setPlan(r.portal.plan, fields)
-		return nil
+	if sh == nil {
+		return fmt.Errorf("%w: rows of an undescribed portal", errUnexpected)
 	}
-	plan, err := r.p.plan(r.a, r.current(), r.flight.Masks(), fields, formats)
+	plan, err := r.p.planFor(sh, r.a, r.current(), r.flight.Masks(), formats)
 	if err != nil {
 		return err
 	}
-	r.portal.plan, r.portal.masks = plan, r.flight.Masks()
-	r.setPlan(plan, fields)
+	r.setPlan(plan, sh.fields)
 	return nil
 }
 

@@ -156,16 +156,16 @@ func (p *proxy) rowDescription(e *expect, body []byte) error {
 	}
 	switch e.kind {
 	case expectDescribeStatement:
-		e.stmt.fields, e.stmt.known = fieldsOf(&m), true
+		e.stmt.shape, e.stmt.known = p.shapes.of(e.stmt, &m, body), true
 		p.due.pop()
 	case expectDescribePortal:
-		e.portal.fields, e.portal.known = fieldsOf(&m), true
+		e.portal.shape, e.portal.known = p.shapes.of(e.portal.stmt.sql, &m, body), true
 		p.due.pop()
 	case expectQuery:
 		if e.run == nil {
 			return fmt.Errorf("%w: row description", errUnexpected)
 		}
-		if err := e.run.describe(&m); err != nil {
+		if err := e.run.describe(&m, body); err != nil {
 			return err
 		}
 	case expectExecute: // FETCH, EXPLAIN and SHOW describe themselves
@@ -176,14 +176,6 @@ func (p *proxy) rowDescription(e *expect, body []byte) error {
 		return fmt.Errorf("%w: row description", errUnexpected)
 	}
 	return p.pass(e, pgwire.TypeRowDescription, body)
-}
-
-func fieldsOf(m *pgwire.RowDescription) []pgwire.Field {
-	fields := make([]pgwire.Field, 0, m.Len())
-	for _, f := range m.Fields() {
-		fields = append(fields, f)
-	}
-	return fields
 }
 
 // commandComplete ends one statement of a query, or an Execute.

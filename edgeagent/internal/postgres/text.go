@@ -105,7 +105,12 @@ func (t *text) detect(s string) string {
 	if t.detector == nil {
 		return s
 	}
-	return string(t.detector.Redact(nil, []byte(s)))
+	text := []byte(s)
+	var room [8]mask.Hit
+	if len(t.detector.Scan(room[:0], text)) == 0 {
+		return s
+	}
+	return string(t.detector.Redact(nil, text))
 }
 
 // digest covers the statement and every value with its format.
