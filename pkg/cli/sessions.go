@@ -66,7 +66,7 @@ type sessionsShowCmd struct {
 }
 
 // Help is shown below the usage.
-func (sessionsShowCmd) Help() string { return examples("writ sessions show sess-01K...") }
+func (sessionsShowCmd) Help() string { return examples("writ sessions show ses-01K...") }
 
 // Run shows one session.
 func (c *sessionsShowCmd) Run(ctx context.Context, a *app) error {
@@ -103,7 +103,7 @@ type sessionsWatchCmd struct {
 }
 
 // Help is shown below the usage.
-func (sessionsWatchCmd) Help() string { return examples("writ sessions watch sess-01K...") }
+func (sessionsWatchCmd) Help() string { return examples("writ sessions watch ses-01K...") }
 
 // Run follows a session until it ends or the person has seen enough.
 func (c *sessionsWatchCmd) Run(ctx context.Context, a *app) error {
@@ -124,7 +124,7 @@ type sessionsReplayCmd struct {
 func (sessionsReplayCmd) Help() string {
 	return "Shows each statement with its decision, its masked rows as far as they were recorded, and its outcome. " +
 		"Pauses are at most 3 s. With -o json the records come one per line and without pauses.\n\n" +
-		examples("writ sessions replay sess-01K... --speed 4", "writ sessions replay sess-01K... --no-delay")
+		examples("writ sessions replay ses-01K... --speed 4", "writ sessions replay ses-01K... --no-delay")
 }
 
 // Run replays a session.
@@ -178,7 +178,7 @@ type sessionsKillCmd struct {
 
 // Help is shown below the usage.
 func (sessionsKillCmd) Help() string {
-	return examples(`writ sessions kill sess-01K... --reason "wrong database"`)
+	return examples(`writ sessions kill ses-01K... --reason "wrong database"`)
 }
 
 // Run ends a session.

@@ -87,7 +87,7 @@ func (s sessionService) ReplaySession(ctx context.Context, req *accessv1.ReplayS
 func replayed(session string, r audit.Record, err error) (*accessv1.Record, error) {
 	var damage *audit.Damage
 	if errors.As(err, &damage) {
-		text, err := json.Marshal(map[string]string{"damage": damage.Error()})
+		text, err := json.Marshal(map[string]string{"kind": "damage", "session": session, "reason": damage.Error()})
 		return &accessv1.Record{Kind: "damage", Session: session, Json: string(text)}, err
 	}
 	if err != nil {

@@ -175,6 +175,35 @@ func TestReplayIsOrderedAndOnce(t *testing.T) {
 	}
 }
 
+// A session ends in the book before its last records are here.
+func TestReplayWaitsForWhatAnEndedSessionOwes(t *testing.T) {
+	f := newFixture(t)
+	a := f.chain("edge-a", "ses-a", 4)
+	f.ship(f.block("edge-a", a[0], a[1]))
+	f.book.end("ses-a", time.Now())
+	got := make(chan uint64)
+	done := make(chan error, 1)
+	go func() {
+		for r, err := range f.log.Records(context.Background(), "ses-a", false) {
+			if err != nil {
+				done <- err
+				return
+			}
+			got <- r.Seq
+		}
+		done <- nil
+	}()
+	<-got
+	<-got
+	f.ship(f.block("edge-a", a[2], a[3]))
+	if third, fourth := <-got, <-got; third != 3 || fourth != 4 {
+		t.Errorf("got %d and %d", third, fourth)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestShipAgainChangesNothing(t *testing.T) {
 	f := newFixture(t)
 	b := f.block("edge-a", f.chain("edge-a", "ses-a", 3)...)
@@ -259,7 +288,7 @@ func TestDamageIsNamed(t *testing.T) {
 					}
 				}
 			}
-			f.book.end("ses-a", time.Now())
+			f.book.end("ses-a", time.Now().Add(-time.Minute))
 			tt.damage(f, blocks, files)
 			seqs, damage := f.replay(f.log, "ses-a")
 			if !errors.Is(damage, tt.want) || !slices.Equal(seqs, tt.seqs) {

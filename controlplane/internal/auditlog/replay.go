@@ -20,7 +20,7 @@ const (
 	// afterlife is how long after the end of a session its edge may still add
 	// to it (what it found when it started again).
 	afterlife = 24 * time.Hour
-	// lastWords is how long a follower waits for the rest of an ended session.
+	// lastWords is how long the rest of a session that ended may be on its way.
 	lastWords = 10 * time.Second
 )
 
@@ -30,7 +30,8 @@ const (
 // last record yields damage of audit.ErrCut at the end.
 //
 // With follow it waits for more until the session's last record, or until the
-// session has ended and nothing came for a while. Other errors end it.
+// session has ended and nothing came for a while. Without, it waits only for
+// what a session that has just ended still owes. Other errors end it.
 func (l *Log) Records(ctx context.Context, session string, follow bool) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
 		r := &replay{log: l, id: session, read: map[string]bool{}, yield: yield}
@@ -75,13 +76,18 @@ func (r *replay) run(ctx context.Context, follow bool) error {
 		if len(r.read) > before || r.session.Ended.IsZero() || quiet.IsZero() {
 			quiet = now
 		}
-		if !follow || r.verifier.Closed() || now.Sub(quiet) >= lastWords {
+		if r.verifier.Closed() || !follow && !r.owes(now) || now.Sub(quiet) >= lastWords {
 			return r.finish()
 		}
 		if err := r.await(ctx, news); err != nil {
 			return err
 		}
 	}
+}
+
+// owes says whether the session ended so shortly ago that its last records may still be on their way.
+func (r *replay) owes(now time.Time) bool {
+	return !r.session.Ended.IsZero() && now.Sub(r.session.Ended) < lastWords
 }
 
 func (r *replay) await(ctx context.Context, news <-chan struct{}) error {

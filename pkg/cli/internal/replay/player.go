@@ -45,6 +45,9 @@ func (p *Player) Play(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	if r.Time.IsZero() { // what is said about the recording has no time of its own
+		r.Time = p.last
+	}
 	if p.first.IsZero() {
 		p.first, p.last = r.Time, r.Time
 	}
