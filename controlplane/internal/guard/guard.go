@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -258,14 +257,4 @@ func (c *call) recorded(_ context.Context, err error) error {
 	}
 	c.guard.cfg.Logger.Error("call refused, because it cannot be recorded", "procedure", c.procedure, "error", err)
 	return c.guard.people(errNoRecord)
-}
-
-// Procedures lists the calls that have a rule.
-func Procedures() []string {
-	var all []string
-	for p := range table {
-		all = append(all, p)
-	}
-	slices.Sort(all)
-	return all
 }
