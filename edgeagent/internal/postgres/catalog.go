@@ -227,8 +227,9 @@ func addOperator(s *sqlclass.Snapshot, c []string) error {
 
 // catalog keeps a target's names up to date. It is safe for concurrent use.
 type catalog struct {
-	open func(ctx context.Context) (ask asker, hangUp func(), err error)
-	log  hclog.Logger
+	open  func(ctx context.Context) (ask asker, hangUp func(), err error)
+	learn func(*sqlclass.Catalog) // is told of every catalog that the edge itself read
+	log   hclog.Logger
 
 	system   system
 	now      atomic.Pointer[sqlclass.Catalog]
@@ -324,7 +325,9 @@ func (c *catalog) loadOnce() (cat *sqlclass.Catalog, print string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	cat, err = c.build(snapshot)
+	if cat, err = c.build(snapshot); err == nil {
+		c.learn(cat)
+	}
 	return cat, print, err
 }
 

@@ -33,11 +33,11 @@ func (p *proxy) settle() {
 		for i, part := range c.analysed.parts {
 			p.names.settle(part.facts, c.run.completed(i))
 		}
-		if c.analysed.resync {
+		if c.analysed.resync || c.analysed.endsTx && p.unsettled {
 			p.resync, p.unsettled = true, true
 		}
-		if c.analysed.relist {
-			p.private = nil
+		if c.analysed.relist || c.analysed.endsTx && p.private != nil {
+			p.private, p.relist = nil, true
 			p.target.catalog.stale()
 		}
 	}
@@ -48,9 +48,9 @@ func (p *proxy) settle() {
 		undo[len(undo)-1-i]()
 	}
 	tx, _ := p.due.status()
-	p.resync = p.resync || p.unsettled
 	if tx == pgwire.TxIdle && !p.midBatch {
-		p.unsettled, p.private = false, nil
+		p.resync = p.resync || p.unsettled
+		p.unsettled, p.relist, p.private = false, false, nil
 		clear(p.names.portals)
 	}
 }
@@ -63,11 +63,10 @@ func (p *proxy) classify(sql string) (a *analysed, skipping bool, err error) {
 		if err != nil || skipping {
 			return nil, skipping, err
 		}
-		if p.resync && tx != pgwire.TxFailed {
-			if err := p.readEnvironment(); err != nil {
+		if tx != pgwire.TxFailed {
+			if err := p.lookAround(); err != nil {
 				return nil, false, err
 			}
-			p.resync = false
 		}
 	}
 	a, err = p.analyse(sql)
@@ -82,6 +81,24 @@ func (p *proxy) classify(sql string) (a *analysed, skipping bool, err error) {
 		return nil, false, err
 	}
 	return a, false, nil
+}
+
+// lookAround asks the target what the session's names mean now, where that may have
+// changed: after DDL in a transaction that only the session itself sees, of everything.
+func (p *proxy) lookAround() (err error) {
+	if p.resync {
+		if err := p.readEnvironment(); err != nil {
+			return err
+		}
+		p.resync = false
+	}
+	if p.relist {
+		if p.private, err = p.target.catalog.within(p.ask); err != nil {
+			return &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so the statement cannot be understood"}
+		}
+		p.relist = false
+	}
+	return nil
 }
 
 // analyse classifies under the catalog at hand.

@@ -44,6 +44,7 @@ type proxy struct {
 	txPending bool              // transaction control is in the air
 	resync    bool              // the environment must be read again before the next classification
 	unsettled bool              // the environment changed in a transaction that may yet be rolled back
+	relist    bool              // the catalog changed in this transaction
 	private   *sqlclass.Catalog // the catalog as this transaction sees it, after DDL in it
 
 	onHold    func(enforce.Held) <-chan struct{}

@@ -25,6 +25,8 @@ type analysed struct {
 	// resync says that the session's path or temporary tables may be different afterwards,
 	// relist that the catalog may be.
 	resync, relist bool
+	// endsTx says that it may take back what a transaction changed.
+	endsTx bool
 }
 
 // part is one statement of a command.
@@ -47,8 +49,8 @@ type output struct {
 
 // subjectBuilder collects the questions about one command.
 type subjectBuilder struct {
-	res     *Resource
 	name    policy.ResourceName
+	labels  *labels
 	subject *enforce.Subject
 	index   map[colKey]int
 	asked   map[askKey]bool
@@ -66,13 +68,16 @@ type askKey struct {
 }
 
 // analyse turns facts into questions. all lists every stored column of the target.
-func analyse(res *Resource, batch *sqlclass.Batch, all func() []enforce.Column) *analysed {
+func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, all func() []enforce.Column) *analysed {
 	a := &analysed{batch: batch, subject: &enforce.Subject{}}
-	b := &subjectBuilder{res: res, name: res.Policy.Name, subject: a.subject, index: map[colKey]int{}}
+	b := &subjectBuilder{name: res.Policy.Name, labels: labels, subject: a.subject, index: map[colKey]int{}}
 	for _, f := range batch.Statements {
 		b.begin(f, len(batch.Statements) > 1)
 		b.statement(f)
 		p := b.part(f)
+		if a.relist { // what an earlier statement of the text changes is not in the catalog at hand
+			p.opaque, a.subject.Opaque = p.opaque || f.ReturnsRows, true
+		}
 		a.parts = append(a.parts, p)
 		a.note(f)
 	}
@@ -84,8 +89,11 @@ func analyse(res *Resource, batch *sqlclass.Batch, all func() []enforce.Column) 
 
 // note keeps what the statement does to the session.
 func (a *analysed) note(f *sqlclass.Facts) {
-	if a.missing == nil && len(f.Unresolved) > 0 {
-		a.missing = &f.Unresolved[0]
+	for i, n := range f.Unresolved {
+		made := a.relist && (n.What == "relation" || n.What == "column") // perhaps by an earlier statement of the text
+		if a.missing == nil && !made {
+			a.missing = &f.Unresolved[i]
+		}
 	}
 	for _, s := range f.Sets {
 		if s.Name == "" || s.Unknown || s.All || s.Name == "search_path" || s.Name == "role" || s.Name == "session_authorization" {
@@ -93,7 +101,9 @@ func (a *analysed) note(f *sqlclass.Facts) {
 		}
 	}
 	switch f.Kind {
-	case sqlclass.KindTransaction, sqlclass.KindDiscard, sqlclass.KindReset, sqlclass.KindDrop, sqlclass.KindDDL:
+	case sqlclass.KindTransaction:
+		a.endsTx = a.endsTx || f.Tx != sqlclass.TxBegin && f.Tx != sqlclass.TxSavepoint
+	case sqlclass.KindDiscard, sqlclass.KindReset, sqlclass.KindDrop, sqlclass.KindDDL:
 		a.resync = true
 	}
 	if f.Opaque || f.DynamicSQL || len(f.Creates) > 0 || f.Kind == sqlclass.KindDo || f.Kind == sqlclass.KindCall || hasOpaque(f) {
@@ -169,15 +179,14 @@ func (b *subjectBuilder) column(c sqlclass.ColumnRef) int {
 	}
 	i := len(b.subject.Columns)
 	b.index[key] = i
-	b.subject.Columns = append(b.subject.Columns, b.res.column(c.Schema, c.Table, c.Column))
+	b.subject.Columns = append(b.subject.Columns, b.labels.column(b.name, c))
 	return i
 }
 
 // column is the entity of one stored column with its data classes.
-func (r *Resource) column(schema, table, column string) enforce.Column {
-	name := schema + "." + table + "." + column
-	info := policy.TableInfo{System: systemSchema(schema)}
-	return enforce.Column{Entity: r.Policy.Name.Column(schema, table, column, info, r.Classes[name]...), Name: name}
+func (l *labels) column(resource policy.ResourceName, c sqlclass.ColumnRef) enforce.Column {
+	info := policy.TableInfo{System: systemSchema(c.Schema)}
+	return enforce.Column{Entity: resource.Column(c.Schema, c.Table, c.Column, info, l.of(c)...), Name: c.Schema + "." + c.Table + "." + c.Column}
 }
 
 func systemSchema(schema string) bool {
@@ -191,7 +200,7 @@ func (b *subjectBuilder) part(f *sqlclass.Facts) *part {
 		o := output{name: out.Name, direct: out.Direct, opaque: out.Opaque, origin: out.Origin, typeOID: out.TypeOID}
 		for _, src := range out.Sources {
 			o.sources = append(o.sources, b.column(src))
-			o.labeled = o.labeled || len(b.res.Classes[src.Schema+"."+src.Table+"."+src.Column]) > 0
+			o.labeled = o.labeled || len(b.labels.of(src)) > 0
 		}
 		b.subject.Opaque = b.subject.Opaque || out.Opaque
 		p.output = append(p.output, o)

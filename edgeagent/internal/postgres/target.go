@@ -27,11 +27,13 @@ type target struct {
 	broker     Broker
 	classifier *sqlclass.Classifier
 	analyses   *lru.Cache[*sqlclass.Batch, *analysed]
+	labels     *labels
 	detector   *mask.Detector // nil when off
 	key        mask.Key
 	catalog    *catalog
 	log        hclog.Logger
 	stop       context.CancelFunc
+	stopped    <-chan struct{} // closed by stop
 
 	columns atomic.Pointer[columnList]
 }
@@ -46,7 +48,7 @@ type columnList struct {
 const analysesKept = 8192
 
 func newTarget(ctx context.Context, res *Resource, s *Server) (*target, error) {
-	t := &target{res: res, dialer: s.cfg.Dialer, broker: s.cfg.Broker, key: s.maskKey(), log: s.log.With("resource", res.Name())}
+	t := &target{res: res, labels: newLabels(res.Classes), dialer: s.cfg.Dialer, broker: s.cfg.Broker, key: s.maskKey(), log: s.log.With("resource", res.Name())}
 	var err error
 	if t.classifier, err = sqlclass.New(sqlclass.Config{}); err != nil {
 		return nil, err
@@ -59,8 +61,9 @@ func newTarget(ctx context.Context, res *Resource, s *Server) (*target, error) {
 			return nil, fmt.Errorf("resource %s: detectors: %w", res.Name(), err)
 		}
 	}
-	t.catalog = &catalog{open: t.openCatalog, log: t.log}
+	t.catalog = &catalog{open: t.openCatalog, learn: t.learn, log: t.log}
 	ctx, t.stop = context.WithCancel(ctx)
+	t.stopped = ctx.Done()
 	go t.catalog.poll(ctx)
 	return t, nil
 }
@@ -70,7 +73,7 @@ func (t *target) analysed(batch *sqlclass.Batch, cat *sqlclass.Catalog) *analyse
 	if a, ok := t.analyses.Get(batch); ok {
 		return a
 	}
-	a := analyse(t.res, batch, t.allColumns(cat))
+	a := analyse(t.res, t.labels, batch, t.allColumns(cat))
 	t.analyses.Add(batch, a)
 	return a
 }
@@ -88,7 +91,7 @@ func (t *target) allColumns(cat *sqlclass.Catalog) func() []enforce.Column {
 				continue
 			}
 			for _, c := range r.Columns {
-				l.columns = append(l.columns, t.res.column(r.Schema, r.Name, c.Name))
+				l.columns = append(l.columns, t.labels.column(t.res.Policy.Name, sqlclass.ColumnRef{Relation: r.OID, Num: c.Num, Schema: r.Schema, Table: r.Name, Column: c.Name}))
 			}
 		}
 		t.columns.Store(l)
@@ -103,6 +106,13 @@ func (t *target) everyColumn() []enforce.Column {
 		return nil
 	}
 	return t.allColumns(cat)()
+}
+
+// learn ties the resource's labels to a catalog that was read.
+func (t *target) learn(cat *sqlclass.Catalog) {
+	if dangling := t.labels.learn(cat); len(dangling) > 0 {
+		t.log.Warn("labels name columns that the target does not have", "columns", dangling)
+	}
 }
 
 // detect masks detected secrets in text that is no result value.
