@@ -1,27 +1,90 @@
-# Writ. `make demo` shows the main job; `make test` runs every test. Both install or name what is missing.
+# Writ. `make demo` shows the main job; `make test` runs every test. Both install what is missing, or name it.
 SHELL := /bin/bash
 BIN := $(CURDIR)/build/bin
 TOOLS := $(CURDIR)/build/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/writhq/writ/pkg/version.value=$(VERSION)
+BUF := PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test e2e race fuzz faults bench lint generate generate-check tools clean
+# Parameters: ONCE=1 ends the demo after its story, FUZZTIME is for each fuzz test, ROUNDS is of faults, and PKG and RUN
+# choose among the tests.
+ONCE ?=
+FUZZTIME ?= 60s
+ROUNDS ?= 100
+PKG ?= ./...
+RUN ?=
+BENCHFLAGS ?=
+
+.PHONY: build demo test e2e race fuzz faults bench oracle lint generate generate-check clean
 
 build:
 	@mkdir -p $(BIN)
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./controlplane/cmd/writ-controlplane ./edgeagent/cmd/writ-edge ./pkg/cli/cmd/writ
 
+demo: build
+	@scripts/need postgresql psql
+	@mkdir -p $(TOOLS)
+	@go build -o $(TOOLS)/demo ./scripts/demo
+	@exec $(TOOLS)/demo -bin $(BIN) -out build $(if $(ONCE),-once)
+
+test: build
+	@scripts/need postgresql psql pgbouncer psycopg
+	WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+e2e: build
+	@scripts/need postgresql psql pgbouncer psycopg
+	WRIT_BIN=$(BIN) go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') ./test/e2e/... ./edgeagent/internal/postgres/...
+
+race: build
+	@scripts/need postgresql psql pgbouncer psycopg cc
+	WRIT_BIN=$(BIN) CGO_ENABLED=1 go test -race -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+fuzz:
+	@scripts/fuzz $(FUZZTIME) '$(or $(RUN),.)'
+
+# faults kills the edge, the control plane and the database at random points under load.
+faults: build
+	@scripts/need postgresql
+	WRIT_BIN=$(BIN) go test -count=1 -v -timeout 120m ./test/faults/... -rounds $(ROUNDS)
+
+# bench compares with direct connections and PgBouncer in one run and writes build/bench.json.
+bench: build
+	@scripts/need postgresql psql pgbouncer
+	go run ./test/bench -bin $(BIN) -out build/bench.json $(BENCHFLAGS)
+
+# oracle compares the SQL classifier with PostgreSQL's own C parser, in a module of its own: cgo, and long to build.
+oracle:
+	@scripts/need cc
+	cd test/pgoracle && CGO_ENABLED=1 go test -timeout 30m ./...
+
+lint: $(TOOLS)/.lint $(TOOLS)/.generate
+	@unformatted=$$(gofmt -l controlplane edgeagent pkg scripts test) && [ -z "$$unformatted" ] || { echo "error: not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	$(TOOLS)/staticcheck ./...
+	scripts/vulncheck $(TOOLS)/govulncheck
+	$(BUF) lint
+
 # generate rewrites the committed code beside the protos; it needs npm for buf.
 generate: $(TOOLS)/.generate
-	PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf lint
-	PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf generate --template proto/buf.gen.access.yaml --path proto/access
-	PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf generate --template proto/buf.gen.edge.yaml --path proto/edge
+	$(BUF) lint
+	$(BUF) generate --template proto/buf.gen.access.yaml --path proto/access
+	$(BUF) generate --template proto/buf.gen.edge.yaml --path proto/edge
 
 generate-check: generate
 	@git diff --exit-code -- proto || { echo "error: generated code is stale; run make generate and commit"; exit 1; }
 
+clean:
+	rm -rf build
+
+$(TOOLS)/.lint: Makefile
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	@touch $@
+
 $(TOOLS)/.generate: Makefile
+	@scripts/need npm
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 	GOBIN=$(TOOLS) go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
