@@ -206,6 +206,8 @@ func (a *analysis) callOne(f *Function, ref *FunctionRef) value {
 	switch {
 	case f.Schema == systemSchema && f.OID < firstNormalOID:
 		return value{}
+	case f.Trusted:
+		return value{}
 	case f.Kind == 'a':
 		ref.Opaque = true // its transition functions are not in the snapshot
 		return value{}

@@ -227,9 +227,10 @@ func addOperator(s *sqlclass.Snapshot, c []string) error {
 
 // catalog keeps a target's names up to date. It is safe for concurrent use.
 type catalog struct {
-	open  func(ctx context.Context) (ask asker, hangUp func(), err error)
-	learn func(*sqlclass.Catalog) // is told of every catalog that the edge itself read
-	log   hclog.Logger
+	open    func(ctx context.Context) (ask asker, hangUp func(), err error)
+	trusted []string                // functions, "schema.name", that an operator vouches for
+	learn   func(*sqlclass.Catalog) // is told of every catalog that the edge itself read
+	log     hclog.Logger
 
 	system   system
 	now      atomic.Pointer[sqlclass.Catalog]
@@ -359,6 +360,11 @@ func (c *catalog) drop() {
 // build indexes a snapshot under a version of its own.
 func (c *catalog) build(s sqlclass.Snapshot) (*sqlclass.Catalog, error) {
 	s.Version = c.versions.Add(1)
+	s.Functions = slices.Clone(s.Functions)
+	for i := range s.Functions {
+		f := &s.Functions[i]
+		f.Trusted = slices.Contains(c.trusted, f.Schema+"."+f.Name)
+	}
 	return sqlclass.NewCatalog(s)
 }
 

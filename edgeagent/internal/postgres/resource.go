@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"slices"
-
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/policy"
 )
@@ -29,8 +27,6 @@ type Resource struct {
 
 // Name returns the resource's name.
 func (r *Resource) Name() string { return string(r.Policy.Name) }
-
-func (r *Resource) safe(function string) bool { return slices.Contains(r.SafeFunctions, function) }
 
 // target says how to reach the database as user.
 func (r *Resource) target(user string, password []byte) upstream.Target {

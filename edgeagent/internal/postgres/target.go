@@ -61,7 +61,7 @@ func newTarget(ctx context.Context, res *Resource, s *Server) (*target, error) {
 			return nil, fmt.Errorf("resource %s: detectors: %w", res.Name(), err)
 		}
 	}
-	t.catalog = &catalog{open: t.openCatalog, learn: t.learn, log: t.log}
+	t.catalog = &catalog{open: t.openCatalog, trusted: res.SafeFunctions, learn: t.learn, log: t.log}
 	ctx, t.stop = context.WithCancel(ctx)
 	t.stopped = ctx.Done()
 	go t.catalog.poll(ctx)
