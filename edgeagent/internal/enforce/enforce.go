@@ -80,6 +80,8 @@ type Pipeline struct {
 	ids *audit.IDSource
 	own *journal // the edge's own events and refusals before a session exists
 
+	stopped chan struct{} // closed when Run ends
+
 	mu    sync.Mutex
 	live  map[string]*Session
 	locks []Lock
@@ -94,7 +96,7 @@ func New(cfg Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make id source: %w", err)
 	}
-	p := &Pipeline{cfg: cfg, ids: ids, live: make(map[string]*Session)}
+	p := &Pipeline{cfg: cfg, ids: ids, live: make(map[string]*Session), stopped: make(chan struct{})}
 	if p.own, err = p.newJournal(EdgeChain(cfg.Edge, cfg.Boot)); err != nil {
 		return nil, err
 	}
@@ -106,8 +108,9 @@ func New(cfg Config) (*Pipeline, error) {
 func EdgeChain(edge, boot string) string { return "edge:" + edge + ":" + boot }
 
 // Run ends every session when the edge's lease is lost, and returns when ctx ends
-// after the remaining sessions were told so.
+// after the remaining sessions were told so. It is called once.
 func (p *Pipeline) Run(ctx context.Context) error {
+	defer close(p.stopped)
 	for {
 		select {
 		case <-ctx.Done():

@@ -104,6 +104,10 @@ func (p *Pipeline) open(ctx context.Context, ask Admission) (*Session, error) {
 	}
 	who, err := p.cfg.Control.OpenSession(ctx, ask)
 	if err != nil {
+		var denied *Denied
+		if !errors.As(err, &denied) || denied.Cause == CauseControl {
+			go p.closeRemote(ask.Session, "its opening was not answered") // it may have been opened all the same
+		}
 		return nil, err
 	}
 	s, err := p.admit(ask, who)
@@ -159,11 +163,38 @@ func (p *Pipeline) forget(s *Session) {
 	p.mu.Unlock()
 }
 
+// closeRemote closes the session in the control plane's book, which ends its credential
+// lease. While the control plane is away that is tried again in the background.
 func (p *Pipeline) closeRemote(session, reason string) {
+	if err := p.tryCloseRemote(session, reason); err != nil {
+		p.cfg.Logger.Warn("close session", "session", session, "error", err)
+		go p.closeLater(session, reason)
+	}
+}
+
+func (p *Pipeline) tryCloseRemote(session, reason string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := p.cfg.Control.CloseSession(ctx, session, reason); err != nil {
-		p.cfg.Logger.Warn("close session", "session", session, "error", err)
+	return p.cfg.Control.CloseSession(ctx, session, reason)
+}
+
+// closeLater gives up after a minute, or when the pipeline stops: the control plane then
+// closes what this edge no longer names among its sessions.
+func (p *Pipeline) closeLater(session, reason string) {
+	late := time.NewTimer(time.Minute)
+	defer late.Stop()
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
+		select {
+		case <-p.stopped:
+			return
+		case <-late.C:
+			p.cfg.Logger.Warn("close session, giving up", "session", session)
+			return
+		case <-time.After(pause):
+		}
+		if p.tryCloseRemote(session, reason) == nil {
+			return
+		}
 	}
 }
 
