@@ -85,6 +85,7 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 		return err
 	}
 	for _, sql := range []string{
+		"SET synchronous_commit = on", // else a crash of the target brings the role back after its lease was settled
 		"GRANT " + ident(role) + " TO CURRENT_USER",
 		"SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) " + literal(role),
 		"REASSIGN OWNED BY " + ident(role) + " TO CURRENT_USER",
@@ -98,20 +99,44 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 	return nil
 }
 
-// endCredential drops the session's role and settles its lease. What fails is swept later:
-// the control plane asks again.
+// endCredential drops the session's role and settles its lease. While the target or the
+// control plane is away that is tried again in the background.
 func (t *target) endCredential(lease, role string) {
 	if role == "" || lease == "" {
 		return
 	}
+	if err := t.tryEndCredential(lease, role); err != nil {
+		t.log.Warn("end session role", "role", role, "error", err)
+		go t.endCredentialLater(lease, role)
+	}
+}
+
+func (t *target) tryEndCredential(lease, role string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := t.dropRole(ctx, role); err != nil {
-		t.log.Warn("drop session role", "role", role, "error", err)
-		return
+		return err
 	}
-	if err := t.broker.SettleLease(ctx, lease); err != nil {
-		t.log.Warn("settle lease", "lease", lease, "error", err)
+	return t.broker.SettleLease(ctx, lease)
+}
+
+// endCredentialLater gives up after a minute, or when the target is no longer served as
+// it is: the control plane then asks for what is left.
+func (t *target) endCredentialLater(lease, role string) {
+	late := time.NewTimer(time.Minute)
+	defer late.Stop()
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
+		select {
+		case <-t.stopped:
+			return
+		case <-late.C:
+			t.log.Warn("end session role, giving up", "role", role)
+			return
+		case <-time.After(pause):
+		}
+		if t.tryEndCredential(lease, role) == nil {
+			return
+		}
 	}
 }
 

@@ -120,7 +120,9 @@ func (s *Server) Sweep(ctx context.Context, sweeps []Sweep) {
 		if err != nil {
 			continue
 		}
-		t.endCredential(w.Lease, w.Role)
+		if err := t.tryEndCredential(w.Lease, w.Role); err != nil {
+			t.log.Warn("sweep session role", "role", w.Role, "error", err)
+		}
 	}
 }
 
