@@ -22,8 +22,7 @@ func (c *Client) keepLinked(ctx context.Context, hooks Hooks) error {
 	wait := newBackoff(250*time.Millisecond, maxBackoff)
 	for {
 		conn, moved := c.current()
-		began := c.cfg.Now()
-		err := c.linkOnce(ctx, conn, moved, hooks)
+		acknowledged, err := c.linkOnce(ctx, conn, moved, hooks)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -31,8 +30,8 @@ func (c *Client) keepLinked(ctx context.Context, hooks Hooks) error {
 			continue
 		}
 		c.cfg.Logger.Warn("link to the control plane broke", "error", err)
-		if c.cfg.Now().Sub(began) > maxBackoff {
-			wait.reset()
+		if acknowledged {
+			wait.reset() // the lease runs: be back soon
 		}
 		if errors.Is(err, errSilent) { // another replica may do better
 			if err := c.redial(); err != nil {
@@ -55,7 +54,8 @@ type link struct {
 
 	sequence uint64
 	sent     map[uint64]time.Time // heartbeats without acknowledgement
-	answered time.Time            // when the last acknowledgement came
+	answered time.Time            // when the last acknowledgement came, at first when the link began
+	acked    bool                 // one came
 	digest   []byte               // of the state held
 
 	revisions chan *edgev1.PolicyRevision // to the compiler, newest only
@@ -63,12 +63,13 @@ type link struct {
 	sweeps    chan []Sweep                // to the sweeper, dropped when busy
 }
 
-func (c *Client) linkOnce(ctx context.Context, conn *connection, moved <-chan struct{}, hooks Hooks) error {
+// linkOnce holds one link until it breaks, and tells whether it ever extended the lease.
+func (c *Client) linkOnce(ctx context.Context, conn *connection, moved <-chan struct{}, hooks Hooks) (acknowledged bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := conn.tunnel.Link(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	l := &link{
 		client: c, hooks: hooks, stream: stream, sent: map[uint64]time.Time{}, answered: c.cfg.Now(),
@@ -77,9 +78,10 @@ func (c *Client) linkOnce(ctx context.Context, conn *connection, moved <-chan st
 	go l.compile(ctx)
 	go l.sweep(ctx)
 	if err := l.hello(); err != nil {
-		return streamError(stream, err)
+		return false, streamError(stream, err)
 	}
-	return l.serve(ctx, moved)
+	err = l.serve(ctx, moved)
+	return l.acked, err
 }
 
 // streamError finds out why sending failed: the reason is on the receiving
@@ -202,7 +204,7 @@ func (l *link) acknowledged(ack *edgev1.HeartbeatAck) {
 			delete(l.sent, seq)
 		}
 	}
-	l.answered = l.client.cfg.Now()
+	l.answered, l.acked = l.client.cfg.Now(), true
 	l.client.lease.extend(sent, min(ack.GetLease().AsDuration(), maxLease))
 	if l.client.state.Load() != nil && l.client.lease.Valid() {
 		l.client.readied.Do(func() { close(l.client.ready) })
