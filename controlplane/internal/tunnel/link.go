@@ -240,7 +240,8 @@ func (l *link) depart(ctx context.Context) {
 func (l *link) serve(ctx context.Context, messages <-chan *edgev1.LinkRequest, failed <-chan error) error {
 	sweep := time.NewTicker(l.server.cfg.SweepInterval)
 	defer sweep.Stop()
-	if err := l.pushSweeps(ctx); err != nil {
+	// What was left before this link came waits for nobody.
+	if err := l.pushSweeps(ctx, 0); err != nil {
 		return err
 	}
 	for {
@@ -257,7 +258,7 @@ func (l *link) serve(ctx context.Context, messages <-chan *edgev1.LinkRequest, f
 		case <-l.wake:
 			err = l.push(ctx)
 		case <-sweep.C:
-			err = l.pushSweeps(ctx)
+			err = l.pushSweeps(ctx, l.server.cfg.SweepInterval/3)
 		}
 		if err != nil {
 			return err
@@ -424,10 +425,10 @@ func (l *link) pushEnds(ctx context.Context) error {
 	return nil
 }
 
-// pushSweeps asks the edge to drop the roles that sessions left behind at the
-// targets it serves.
-func (l *link) pushSweeps(ctx context.Context) error {
-	leases, err := l.server.cfg.Credentials.Unsettled(ctx, l.server.cfg.SweepInterval/3)
+// pushSweeps asks the edge to drop the roles that sessions which ended at least
+// grace ago left behind at the targets it serves.
+func (l *link) pushSweeps(ctx context.Context, grace time.Duration) error {
+	leases, err := l.server.cfg.Credentials.Unsettled(ctx, grace)
 	if err != nil {
 		l.server.cfg.Logger.Warn("look for unsettled leases", "edge", l.edge, "error", err)
 		return nil
