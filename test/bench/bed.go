@@ -27,6 +27,8 @@ type bed struct {
 	dir     string
 	bouncer *exec.Cmd
 	paths   []path
+
+	idle, session float64 // memory, in KB
 }
 
 // path is one way to the database.
@@ -72,6 +74,9 @@ func newBed(ctx context.Context, o options) (*bed, error) {
 		Settings: []string{"log_statement = none", "shared_buffers = 512MB", "max_connections = 200"},
 		EdgeArgs: []string{"--log-level", "warn"}, Progress: func(s string) { fmt.Fprintln(os.Stderr, "starting", s) },
 	})
+	if err == nil {
+		err = b.measureIdle(ctx)
+	}
 	if err == nil {
 		err = b.prepare(ctx)
 	}

@@ -82,15 +82,65 @@ func (b *bed) footprint() ([]Figure, error) {
 		return nil, err
 	}
 	figures := []Figure{atMost("edge binary", "MB", float64(info.Size())/1e6, 40, "the limit", 1)}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.w.Edge.PID()))
+	return append(figures,
+		atMost("edge memory when idle", "MB", b.idle/1000, 40, "the limit", 1),
+		atMost("edge memory for an idle session", "KB", b.session, 64, "the limit", 1)), nil
+}
+
+// idleSessions is how many sessions are opened to measure one.
+const idleSessions = 100
+
+// measureIdle notes the edge's memory before any load, and what an idle session adds.
+func (b *bed) measureIdle(ctx context.Context) error {
+	token, err := b.w.Grant(ctx, b.w.Token("idle@example.com", "agent", "agents"))
 	if err != nil {
-		return figures, nil // no /proc here
+		return err
 	}
-	if m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status); m != nil {
-		kb, _ := strconv.ParseFloat(string(m[1]), 64)
-		figures = append(figures, Figure{Name: "edge memory after the load", Unit: "MB", Ours: kb / 1000, Peer: kb / 1000, PeerName: "itself", Ratio: 1, Target: "none", Met: true})
+	if b.idle, err = resident(b.w.Edge.PID()); err != nil {
+		return err
 	}
-	return figures, nil
+	var conns []*pgx.Conn
+	defer func() {
+		for _, c := range conns {
+			c.Close(ctx)
+		}
+	}()
+	open := func(n int) error {
+		for range n {
+			c, err := pgx.Connect(ctx, b.w.DSN("idle@example.com", token))
+			if err != nil {
+				return err
+			}
+			conns = append(conns, c)
+		}
+		return nil
+	}
+	if err := open(5); err != nil { // the first ones pay for the catalog
+		return err
+	}
+	before, err := resident(b.w.Edge.PID())
+	if err != nil {
+		return err
+	}
+	if err := open(idleSessions); err != nil {
+		return err
+	}
+	after, err := resident(b.w.Edge.PID())
+	b.session = max(0, after-before) / idleSessions
+	return err
+}
+
+// resident is a process's resident memory in KB, where /proc tells it.
+func resident(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		return 0, fmt.Errorf("no resident memory of process %d", pid)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
 }
 
 // inProcess measures masking and decisions by themselves.

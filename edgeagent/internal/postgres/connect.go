@@ -169,7 +169,7 @@ func (c *client) connect(ctx context.Context, sess *enforce.Session, settings ma
 	}
 	p := &proxy{
 		sess: sess, target: t, log: t.log.With("session", sess.ID()), client: c.conn, out: newWriter(c.conn),
-		in: pgwire.NewFrontendReader(c.conn, pgwire.Options{}), server: server, sin: pgwire.NewBackendReader(server, pgwire.Options{}),
+		in: pgwire.NewFrontendReader(c.conn, pgwire.Options{BufferSize: 4 << 10}), server: server, sin: pgwire.NewBackendReader(server, pgwire.Options{BufferSize: 8 << 10}),
 		sout: newWriter(server), due: newQueue(), shapes: shapes{}, names: newNames(), resync: true,
 	}
 	p.onHold = p.held

@@ -65,7 +65,7 @@ type writer struct {
 // flushAt is the size in bytes at which a writer sends by itself.
 const flushAt = 64 << 10
 
-func newWriter(conn net.Conn) *writer { return &writer{conn: conn, buf: make([]byte, 0, 4096)} }
+func newWriter(conn net.Conn) *writer { return &writer{conn: conn} }
 
 // add gathers frames; they are copied.
 func (w *writer) add(frames []byte) error {
@@ -106,7 +106,7 @@ func (w *writer) flushLocked() error {
 	}
 	_, w.err = w.conn.Write(w.buf)
 	if cap(w.buf) > 4*flushAt {
-		w.buf = make([]byte, 0, 4096)
+		w.buf = nil
 	}
 	w.buf = w.buf[:0]
 	return w.err
