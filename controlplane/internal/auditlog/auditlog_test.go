@@ -228,6 +228,7 @@ func TestShipRefusesForgery(t *testing.T) {
 	f := newFixture(t)
 	a, b := f.chain("edge-a", "ses-a", 2), f.chain("edge-b", "ses-b", 2)
 	own := f.chain("edge-a", "ses-b", 2) // edge-a writing into a session of edge-b
+	foreignOwn := f.chain("edge-b", "edge:edge-b:boot-1", 1)
 	flipped := f.block("edge-a", a...)
 	flipped.Data[len(flipped.Data)-3] ^= 1
 	cut := f.block("edge-a", a...)
@@ -241,6 +242,8 @@ func TestShipRefusesForgery(t *testing.T) {
 	}{
 		{"block of another edge", auditlog.Block{Edge: "edge-a", Boot: "b", Data: f.block("edge-b", b...).Data}, auditlog.ErrForged},
 		{"record of another edge", f.block("edge-a", a[0], b[0]), auditlog.ErrForged},
+		{"record of another edge, session of nobody", f.block("edge-a", foreignOwn[0]), auditlog.ErrForged},
+		{"own records in a block of another edge", auditlog.Block{Edge: "edge-a", Boot: "b", Data: f.block("edge-b", a...).Data}, auditlog.ErrForged},
 		{"session of another edge", f.block("edge-a", own...), auditlog.ErrForged},
 		{"flipped bit", flipped, audit.ErrCorrupt},
 		{"cut tail", cut, audit.ErrTruncated},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscreds "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
@@ -137,10 +138,15 @@ func must[T any](t testing.TB) func(v T, err error) T {
 
 func newPlane(t *testing.T) *plane {
 	t.Helper()
+	return newPlaneOn(t, store.Config{DataDir: filepath.Join(t.TempDir(), "etcd")}, nil)
+}
+
+func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
+	t.Helper()
 	ctx := t.Context()
 	p := &plane{t: t, clock: &clock{}}
 	dir := t.TempDir()
-	p.store = must[*store.Store](t)(store.Open(ctx, store.Config{DataDir: filepath.Join(dir, "etcd")}))
+	p.store = must[*store.Store](t)(store.Open(ctx, state))
 	t.Cleanup(func() { _ = p.store.Close() })
 	sealer := must[seal.Sealer](t)(seal.FileOrNew(filepath.Join(dir, "seal.key")))
 	p.authority = must[*authority.Authority](t)(authority.Open(ctx, authority.Config{Store: p.store, Sealer: sealer, Names: []string{"127.0.0.1"}, Clock: p.clock.now}))
@@ -169,7 +175,7 @@ func newPlane(t *testing.T) *plane {
 		Resources: p.resources, Policies: p.policies, Locks: p.locks,
 		Tokens: must[*token.Verifier](t)(token.NewVerifier("writ", tokenKeys.Public())),
 		TLS:    conf, TokenKeys: tokenKeys.Public, PolicyKeys: policyKeys.Public,
-		MaskingKey: []byte("0123456789abcdef"), SweepInterval: 300 * time.Millisecond, Now: p.clock.now,
+		MaskingKey: []byte("0123456789abcdef"), SweepInterval: 300 * time.Millisecond, Now: p.clock.now, Logger: log,
 	}))
 	p.push(bundle)
 	p.serve()

@@ -19,14 +19,18 @@ type Lease struct {
 	timer *time.Timer
 }
 
-// span is from when to when a lease holds.
-type span struct{ from, until time.Time }
+// span is until when a lease holds, by two clocks: the monotonic one, which
+// nobody can set, and the wall clock, which goes on while a virtual machine is
+// suspended.
+type span struct{ until, wall time.Time }
 
-// covers compares twice: by the monotonic clock, and by the wall clock, which
-// goes on while a virtual machine is suspended. A wall clock that was set back
-// does not count against the lease.
+func spanOf(sent time.Time, d time.Duration) *span {
+	until := sent.Add(d)
+	return &span{until: until, wall: until.Round(0)}
+}
+
 func (s *span) covers(now time.Time) bool {
-	return s != nil && now.Before(s.until) && now.Round(0).Before(s.until.Round(0))
+	return s != nil && now.Before(s.until) && now.Round(0).Before(s.wall)
 }
 
 func newLease(now func() time.Time) *Lease {
@@ -51,7 +55,7 @@ func (l *Lease) Lost() <-chan struct{} {
 func (l *Lease) extend(sent time.Time, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fresh := &span{from: sent, until: sent.Add(d)}
+	fresh := spanOf(sent, d)
 	old := l.until.Load()
 	now := l.now()
 	if !fresh.covers(now) || old.covers(now) && fresh.until.Before(old.until) {

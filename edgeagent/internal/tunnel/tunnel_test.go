@@ -125,6 +125,17 @@ func TestEnrolRefuses(t *testing.T) {
 	}
 }
 
+func TestEnrolAcceptsThePinnedAuthorityOnly(t *testing.T) {
+	p := newFakePlane(t)
+	pin := p.pin()
+	p.with(func() { p.ca = newAuthority(t) }) // the certificates come from elsewhere
+	cfg := p.config(filepath.Join(t.TempDir(), "state"))
+	cfg.Pin = pin
+	if _, err := Open(t.Context(), cfg); !errors.Is(err, identity.ErrPin) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestStoredIdentityIsChecked(t *testing.T) {
 	p := newFakePlane(t)
 	for _, tt := range []struct {
