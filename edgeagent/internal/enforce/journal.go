@@ -26,12 +26,19 @@ func (p *Pipeline) newJournal(session string) (*journal, error) {
 	return &journal{p: p, chain: chain, scratch: make([]byte, 0, 512)}, nil
 }
 
-// write stamps the record, chains it and hands it to the spool.
-func (j *journal) write(r *audit.Record) (spool.Position, error) {
+// write stamps the record, chains it and hands it to the spool. A record that the spool
+// refused never was: the next one takes its place in the chain.
+func (j *journal) write(r *audit.Record) (_ spool.Position, err error) {
 	now := j.p.cfg.Clock()
 	r.ID, r.Time = j.p.ids.Next(now), now
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	before := *j.chain
+	defer func() {
+		if err != nil {
+			*j.chain = before
+		}
+	}()
 	rec, err := j.chain.Append(j.scratch[:0], r)
 	if err != nil {
 		r.Trim()
