@@ -330,6 +330,32 @@ func TestFollowSeesOtherReplicas(t *testing.T) {
 	}
 }
 
+func TestReplayWaitsForTheLastRecords(t *testing.T) {
+	f := newFixture(t)
+	a := f.chain("edge-a", "ses-a", 4)
+	f.ship(f.block("edge-a", a[0], a[1]))
+	f.book.end("ses-a", time.Now()) // the rest is still on its way
+	got := make(chan uint64, 10)
+	done := make(chan error, 1)
+	go func() {
+		for r, err := range f.log.Records(context.Background(), "ses-a", false) {
+			if err != nil {
+				done <- err
+				return
+			}
+			got <- r.Seq
+		}
+		done <- nil
+	}()
+	for range 2 {
+		<-got
+	}
+	f.ship(f.block("edge-a", a[2], a[3]))
+	if err := <-done; err != nil || len(got) != 2 {
+		t.Fatalf("%d more, %v", len(got), err)
+	}
+}
+
 func TestFollowEndsWithItsContext(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
