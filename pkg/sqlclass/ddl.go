@@ -1,6 +1,7 @@
 package sqlclass
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/sqlc-dev/oliphant"
@@ -53,6 +54,11 @@ func (a *analysis) tableObject(n *pg.Node) bool {
 		a.onTable("index", x.IndexStmt.Idxname, x.IndexStmt.Relation, x.IndexStmt)
 	case *pg.Node_CreateTrigStmt:
 		a.onTable("trigger", x.CreateTrigStmt.Trigname, x.CreateTrigStmt.Relation, x.CreateTrigStmt)
+		if x.CreateTrigStmt.Row { // it hands every value of the row to its function
+			if rel := a.relation(x.CreateTrigStmt.Relation); rel != nil {
+				a.flowAll(allOf(a.relationItem(rel, true).cols), ColumnRef{}, "trigger")
+			}
+		}
 		schema, name, _ := splitName(x.CreateTrigStmt.Funcname)
 		a.access(Access{Action: ActionDDL, Object: "trigger function", Schema: schema, Name: name})
 		if x.CreateTrigStmt.Constrrel != nil {
@@ -147,12 +153,36 @@ func (a *analysis) createTable(c *pg.CreateStmt) {
 // newTable analyses defaults, checks and references of a table that does not exist yet.
 func (a *analysis) newTable(c *pg.CreateStmt) {
 	a.walk(c.ProtoReflect(), func(m proto.Message) bool {
-		if k, ok := m.(*pg.Constraint); ok && k.Pktable != nil {
+		if k, ok := m.(*pg.Constraint); ok && k.Pktable != nil && !a.itself(c.Relation, k.Pktable) {
 			a.relationAccess(ActionDDL, k.Pktable)
 		}
 		return true
 	})
 	a.overTable(&Relation{Name: c.Relation.GetRelname(), Kind: 'r'}, c.Relation, c)
+	a.defaults(c)
+}
+
+// defaults records what the default values in a definition store: a function in one may read tables.
+func (a *analysis) defaults(m proto.Message) {
+	a.walk(m.ProtoReflect(), func(m proto.Message) bool {
+		switch x := m.(type) {
+		case *pg.Constraint:
+			if x.Contype == pg.ConstrType_CONSTR_DEFAULT {
+				a.flowAll(a.expr(x.RawExpr, &scope{}), ColumnRef{}, "default")
+			}
+		case *pg.AlterTableCmd:
+			if x.Subtype == pg.AlterTableType_AT_ColumnDefault && x.Def != nil {
+				a.flowAll(a.expr(x.Def, &scope{}), ColumnRef{}, "default")
+			}
+		}
+		return true
+	})
+}
+
+// itself tells whether rv means the table that is being made: a foreign key may point to its own table.
+func (a *analysis) itself(made, rv *pg.RangeVar) bool {
+	schema := rv.GetSchemaname()
+	return made.GetRelname() == rv.GetRelname() && (schema == "" || schema == a.newSchema(made)) && a.relation(rv) == nil
 }
 
 func (a *analysis) createTableAs(c *pg.CreateTableAsStmt) {
@@ -216,6 +246,9 @@ func (a *analysis) createFunction(c *pg.CreateFunctionStmt) {
 	b.quiet, b.body = false, true
 	a.newBody(b, c, lang, source)
 	a.read, a.written = append(a.read, b.read...), append(a.written, b.written...)
+	if isTrigger(c) { // runs with other statements, which show what it stores
+		a.flowAll(value{refs: newRefSet(slices.Clone(b.read)), opaque: b.f.Opaque || b.f.DynamicSQL}, ColumnRef{}, "trigger")
+	}
 	b.f.Unresolved = nil // names of a body are looked up when it runs
 	a.absorb(b.f)
 	if hasWord(source, "password", "connection") {
@@ -238,7 +271,7 @@ func (a *analysis) newBody(b *analysis, c *pg.CreateFunctionStmt, lang, source s
 		ok = b.sqlText(source)
 	case lang == "plpgsql":
 		text := a.f.Text
-		if names := c.ReturnType.GetNames(); len(names) > 0 && strings.HasSuffix(str(names[len(names)-1]), "trigger") {
+		if isTrigger(c) {
 			text = triggerHeader + dollarQuote(source) + " LANGUAGE plpgsql"
 		}
 		ok = b.plpgsql(text, source)
@@ -249,14 +282,31 @@ func (a *analysis) newBody(b *analysis, c *pg.CreateFunctionStmt, lang, source s
 	}
 }
 
+func isTrigger(c *pg.CreateFunctionStmt) bool {
+	names := c.ReturnType.GetNames()
+	return len(names) > 0 && strings.HasSuffix(str(names[len(names)-1]), "trigger")
+}
+
 func (a *analysis) createSchema(c *pg.CreateSchemaStmt) {
 	name := c.Schemaname
 	if name == "" {
 		name = c.Authrole.GetRolename()
 	}
+	made := map[string]bool{}
 	for _, n := range c.SchemaElts {
 		a.statement(n)
+		switch x := n.GetNode().(type) {
+		case *pg.Node_CreateStmt:
+			made[x.CreateStmt.Relation.GetRelname()] = true
+		case *pg.Node_ViewStmt:
+			made[x.ViewStmt.View.GetRelname()] = true
+		case *pg.Node_CreateSeqStmt:
+			made[x.CreateSeqStmt.Sequence.GetRelname()] = true
+		}
 	}
+	a.f.Unresolved = slices.DeleteFunc(a.f.Unresolved, func(n Name) bool { // the elements see one another
+		return n.What == "relation" && made[strings.TrimPrefix(n.Name, name+".")]
+	})
 	a.f.Kind = KindDDL
 	a.access(Access{Action: ActionDDL, Object: "schema", Name: name})
 }
@@ -295,6 +345,7 @@ func (a *analysis) alterTable(t *pg.AlterTableStmt) {
 		return true
 	})
 	a.overTable(rel, t.Relation, t)
+	a.defaults(t)
 }
 
 // alterCommand records what in an ALTER TABLE goes beyond its definition.

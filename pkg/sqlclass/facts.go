@@ -41,6 +41,7 @@ type Facts struct {
 	DynamicSQL     bool // a routine body builds SQL from strings
 	Opaque         bool // runs code that could not be read: another language, an unreadable body
 	Write          bool // may change data, schema, or state outside this session
+	Cursors        bool // a routine opens or closes cursors that may outlive it
 	Secret         bool // carries a credential in its text: record RedactedText, never Text
 
 	Unresolved []Name // names that neither the catalog nor the session knows
@@ -175,6 +176,6 @@ type NewTable struct {
 
 // Name is a name that could not be resolved.
 type Name struct {
-	What string // "relation", "function", "column", "prepared", "cursor"
+	What string // "relation", "function", "column", "from" for a qualifier, "prepared", "cursor"
 	Name string
 }

@@ -178,6 +178,10 @@ func (a *analysis) unknownCall(schema, name string, args []value, syntax bool) v
 			}
 		}
 	}
+	if len(args) == 1 && (schema == "" || schema == systemSchema) && castTypes[name] {
+		a.function(FunctionRef{Schema: systemSchema, Name: name, Builtin: true, Language: "internal"})
+		return v.derived()
+	}
 	t := traitsOf(schema, name)
 	a.missing("function", qualified(schema, name))
 	a.function(FunctionRef{Schema: schema, Name: name, Opaque: true, Writes: true, Dangerous: t&traitDangerous != 0,
@@ -280,4 +284,22 @@ func (a *analysis) onPath(schema string) bool {
 		}
 	}
 	return false
+}
+
+// castTypes are the types of pg_catalog that can be written like a function of one argument and have no
+// function of that name: name(x) is then a cast (func_get_detail in parser/parse_func.c).
+var castTypes = map[string]bool{
+	"aclitem": true, "bit": true, "bool": true, "bytea": true, "char": true, "cid": true, "cidr": true,
+	"circle": true, "cstring": true, "date": true, "datemultirange": true, "daterange": true, "float4": true,
+	"float8": true, "inet": true, "int2": true, "int4": true, "int4multirange": true, "int4range": true,
+	"int8": true, "int8multirange": true, "int8range": true, "int2vector": true, "interval": true, "json": true,
+	"jsonb": true, "jsonpath": true, "line": true, "lseg": true, "macaddr": true, "macaddr8": true,
+	"money": true, "name": true, "numeric": true, "nummultirange": true, "numrange": true, "oid": true,
+	"oidvector": true, "path": true, "pg_lsn": true, "point": true, "polygon": true, "regclass": true,
+	"regcollation": true, "regconfig": true, "regdictionary": true, "regnamespace": true, "regoper": true,
+	"regoperator": true, "regproc": true, "regprocedure": true, "regrole": true, "regtype": true, "text": true,
+	"tid": true, "time": true, "timestamp": true, "timestamptz": true, "timetz": true, "tsmultirange": true,
+	"tsquery": true, "tsrange": true, "tstzmultirange": true, "tstzrange": true, "tsvector": true,
+	"txid_snapshot": true, "pg_snapshot": true, "unknown": true, "uuid": true, "varbit": true, "varchar": true,
+	"xid": true, "xid8": true, "xml": true,
 }

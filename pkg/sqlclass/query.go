@@ -264,7 +264,7 @@ func (a *analysis) itemStar(cols []column, it *item) []column {
 const openName = "\x00*"
 
 func (a *analysis) unknownStar(fields []*pg.Node) column {
-	v := a.unknownColumn(fields[:len(fields)-1])
+	v := a.unknownColumn(fields)
 	v.opaque = true
 	return column{name: openName, val: v}
 }

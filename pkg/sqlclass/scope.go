@@ -211,6 +211,10 @@ func (a *analysis) unknownColumn(fields []*pg.Node) value {
 	if a.body {
 		return value{}
 	}
-	a.missing("column", str(fields[len(fields)-1]))
+	if n := len(fields); n > 1 {
+		a.missing("from", str(fields[n-2]))
+	} else {
+		a.missing("column", str(fields[0]))
+	}
 	return value{opaque: true}
 }
