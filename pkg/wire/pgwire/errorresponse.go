@@ -63,7 +63,7 @@ func (m *ErrorResponse) Decode(body []byte) error {
 	return m.Diagnostic.decode(body, "ErrorResponse")
 }
 
-// Append appends the whole frame. Severity, Code and Message are required.
+// Append appends the whole frame. Severity and Code are required.
 func (m *ErrorResponse) Append(dst []byte) ([]byte, error) {
 	return m.Diagnostic.append(dst, TypeErrorResponse, "ErrorResponse")
 }
@@ -73,17 +73,14 @@ func (m *NoticeResponse) Decode(body []byte) error {
 	return m.Diagnostic.decode(body, "NoticeResponse")
 }
 
-// Append appends the whole frame. Severity, Code and Message are required.
+// Append appends the whole frame. Severity and Code are required.
 func (m *NoticeResponse) Append(dst []byte) ([]byte, error) {
 	return m.Diagnostic.append(dst, TypeNoticeResponse, "NoticeResponse")
 }
 
-// textFields and numberFields are the known field codes; the texts are in the
-// server's order.
-const (
-	textFields   = "SVCMDHqWsctdnFR"
-	numberFields = "PpL"
-)
+// fieldOrder is the order in which the server sends the fields (send_message_to_frontend
+// in utils/error/elog.c).
+const fieldOrder = "SVCMDHWstcdnPpqFLR"
 
 // text returns where the text of this code is kept, or nil.
 func (d *Diagnostic) text(code byte) *string {
@@ -173,22 +170,20 @@ func (d *Diagnostic) set(code byte, value string) bool {
 }
 
 func (d *Diagnostic) append(dst []byte, typ byte, message string) ([]byte, error) {
-	if d.Severity == "" || d.Code == "" || d.Message == "" {
-		return dst, fmt.Errorf("encode %s: %w: severity, code and message are required", message, ErrMalformed)
+	if d.Severity == "" || d.Code == "" {
+		return dst, fmt.Errorf("encode %s: %w: severity and code are required", message, ErrMalformed)
 	}
 	out := *d
 	if out.LocalSeverity == "" {
 		out.LocalSeverity = string(out.Severity)
 	}
 	e := begin(dst, typ, message)
-	for i := range len(textFields) {
-		if value := *out.text(textFields[i]); value != "" {
-			e.field(textFields[i], value)
-		}
-	}
-	for i := range len(numberFields) {
-		if n := *out.number(numberFields[i]); n > 0 {
-			e.field(numberFields[i], strconv.Itoa(n))
+	for i := range len(fieldOrder) {
+		code := fieldOrder[i]
+		if text := out.text(code); text != nil && (*text != "" || code == 'M') {
+			e.field(code, *text)
+		} else if number := out.number(code); number != nil && *number > 0 {
+			e.field(code, strconv.Itoa(*number))
 		}
 	}
 	for _, f := range out.Unknown {
