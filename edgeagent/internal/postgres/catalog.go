@@ -20,17 +20,26 @@ import (
 // asker runs one query and hands out its rows as text.
 type asker func(sql string, row func(cols []string)) error
 
+// leftOut stands for a rule that could not be read: it is no SQL, and so counts as one that does anything.
+const leftOut = "left out"
+
 // Queries that read what a target's names mean. All names are qualified.
 const (
-	relationsQuery = `SELECT c.oid::bigint::text, n.nspname, c.relname, c.relkind::text, c.reltype::bigint::text,
- CASE WHEN c.relkind IN ('v','m') THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END,
+	// The server locks what a view or rule reads to render it, and must not be made to wait for a
+	// transaction that changes just that: such definitions are left out until it has ended.
+	relationsQuery = `WITH held AS MATERIALIZED (SELECT d.objid AS rule FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_depend d ON d.refobjid OPERATOR(pg_catalog.=) l.relation
+ WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND coalesce(l.pid, 0) OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+  AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::regclass::oid AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::regclass::oid)
+SELECT c.oid::bigint::text, n.nspname, c.relname, c.relkind::text, c.reltype::bigint::text,
+ CASE WHEN c.relkind IN ('v','m') AND NOT EXISTS (SELECT FROM held JOIN pg_catalog.pg_rewrite w ON w.oid OPERATOR(pg_catalog.=) held.rule WHERE w.ev_class OPERATOR(pg_catalog.=) c.oid)
+  THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END,
  coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('num', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint,
     'notnull', a.attnotnull, 'dropped', a.attisdropped,
     'generated', CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) ELSE '' END) ORDER BY a.attnum)
    FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) a.attnum
    WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND c.relkind NOT IN ('i','I')), '[]')::text,
  coalesce((SELECT pg_catalog.json_agg(i.inhparent::bigint) FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid), '[]')::text,
- coalesce((SELECT pg_catalog.json_agg(pg_catalog.pg_get_ruledef(r.oid)) FROM pg_catalog.pg_rewrite r
+ coalesce((SELECT pg_catalog.json_agg(CASE WHEN EXISTS (SELECT FROM held WHERE held.rule OPERATOR(pg_catalog.=) r.oid) THEN '` + leftOut + `' ELSE pg_catalog.pg_get_ruledef(r.oid) END) FROM pg_catalog.pg_rewrite r
    WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.rulename OPERATOR(pg_catalog.<>) '_RETURN'), '[]')::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind IN ('r','p','v','m','f','S','c','t','i','I') AND NOT n.nspname OPERATOR(pg_catalog.~) '^pg_(temp|toast_temp)_'`
@@ -329,7 +338,17 @@ func (c *catalog) loadOnce() (cat *sqlclass.Catalog, print string, err error) {
 	if cat, err = c.build(snapshot); err == nil {
 		c.learn(cat)
 	}
+	if leavesOut(snapshot) {
+		print = "" // look again soon
+	}
 	return cat, print, err
+}
+
+// leavesOut tells whether definitions are missing because somebody is changing what they read.
+func leavesOut(s sqlclass.Snapshot) bool {
+	return slices.ContainsFunc(s.Relations, func(r sqlclass.Relation) bool {
+		return (r.Kind == 'v' || r.Kind == 'm') && r.ViewDef == "" || slices.Contains(r.Rules, leftOut)
+	})
 }
 
 // line is a connection of the edge's own.
