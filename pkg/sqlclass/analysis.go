@@ -303,5 +303,6 @@ func (a *analysis) absorb(f *Facts) {
 	a.f.DynamicSQL = a.f.DynamicSQL || f.DynamicSQL
 	a.f.Opaque = a.f.Opaque || f.Opaque
 	a.f.Write = a.f.Write || f.Write
+	a.f.Cursors = a.f.Cursors || f.Cursors
 	a.f.Secret = a.f.Secret || f.Secret
 }

@@ -267,6 +267,8 @@ func (a *analysis) plpgsqlNode(n any, ok *bool) {
 				a.constantSQL(child)
 			case key == "PLpgSQL_stmt_raise", key == "PLpgSQL_stmt_assert":
 				a.raises(child)
+			case key == "PLpgSQL_stmt_open", key == "PLpgSQL_stmt_close":
+				a.f.Cursors = true
 			case key == "PLpgSQL_expr":
 				*ok = a.plpgsqlExpr(child) && *ok
 				continue

@@ -1,6 +1,7 @@
 package sqlclass
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/sqlc-dev/oliphant"
@@ -71,11 +72,32 @@ func (a *analysis) namedStatement(n *pg.Node) bool {
 
 func (a *analysis) execute(e *pg.ExecuteStmt) {
 	a.private = true
+	var given value
 	for _, p := range e.Params {
-		a.expr(p, &scope{})
+		given = given.with(a.expr(p, &scope{}))
 	}
 	a.resume("prepared", e.Name, a.ses.prepared(e.Name))
+	a.given(given)
 	a.f.Kind, a.f.PreparedName = KindExecute, e.Name
+}
+
+// given records that arguments reach a prepared statement: its result, its conditions and what it
+// stores may derive from them.
+func (a *analysis) given(v value) {
+	if len(v.refs) == 0 && !v.opaque {
+		return
+	}
+	a.filter(v, ClauseWhere)
+	if a.f.Write || a.writes() {
+		a.flowAll(v, ColumnRef{}, "prepared")
+	}
+	out := make([]OutputColumn, len(a.f.Output))
+	for i, o := range a.f.Output {
+		o.Sources = append(slices.Clone(o.Sources), a.refs(v.refs)...)
+		o.Direct, o.Opaque = false, o.Opaque || v.opaque
+		out[i] = o
+	}
+	a.f.Output = out
 }
 
 func (a *analysis) fetch(f *pg.FetchStmt) {

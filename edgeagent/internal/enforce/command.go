@@ -14,6 +14,9 @@ type Subject struct {
 	Asks []Ask
 	// Columns are the stored columns whose values reach the result, a filter or another place.
 	Columns []Column
+	// Near are further columns of what the command changes: its errors and notices may quote
+	// them, though no value of theirs is asked for.
+	Near []Column
 	// Filters are columns that choose rows; those not revealed need the action sql:filter.
 	Filters []Filter
 	// Flows index into Columns: values that the command stores somewhere else.

@@ -15,6 +15,8 @@ type Masks struct {
 	Opaque policy.Mask
 	// Any is whether anything is masked at all.
 	Any bool
+	// Near is whether an error or notice may quote something masked.
+	Near bool
 }
 
 // rules is what one policy revision means for one session.
@@ -145,10 +147,19 @@ func (r *rules) mask(sub *Subject, m policy.Moment, out *Masks) policy.Depends {
 		depends |= out.Columns[i].Depends
 		out.Any = out.Any || out.Columns[i].Kind != policy.MaskReveal
 	}
+	out.Near = out.Any
+	for _, col := range sub.Near {
+		if out.Near {
+			break
+		}
+		near := r.eval.Reveal(m, sub.Asks[0].Facts, col.Entity)
+		depends |= near.Depends
+		out.Near = near.Kind != policy.MaskReveal
+	}
 	out.Opaque = policy.Mask{Kind: policy.MaskReveal}
 	if sub.Opaque || sub.OpaqueFlow {
 		if slices.ContainsFunc(out.Columns, func(m policy.Masking) bool { return m.Kind != policy.MaskReveal }) {
-			out.Opaque, out.Any = policy.Mask{}, true
+			out.Opaque, out.Any, out.Near = policy.Mask{}, true, true
 		}
 	}
 	return depends

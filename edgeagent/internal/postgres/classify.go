@@ -76,6 +76,10 @@ func (p *proxy) classify(sql string) (a *analysed, skipping bool, err error) {
 	if err == nil && a.missing != nil {
 		err = missing(a.missing)
 	}
+	if err == nil && a.acrossTx && (p.unsettled || p.resync || p.relist || p.private != nil) {
+		err = &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "what follows the end of this transaction in one text cannot be understood, because the transaction changed what names mean",
+			Next: "send COMMIT or ROLLBACK by itself"}
+	}
 	if err != nil {
 		p.recordUnread(sql, err)
 		return nil, false, err
@@ -143,7 +147,7 @@ func (p *proxy) preparedFacts(name string) *sqlclass.Facts {
 		return nil
 	}
 	a, err := p.analyse(st.sql)
-	if err != nil || len(a.parts) != 1 {
+	if err != nil || len(a.parts) != 1 || !sameMeaning(st.facts, a.parts[0].facts) {
 		return nil
 	}
 	return a.parts[0].facts

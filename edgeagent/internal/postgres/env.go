@@ -22,13 +22,13 @@ var tempKeys atomic.Uint64
 
 // environmentQuery asks the target for the session's effective search path and its
 // temporary relations. Names are qualified, so that no object of the user's can stand in.
-const environmentQuery = `SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))::text,
+const environmentQuery = `SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
  coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-   'oid', c.oid::bigint, 'name', c.relname, 'kind', c.relkind::text, 'rowtype', c.reltype::bigint,
+   'oid', c.oid::bigint, 'name', c.relname, 'kind', c.relkind::pg_catalog.text, 'rowtype', c.reltype::bigint,
    'columns', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('num', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'notnull', a.attnotnull))
-      FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND c.relkind NOT IN ('i','I'))))
+      FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND c.relkind OPERATOR(pg_catalog.<>) ALL ('{i,I}'::pg_catalog."char"[]))))
   FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
-   AND c.relkind IN ('r','v','p','S','f','m','i','I')), '[]')::text,
+   AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,p,S,f,m,i,I}'::pg_catalog."char"[])), '[]')::pg_catalog.text,
  pg_catalog.current_setting('standard_conforming_strings')`
 
 // readEnvironment asks the target what this session's names mean now.

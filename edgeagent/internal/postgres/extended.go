@@ -32,6 +32,9 @@ func (p *proxy) parse(body []byte) error {
 		return p.refuseBatch(err)
 	}
 	st := &prepared{name: m.Name, sql: m.SQL, batch: p.batch}
+	if len(a.parts) == 1 {
+		st.facts = a.parts[0].facts
+	}
 	undo := note(p.names.statements, m.Name, st)
 	p.midBatch = true
 	p.due.push(&expect{kind: expectParse, stmt: st, undo: undo})
@@ -104,7 +107,9 @@ func (p *proxy) portal(name string) (*portal, error) {
 // mayParse applies the target's own rules about names and asks the pipeline.
 func (p *proxy) mayParse(m *pgwire.Parse, a *analysed) error {
 	if len(a.parts) > 1 {
-		return &localError{code: pgwire.StateSyntaxError, message: "cannot insert multiple commands into a prepared statement"}
+		err := &localError{code: pgwire.StateSyntaxError, message: "cannot insert multiple commands into a prepared statement"}
+		p.recordUnread(m.SQL, err)
+		return err
 	}
 	if m.Name != "" {
 		if old, _ := p.statement(m.Name); old != nil {
@@ -137,7 +142,22 @@ func (p *proxy) bind(body []byte) error {
 	if err := p.mayBind(&m); err != nil {
 		return p.refuseBatch(err)
 	}
-	po := &portal{name: m.Portal, stmt: st, batch: p.batch, formats: append([]pgwire.Format(nil), m.ResultFormats...)}
+	a, skipping, err := p.classify(st.sql)
+	if skipping {
+		p.discard = true
+		return nil
+	}
+	if err == nil && len(a.parts) == 1 && !sameMeaning(st.facts, a.parts[0].facts) {
+		err = errChanged()
+		p.recordUnread(st.sql, err)
+	}
+	if err != nil {
+		return p.refuseBatch(err)
+	}
+	if m.Portal != "" {
+		delete(p.names.cursors, m.Portal)
+	}
+	po := &portal{name: m.Portal, stmt: st, meaning: a, batch: p.batch, formats: append([]pgwire.Format(nil), m.ResultFormats...)}
 	for i, v := range m.Params {
 		var value []byte
 		if v != nil {
@@ -208,14 +228,7 @@ func (p *proxy) execute(body []byte) error {
 	if err != nil {
 		return p.refuseBatch(err)
 	}
-	a, skipping, err := p.classify(po.stmt.sql)
-	if skipping {
-		p.discard = true
-		return nil
-	}
-	if err != nil {
-		return p.refuseBatch(err)
-	}
+	a := po.meaning
 	if len(a.parts) == 0 {
 		p.midBatch = true
 		p.due.push(&expect{kind: expectExecute})
@@ -229,7 +242,9 @@ func (p *proxy) execute(body []byte) error {
 	cmd.Continues = po.flight
 	f, err := p.begin(cmd)
 	if err == nil {
-		err = f.Ready()
+		if err = f.Ready(); err != nil {
+			f.End(enforce.Outcome{Cut: "not forwarded: the session ended"})
+		}
 	}
 	if err != nil {
 		return p.refuseBatch(err)
@@ -270,6 +285,7 @@ func (p *proxy) closeName(body []byte) error {
 	e := &expect{kind: expectClose}
 	if m.Kind == pgwire.KindPortal {
 		e.undo = note(p.names.portals, m.Name, nil)
+		delete(p.names.cursors, m.Name)
 	} else {
 		e.undo = note(p.names.statements, m.Name, nil)
 	}
@@ -325,17 +341,14 @@ func (p *proxy) refuseBatch(cause error) error {
 	if err != nil {
 		return err
 	}
-	if tx == pgwire.TxActive || p.midBatch {
+	if !fatal && (tx == pgwire.TxActive || p.midBatch) {
 		p.midBatch = true
 		p.due.push(&expect{kind: expectParse, instead: answer})
-		if err := p.sout.build((&pgwire.Parse{SQL: failing}).Append); err != nil {
-			return err
-		}
-	} else {
-		p.out.add(answer)
-		if err := p.out.flush(); err != nil {
-			return err
-		}
+		return p.sout.build((&pgwire.Parse{SQL: failing}).Append)
+	}
+	p.out.add(answer)
+	if err := p.out.flush(); err != nil {
+		return err
 	}
 	if fatal {
 		return cause

@@ -16,7 +16,8 @@ const reserved = "writ "
 type prepared struct {
 	name  string
 	sql   string
-	batch uint64 // the batch that its Parse is in
+	batch uint64          // the batch that its Parse is in
+	facts *sqlclass.Facts // what it meant when it was prepared
 	// confirmed is set by the target loop once the target has it.
 	confirmed atomic.Bool
 	described bool // a description was asked for
@@ -30,6 +31,7 @@ type prepared struct {
 type portal struct {
 	name    string
 	stmt    *prepared
+	meaning *analysed // of the statement when it was bound: the target plans it then
 	batch   uint64
 	params  []param
 	formats []pgwire.Format
@@ -54,7 +56,8 @@ func (p *portal) format(i int) pgwire.Format {
 	return pgwire.FormatText
 }
 
-// names are the session's statements, portals and cursors, as the target has them.
+// names are the session's statements, portals and cursors, as the target has them. At the
+// target a cursor is a portal: of one name only one of them is kept, the later.
 type names struct {
 	statements map[string]*prepared
 	portals    map[string]*portal
@@ -75,13 +78,16 @@ func newNames() names {
 // settle brings the names up to date with statements that ran: it is called by the client
 // loop with nothing in the air.
 func (n *names) settle(f *sqlclass.Facts, ok bool) {
+	if f.Cursors || f.Opaque || f.DynamicSQL {
+		n.doubtCursors()
+	}
 	if !ok {
 		return
 	}
 	switch f.Kind {
 	case sqlclass.KindPrepare:
 		if f.Inner != nil && len(n.statements) < maxStatements {
-			st := &prepared{name: f.PreparedName, sql: f.Inner.Text}
+			st := &prepared{name: f.PreparedName, sql: f.Inner.Text, facts: f}
 			st.confirmed.Store(true)
 			n.statements[f.PreparedName] = st
 		}
@@ -92,18 +98,34 @@ func (n *names) settle(f *sqlclass.Facts, ok bool) {
 		}
 		delete(n.statements, f.PreparedName)
 	case sqlclass.KindDeclare:
+		delete(n.portals, f.CursorName)
+		delete(n.cursors, f.CursorName)
 		if f.Inner != nil && len(n.cursors) < maxCursors {
 			n.cursors[f.CursorName] = f.Inner
 		}
 	case sqlclass.KindClose:
 		if f.CursorName == "" {
-			n.cursors = map[string]*sqlclass.Facts{}
+			clear(n.cursors)
+			clear(n.portals)
 			return
 		}
 		delete(n.cursors, f.CursorName)
+		delete(n.portals, f.CursorName)
 	case sqlclass.KindDiscard:
 		if strings.Contains(strings.ToUpper(f.Text), "ALL") {
 			*n = newNames()
+		}
+	}
+}
+
+// doubtCursors is called after code that may have opened cursors under any name.
+func (n *names) doubtCursors() {
+	for name, f := range n.cursors {
+		n.cursors[name] = doubted(f)
+	}
+	for name := range n.portals {
+		if name != "" {
+			delete(n.portals, name)
 		}
 	}
 }

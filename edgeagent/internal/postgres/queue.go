@@ -93,7 +93,7 @@ func (q *queue) pop() {
 func (q *queue) fail() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.skipping = true
+	q.skipping, q.copyIn = true, false
 	q.cond.Broadcast()
 }
 

@@ -25,8 +25,9 @@ type analysed struct {
 	// resync says that the session's path or temporary tables may be different afterwards,
 	// relist that the catalog may be.
 	resync, relist bool
-	// endsTx says that it may take back what a transaction changed.
-	endsTx bool
+	// endsTx says that it may take back what a transaction changed, acrossTx that it goes on
+	// with names after that.
+	endsTx, acrossTx bool
 }
 
 // part is one statement of a command.
@@ -68,23 +69,52 @@ type askKey struct {
 }
 
 // analyse turns facts into questions. all lists every stored column of the target.
-func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, all func() []enforce.Column) *analysed {
+func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, cat *sqlclass.Catalog, all func() []enforce.Column) *analysed {
 	a := &analysed{batch: batch, subject: &enforce.Subject{}}
 	b := &subjectBuilder{name: res.Policy.Name, labels: labels, subject: a.subject, index: map[colKey]int{}}
+	var before sequence
 	for _, f := range batch.Statements {
 		b.begin(f, len(batch.Statements) > 1)
 		b.statement(f)
 		p := b.part(f)
-		if a.relist { // what an earlier statement of the text changes is not in the catalog at hand
-			p.opaque, a.subject.Opaque = p.opaque || f.ReturnsRows, true
+		if a.relist || before.behind(f) || movesNames(f) && callsRoutine(f) {
+			b.unknown(f, p)
 		}
+		b.near(f, cat, all)
+		a.acrossTx = a.acrossTx || before.ended && resolves(f)
 		a.parts = append(a.parts, p)
 		a.note(f)
+		before.add(f)
 	}
 	if a.subject.Opaque || a.subject.OpaqueFlow {
 		a.subject.Columns = append(a.subject.Columns, all()...)
 	}
 	return a
+}
+
+// unknown marks a statement whose names cannot be told from its text and the catalog.
+func (b *subjectBuilder) unknown(f *sqlclass.Facts, p *part) {
+	p.opaque, b.subject.Opaque = p.opaque || f.ReturnsRows, true
+	b.subject.OpaqueFlow = b.subject.OpaqueFlow || len(f.Flows) > 0
+}
+
+// near adds the columns that an error or notice of a statement may quote besides those it
+// names: all of the relations it changes, and at the end of a transaction any.
+func (b *subjectBuilder) near(f *sqlclass.Facts, cat *sqlclass.Catalog, all func() []enforce.Column) {
+	if f.Kind == sqlclass.KindTransaction && f.Tx == sqlclass.TxCommit {
+		b.subject.Near = append(b.subject.Near, all()...)
+		return
+	}
+	for _, acc := range f.Accesses {
+		r := cat.Relation(acc.OID)
+		if r == nil || acc.Action == sqlclass.ActionSelect || acc.System {
+			continue
+		}
+		for _, c := range r.Columns {
+			ref := sqlclass.ColumnRef{Relation: r.OID, Num: c.Num, Schema: r.Schema, Table: r.Name, Column: c.Name}
+			b.subject.Near = append(b.subject.Near, b.labels.column(b.name, ref))
+		}
+	}
 }
 
 // note keeps what the statement does to the session.
@@ -95,11 +125,7 @@ func (a *analysed) note(f *sqlclass.Facts) {
 			a.missing = &f.Unresolved[i]
 		}
 	}
-	for _, s := range f.Sets {
-		if s.Name == "" || s.Unknown || s.All || s.Name == "search_path" || s.Name == "role" || s.Name == "session_authorization" {
-			a.resync = true
-		}
-	}
+	a.resync = a.resync || movesNames(f)
 	switch f.Kind {
 	case sqlclass.KindTransaction:
 		a.endsTx = a.endsTx || f.Tx != sqlclass.TxBegin && f.Tx != sqlclass.TxSavepoint
@@ -118,8 +144,11 @@ func (a *analysed) note(f *sqlclass.Facts) {
 	case sqlclass.KindPrepare, sqlclass.KindDeallocate, sqlclass.KindDeclare, sqlclass.KindClose:
 		a.steers = true
 	}
-	a.steers = a.steers || a.resync || a.relist || len(f.Sets) > 0
+	a.steers = a.steers || f.Cursors || a.resync || a.relist || len(f.Sets) > 0
 }
+
+// opens are the transaction commands that take nothing back and end nothing.
+var opens = map[sqlclass.TxAction]bool{sqlclass.TxBegin: true, sqlclass.TxSavepoint: true, sqlclass.TxRelease: true}
 
 func hasOpaque(f *sqlclass.Facts) bool {
 	return slices.ContainsFunc(f.Functions, func(fn sqlclass.FunctionRef) bool { return fn.Opaque })
@@ -221,6 +250,7 @@ func (b *subjectBuilder) part(f *sqlclass.Facts) *part {
 
 // flows notes values that are stored elsewhere. Back into the very same column is no flow.
 func (b *subjectBuilder) flows(f *sqlclass.Facts) {
+	b.subject.OpaqueFlow = b.subject.OpaqueFlow || hidesWrites(f)
 	for _, flow := range f.Flows {
 		switch {
 		case flow.Opaque:

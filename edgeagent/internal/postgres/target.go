@@ -73,7 +73,7 @@ func (t *target) analysed(batch *sqlclass.Batch, cat *sqlclass.Catalog) *analyse
 	if a, ok := t.analyses.Get(batch); ok {
 		return a
 	}
-	a := analyse(t.res, t.labels, batch, t.allColumns(cat))
+	a := analyse(t.res, t.labels, batch, cat, t.allColumns(cat))
 	t.analyses.Add(batch, a)
 	return a
 }

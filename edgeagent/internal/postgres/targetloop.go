@@ -272,7 +272,7 @@ func (p *proxy) veiled(e *expect) bool {
 	case e == nil:
 		return false
 	case e.run != nil:
-		return e.run.flight.Masks().Any
+		return e.run.flight.Masks().Near
 	case e.kind == expectParse || e.kind == expectBind || e.kind == expectSync:
 		return e.stmt == nil // a Bind or Sync may run what was not asked about; a Parse quotes only its own text
 	}
