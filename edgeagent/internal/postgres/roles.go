@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,10 +63,20 @@ func (t *target) createRole(ctx context.Context, cred *enforce.Credential) error
 		}
 		sql += " IN ROLE " + strings.Join(groups, ", ")
 	}
-	if err := query(ctx, conn, sql, nil); err != nil {
-		return fmt.Errorf("create role: %w", withoutText(err))
+	for _, sql := range []string{lockRole(cred.User), sql} {
+		if err := query(ctx, conn, sql, nil); err != nil {
+			return fmt.Errorf("create role: %w", withoutText(err))
+		}
 	}
 	return nil
+}
+
+// lockRole makes the connection the only one at work on a role until it ends. A server can
+// still run what a connection sent that is gone at this end: without the lock a role could
+// be created after it was found to be missing.
+func lockRole(role string) string {
+	sum := sha256.Sum256([]byte(role))
+	return fmt.Sprintf("SELECT pg_catalog.pg_advisory_lock(%d)", int64(binary.BigEndian.Uint64(sum[:])))
 }
 
 // dropRole ends whatever still runs as the role, and drops it with all it owns or was
@@ -79,6 +90,9 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 		return err
 	}
 	defer conn.Close(context.Background())
+	if err := query(ctx, conn, lockRole(role), nil); err != nil {
+		return fmt.Errorf("drop role: %w", withoutText(err))
+	}
 	there := false
 	err = query(ctx, conn, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) "+literal(role), func([]string) { there = true })
 	if err != nil || !there {
@@ -100,15 +114,20 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 }
 
 // endCredential drops the session's role and settles its lease. While the target or the
-// control plane is away that is tried again in the background.
+// control plane is away that is tried again in the background, once at a time for a role.
 func (t *target) endCredential(lease, role string) {
 	if role == "" || lease == "" {
+		return
+	}
+	if _, busy := t.ending.LoadOrStore(role, true); busy {
 		return
 	}
 	if err := t.tryEndCredential(lease, role); err != nil {
 		t.log.Warn("end session role", "role", role, "error", err)
 		go t.endCredentialLater(lease, role)
+		return
 	}
+	t.ending.Delete(role)
 }
 
 func (t *target) tryEndCredential(lease, role string) error {
@@ -123,6 +142,7 @@ func (t *target) tryEndCredential(lease, role string) error {
 // endCredentialLater gives up after a minute, or when the target is no longer served as
 // it is: the control plane then asks for what is left.
 func (t *target) endCredentialLater(lease, role string) {
+	defer t.ending.Delete(role)
 	late := time.NewTimer(time.Minute)
 	defer late.Stop()
 	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {

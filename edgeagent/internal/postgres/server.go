@@ -120,9 +120,7 @@ func (s *Server) Sweep(ctx context.Context, sweeps []Sweep) {
 		if err != nil {
 			continue
 		}
-		if err := t.tryEndCredential(w.Lease, w.Role); err != nil {
-			t.log.Warn("sweep session role", "role", w.Role, "error", err)
-		}
+		t.endCredential(w.Lease, w.Role)
 	}
 }
 

@@ -34,6 +34,7 @@ type target struct {
 	log        hclog.Logger
 	stop       context.CancelFunc
 	stopped    <-chan struct{} // closed by stop
+	ending     sync.Map        // roles that are being dropped
 
 	columns atomic.Pointer[columnList]
 }
