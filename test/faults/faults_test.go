@@ -19,14 +19,14 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 3, "fault rounds to run")
-	only   = flag.String("fault", "", "run only this fault: edge, control, postgres, stop-edge or stop-control")
+	only   = flag.String("fault", "", "run only this fault: edge, control, postgres, edge+control, edge+postgres, stop-edge or stop-control")
 )
 
 // Bounds on how long a part may take to be right again.
 const (
 	usableWithin = 25 * time.Second // from the restart to a whole session through the edge
 	tidyWithin   = 30 * time.Second // from the end of the load to nothing left
-	stopFor      = 16 * time.Second // longer than a lease
+	stopFor      = 17 * time.Second // longer than a lease
 )
 
 // fault breaks one part and mends it. It returns when it broke and when it was mended.
@@ -71,13 +71,37 @@ func killPostgres(r *rig, round *round) error {
 	return r.PG.Launch()
 }
 
+// killTogether kills an edge and another part, and mends the edge first.
+func killTogether(other, mend func(r *rig, round *round) error) func(r *rig, round *round) error {
+	return func(r *rig, round *round) error {
+		done := make(chan error, 1)
+		go func() { done <- other(r, round) }()
+		err := kill(edgeOf)(r, round)
+		if err := errors.Join(err, <-done); err != nil {
+			return err
+		}
+		time.Sleep(time.Second)
+		round.mended = time.Now()
+		return mend(r, round)
+	}
+}
+
+func downPostgres(r *rig, _ *round) error { r.PG.Kill(); return nil }
+func upPostgres(r *rig, _ *round) error   { return r.PG.Launch() }
+func downControl(r *rig, _ *round) error  { r.Control.Kill(); return nil }
+func upControl(r *rig, _ *round) error    { return r.Control.Start() }
+
 func edgeOf(r *rig) *world.Process    { return r.Edge }
 func controlOf(r *rig) *world.Process { return r.Control }
 
 var faults = []fault{
 	{"edge", kill(edgeOf)}, {"control", kill(controlOf)}, {"postgres", killPostgres},
+	{"edge+control", killTogether(downControl, upControl)}, {"edge+postgres", killTogether(downPostgres, upPostgres)},
 	{"stop-edge", pause(edgeOf)}, {"stop-control", pause(controlOf)},
 }
+
+// stops is where in faults the slow ones begin.
+const stops = 5
 
 // pick chooses the fault of the n-th round: every tenth is a stop.
 func pick(n int) fault {
@@ -86,12 +110,12 @@ func pick(n int) fault {
 		return faults[i]
 	}
 	if n%10 == 9 {
-		return faults[3+n/10%2]
+		return faults[stops+n/10%2]
 	}
-	if n < 3 {
+	if n < stops {
 		return faults[n]
 	}
-	return faults[rand.N(3)]
+	return faults[rand.N(stops)]
 }
 
 // round is what one round saw.
@@ -169,14 +193,14 @@ func (r *rig) run(t *testing.T, f fault, rd *round) *load {
 		r.refresh(t)
 	}
 	l := r.startLoad()
-	if _, err := until(15*time.Second, 10*time.Millisecond, l.warm); err != nil {
+	_, err := until(15*time.Second, 10*time.Millisecond, l.warm)
+	if err != nil {
 		t.Errorf("round %d: before the fault: %v", rd.number, err)
 	}
 	time.Sleep(rand.N(1200 * time.Millisecond))
 	if err := f.apply(r, rd); err != nil {
 		t.Errorf("round %d: %s: %v", rd.number, f.name, err)
 	}
-	var err error
 	if _, err = until(usableWithin, 50*time.Millisecond, func() error { return r.probe(context.Background()) }); err != nil {
 		t.Errorf("round %d: %s: not usable %v", rd.number, f.name, err)
 	}
@@ -229,7 +253,7 @@ func (r *rig) judge(t *testing.T, rd *round, l *load) {
 	for _, err := range r.misdeeds(rd) {
 		fail("%v", err)
 	}
-	if err := r.replays(ctx, rd); err != nil {
+	if err := r.replays(ctx); err != nil {
 		fail("%v", err)
 	}
 	if err := some(l.hung); err != nil && !rd.stopped {
@@ -319,23 +343,35 @@ func (r *rig) afterLease(rd *round) (found []error) {
 	return found
 }
 
-// replays asks the control plane for some sessions of the round and compares with the store.
-func (r *rig) replays(ctx context.Context, rd *round) error {
-	asked := 0
+// replays asks the control plane for some sessions and compares with the store: for some
+// that just ended in good order, and for some that a crash cut, once their end cannot be on
+// its way any more.
+func (r *rig) replays(ctx context.Context) error {
+	const mayOwe = 11 * time.Second
+	whole, cut := 0, 0
 	for id, c := range r.records.chains {
 		if !strings.HasPrefix(id, "ses-") || r.judged[id] {
 			continue
 		}
-		r.judged[id] = true
-		if asked++; asked > 3 {
+		if !c.closed && time.Since(c.came) < mayOwe {
 			continue
 		}
-		n, err := r.replayed(ctx, id)
-		if err != nil {
-			return fmt.Errorf("replay %s: %w", id, err)
+		r.judged[id] = true
+		asked := &whole
+		if !c.closed {
+			asked = &cut
 		}
-		if n != c.last {
+		if *asked++; *asked > 2 {
+			continue
+		}
+		n, damaged, err := r.replayed(ctx, id)
+		switch {
+		case err != nil:
+			return fmt.Errorf("replay %s: %w", id, err)
+		case n != c.last:
 			return fmt.Errorf("replay of %s ends at record %d of %d", id, n, c.last)
+		case damaged == c.closed:
+			return fmt.Errorf("replay of %s: closed is %v, shown as damaged is %v", id, c.closed, damaged)
 		}
 	}
 	return nil

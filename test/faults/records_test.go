@@ -41,6 +41,7 @@ type chain struct {
 	verify audit.Verifier
 	next   uint64
 	closed bool
+	came   time.Time // when the last record came
 }
 
 func newRecordStore(dir string) *recordStore {
@@ -120,7 +121,7 @@ func (s *recordStore) take(rec audit.Record) error {
 		return nil
 	}
 	c.hashes[rec.Seq] = rec.Hash
-	c.last = max(c.last, rec.Seq)
+	c.last, c.came = max(c.last, rec.Seq), time.Now()
 	c.todo = append(c.todo, rec)
 	s.records++
 	switch rec.Kind {

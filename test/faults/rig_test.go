@@ -135,22 +135,22 @@ func (r *rig) live(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// replayed counts the records that the control plane shows of a session; cut says that it
-// names a missing end.
-func (r *rig) replayed(ctx context.Context, id string) (n uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// replayed returns the last record that the control plane shows of a session, and whether
+// it says that the recording is damaged.
+func (r *rig) replayed(ctx context.Context, id string) (last uint64, damaged bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	stream, err := r.api.sessions.ReplaySession(ctx, &accessv1.ReplaySessionRequest{Id: id})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer stream.Close()
 	for stream.Receive() {
-		if rec := stream.Msg().GetRecord(); rec.GetSession() == id {
-			n = max(n, rec.GetSeq())
-		}
+		rec := stream.Msg().GetRecord()
+		last = max(last, rec.GetSeq())
+		damaged = damaged || rec.GetKind() == "damage"
 	}
-	return n, stream.Err()
+	return last, damaged, stream.Err()
 }
 
 func some(list []string) error {
