@@ -12,6 +12,6 @@ func main() {
 		Name:        "writ-controlplane",
 		Description: "Policy, approvals, credential brokering, inventory and audit for a fleet of Writ edges.",
 		Version:     version.String(),
-		EnvPrefix:   "WRIT_",
+		EnvPrefix:   "WRIT_CONTROLPLANE_",
 	}, controlplane.Run)
 }
