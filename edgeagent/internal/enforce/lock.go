@@ -1,6 +1,9 @@
 package enforce
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Lock is an order to stop a principal, resource, edge or grant.
 type Lock struct {
@@ -39,15 +42,15 @@ func (p *Pipeline) lockFor(a Admitted) (Lock, bool) {
 		}
 		switch l.Target {
 		case "principal":
-			if l.Name == a.Principal.ID || contains(a.Principal.OnBehalfOf, l.Name) {
+			if strings.EqualFold(l.Name, a.Principal.ID) || contains(a.Principal.OnBehalfOf, l.Name) {
 				return l, true
 			}
 		case "resource":
-			if l.Name == string(a.Resource.Name) {
+			if strings.EqualFold(l.Name, string(a.Resource.Name)) {
 				return l, true
 			}
 		case "edge":
-			if l.Name == p.cfg.Edge {
+			if strings.EqualFold(l.Name, p.cfg.Edge) {
 				return l, true
 			}
 		case "grant":
@@ -69,9 +72,10 @@ func (l Lock) sentence() string {
 	return s
 }
 
+// contains compares names as locks do: in any case.
 func contains(list []string, s string) bool {
 	for _, v := range list {
-		if v == s {
+		if strings.EqualFold(v, s) {
 			return true
 		}
 	}
