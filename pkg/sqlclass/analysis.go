@@ -42,6 +42,8 @@ type analysis struct {
 	body  bool   // inside a routine: unknown names are its variables
 	shown bool   // the routine raises messages with values
 
+	pinned pinned
+
 	seenAccess map[Access]bool
 	seenFlow   map[Flow]bool
 	seenUse    map[ColumnUse]bool

@@ -20,6 +20,10 @@ func (a *analysis) funcCall(f *pg.FuncCall, s *scope) value {
 	if f.AggFilter != nil || len(f.AggOrder) > 0 || f.Over != nil {
 		v = v.with(a.aggregate(f.AggFilter, f.AggOrder, f.Over, s))
 	}
+	if f == a.pinned.call {
+		a.setConfig(a.pinned.args)
+		return v
+	}
 	a.effects(name, f.Args)
 	return v
 }
@@ -50,6 +54,39 @@ func (a *analysis) setConfig(args []*pg.Node) {
 		e.Scope = ScopeLocal
 	}
 	a.set(e)
+}
+
+// pinned is a call of set_config whose setting is named by the WHERE clause.
+type pinned struct {
+	call *pg.FuncCall
+	args []*pg.Node // with the name in the column's place
+}
+
+// pin recognises SELECT set_config(name, ...) FROM pg_settings WHERE name = 'setting', with which pg_dump
+// changes a setting where there is one of that name. Nothing but exactly this will do.
+func (a *analysis) pin(sel *pg.SelectStmt) {
+	if len(sel.TargetList) != 1 || len(sel.FromClause) != 1 || sel.Op != pg.SetOperation_SETOP_NONE || sel.WithClause != nil || len(a.cat.operators["="]) > 0 {
+		return
+	}
+	call, rv := sel.TargetList[0].GetResTarget().GetVal().GetFuncCall(), sel.FromClause[0].GetRangeVar()
+	where := sel.WhereClause.GetAExpr()
+	if call == nil || rv == nil || where == nil || rv.Alias != nil || len(call.Args) != 3 {
+		return
+	}
+	schema, name, _ := splitName(call.Funcname)
+	r := a.relation(rv)
+	if name != "set_config" || schema != "" && schema != systemSchema || r == nil || r.Schema != systemSchema || r.Name != "pg_settings" {
+		return
+	}
+	if where.Kind == pg.A_Expr_Kind_AEXPR_OP && len(where.Name) == 1 && str(where.Name[0]) == "=" && isNameColumn(where.Lexpr) &&
+		constString([]*pg.Node{where.Rexpr}, 0) != "" && isNameColumn(call.Args[0]) {
+		a.pinned = pinned{call: call, args: append([]*pg.Node{where.Rexpr}, call.Args[1:]...)}
+	}
+}
+
+func isNameColumn(n *pg.Node) bool {
+	fields := n.GetColumnRef().GetFields()
+	return len(fields) == 1 && str(fields[0]) == "name"
 }
 
 // constString returns the string literal args[i], empty when it is none.

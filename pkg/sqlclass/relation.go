@@ -186,6 +186,9 @@ func (a *analysis) expandNow(r *Relation) *expansion {
 	for _, c := range cols {
 		x.cols = append(x.cols, c.val)
 	}
+	if len(b.f.Unresolved) > 0 { // the catalog is not of one piece; the server knows the names, as it has the view
+		b.f.Unresolved, x.open, b.f.Opaque = nil, true, true
+	}
 	b.finish()
 	return x
 }

@@ -46,3 +46,37 @@ func TestCastsKeepTheirSource(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 }
+
+// TestPinnedSetting follows pg_dump's way to change a setting, and nothing that only resembles it.
+func TestPinnedSetting(t *testing.T) {
+	settings := Relation{OID: 9999, Schema: "pg_catalog", Name: "pg_settings", Kind: 'v', Columns: []Column{{Num: 1, Name: "name"}, {Num: 2, Name: "setting"}}}
+	cat, err := NewCatalog(Snapshot{Relations: []Relation{settings, {OID: 10000, Schema: "public", Name: "pg_settings2", Kind: 'r', Columns: []Column{{Num: 1, Name: "name"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sql, known := range map[string]bool{
+		`select set_config(name, 'view', false) from pg_settings where name = 'x'`:                                                         true,
+		`select pg_catalog.set_config(name, 'view', false) from pg_catalog.pg_settings where name = 'x'`:                                   true,
+		`select set_config(name, 'view', false) from pg_settings where name = 'x' or true`:                                                 false,
+		`select set_config(name, 'view', false) from pg_settings where name <> 'x'`:                                                        false,
+		`select set_config(name, 'view', false) from pg_settings where name = setting`:                                                     false,
+		`select set_config(name, 'view', false) from pg_settings where setting = 'x'`:                                                      false,
+		`select set_config(setting, 'view', false) from pg_settings where name = 'x'`:                                                      false,
+		`select set_config(name, 'view', false) from pg_settings`:                                                                          false,
+		`select set_config(name, 'view', false) from pg_settings2 where name = 'x'`:                                                        false,
+		`select set_config(name, 'view', false) from pg_settings s(setting, name) where name = 'x'`:                                        false,
+		`select set_config(name, setting, false) from pg_settings where name = 'x'`:                                                        false,
+		`select set_config(upper(name), 'view', false) from pg_settings where name = 'x'`:                                                  false,
+		`select set_config(name, 'v', false) from pg_settings where name = 'x' union select set_config(name, 'v', false) from pg_settings`: false,
+	} {
+		b, err := classifier(t).Classify(sql, cat, publicSession())
+		if err != nil {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		sets := b.Statements[0].Sets
+		if len(sets) == 0 || sets[0].Unknown == known || known && sets[0].Name != "x" {
+			t.Errorf("%s: %+v", sql, sets)
+		}
+	}
+}

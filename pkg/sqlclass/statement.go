@@ -72,6 +72,7 @@ func (a *analysis) selectStatement(sel *pg.SelectStmt) {
 		return
 	}
 	a.f.Kind = KindSelect
+	a.pin(sel)
 	cols, _ := a.query(sel, nil)
 	a.setOutput(cols)
 	a.f.RowsLimit = constLimit(sel)
