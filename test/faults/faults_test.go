@@ -134,9 +134,9 @@ type round struct {
 
 // totals add the rounds up.
 type totals struct {
-	rounds, writes, intents, present, sessions, errors, hangs, held, records, duplicates, spooled int
-	usable, gone, roles, shipped                                                                  time.Duration // the longest
-	causes                                                                                        map[string]int
+	rounds, writes, sessions, errors, hangs, held, released, records, duplicates, spooled int
+	usable, gone, roles, shipped                                                          time.Duration // the longest
+	causes                                                                                map[string]int
 }
 
 func TestRounds(t *testing.T) {
@@ -172,6 +172,11 @@ func (s *totals) add(rd *round, l *load, r *rig) {
 	s.errors += int(l.errors.Load())
 	s.hangs += int(l.hangs.Load())
 	s.held += int(l.held.Load())
+	for _, e := range rd.executed {
+		if strings.HasPrefix(e.sql, "DELETE") {
+			s.released++
+		}
+	}
 	s.records, s.duplicates = r.records.records, r.records.duplicates
 	s.usable, s.gone = max(s.usable, rd.usable), max(s.gone, rd.sessions)
 	s.roles, s.shipped = max(s.roles, rd.roles), max(s.shipped, rd.shipped)
@@ -181,9 +186,9 @@ func (s *totals) add(rd *round, l *load, r *rig) {
 }
 
 func (s totals) String() string {
-	return fmt.Sprintf("TOTAL: %d rounds: %d writes executed, each with its intent before it; %d sessions, %d held, %d client errors, %d hangs; "+
+	return fmt.Sprintf("TOTAL: %d rounds: %d writes executed, each with its intent before it; %d sessions, %d held of which %d were approved and ran, %d client errors, %d clients out of time (at stopped parts only); "+
 		"%d records in the store (%d stored twice, %d looked up from killed spools); longest: usable %s, sessions gone %s, roles gone %s, records home %s",
-		s.rounds, s.writes, s.sessions, s.held, s.errors, s.hangs, s.records, s.duplicates, s.spooled, ms(s.usable), ms(s.gone), ms(s.roles), ms(s.shipped))
+		s.rounds, s.writes, s.sessions, s.held, s.released, s.errors, s.hangs, s.records, s.duplicates, s.spooled, ms(s.usable), ms(s.gone), ms(s.roles), ms(s.shipped))
 }
 
 // run loads the world, applies the fault and waits until a session works again.

@@ -46,6 +46,9 @@ type worker struct {
 	good atomic.Int64
 }
 
+// forever is a session that only a fault ends.
+const forever = 1 << 40
+
 func marker() string {
 	b := []byte("mk_")
 	for range 16 {
@@ -64,6 +67,7 @@ func (r *rig) startLoad() *load {
 		{name: "reader", work: reader, busy: 30},
 		{name: "churn", work: simple, busy: 1},
 		{name: "holder", work: holder, busy: 3},
+		{name: "steady", work: steady, busy: forever},
 	} {
 		w.l = l
 		l.workers = append(l.workers, w)
@@ -167,7 +171,7 @@ func (w *worker) session() error {
 		defer cancel()
 		conn.Close(ctx)
 	}()
-	for range 1 + rand.N(w.busy) {
+	for range max(1+rand.N(w.busy), w.busy/2) {
 		if w.l.stopped() {
 			return nil
 		}
@@ -198,6 +202,12 @@ func write(how string) string {
 
 func simple(w *worker, conn *pgx.Conn) error {
 	return w.statement(conn, statementLimit, write(w.name))
+}
+
+// steady writes now and then in one session.
+func steady(w *worker, conn *pgx.Conn) error {
+	time.Sleep(40 * time.Millisecond)
+	return simple(w, conn)
 }
 
 func extended(w *worker, conn *pgx.Conn) error {
