@@ -157,6 +157,9 @@ func TestRounds(t *testing.T) {
 		}
 	}
 	t.Log(sum)
+	if n, err := r.unspent(context.Background()); err == nil {
+		t.Logf("%d approvals were never used: their command was lost with the control plane", n)
+	}
 	for cause, n := range sum.causes {
 		t.Logf("%6d x %s", n, cause)
 	}

@@ -153,6 +153,17 @@ func (r *rig) replayed(ctx context.Context, id string) (last uint64, damaged boo
 	return last, damaged, stream.Err()
 }
 
+// unspent counts the approved commands that never ran.
+func (r *rig) unspent(ctx context.Context) (n int, err error) {
+	resp, err := r.api.approvals.ListApprovals(ctx, &accessv1.ListApprovalsRequest{All: true})
+	for _, a := range resp.GetApprovals() {
+		if a.GetCommand().GetState() == accessv1.HoldState_HOLD_STATE_APPROVED {
+			n++
+		}
+	}
+	return n, err
+}
+
 func some(list []string) error {
 	if len(list) == 0 {
 		return nil
