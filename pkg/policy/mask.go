@@ -19,12 +19,12 @@ const (
 )
 
 // maxKeep is the largest N of partial:N.
-const maxKeep = 32
+const maxKeep = 16
 
 // Mask is a masking rule. The zero value redacts.
 type Mask struct {
 	Kind MaskKind
-	Keep int // characters that MaskPartial shows, 1 to 32; 0 otherwise
+	Keep int // characters that MaskPartial shows, 1 to 16; 0 otherwise
 }
 
 // String is what ParseMask reads: "redact", "null", "hash", "partial:4" or "reveal".
