@@ -77,7 +77,11 @@ func (a *analysis) exprs(nodes []*pg.Node, s *scope) value {
 // cast analyses expr::type. A cast may call a function of the type, but never reads tables by itself.
 func (a *analysis) cast(c *pg.TypeCast, s *scope) value {
 	v := a.expr(c.Arg, s)
-	return value{refs: v.refs, opaque: v.opaque, consts: v.consts}
+	w := value{refs: v.refs, opaque: v.opaque, consts: v.consts, same: v.same}
+	if v.origin != 0 {
+		w.same = v.origin
+	}
+	return w
 }
 
 func (a *analysis) binary(e *pg.A_Expr, s *scope) value {

@@ -140,6 +140,7 @@ type OutputColumn struct {
 	Direct  bool        // its value is exactly Column's value (or null, through an outer join)
 	Column  ColumnRef   // the base table column, when Direct
 	Origin  ColumnRef   // the relation (perhaps a view) and attribute that RowDescription will report; zero for none
+	CastOf  ColumnRef   // Origin of a cast that turns out to change nothing, as a cast to a column's own type does
 	Opaque  bool        // its value may derive from anything
 	TypeOID uint32      // type of Column when Direct; 0 otherwise
 }

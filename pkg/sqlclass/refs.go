@@ -70,6 +70,7 @@ type value struct {
 	refs   refSet
 	direct colID    // the base column it equals; 0 for none
 	origin colID    // the relation column the server reports for it; 0 for none
+	same   colID    // the one it reports where its cast turns out to change nothing; 0 for none
 	typ    uint32   // type OID, when known
 	row    []column // the fields, for a whole-row value
 	opaque bool     // may derive from anything

@@ -99,7 +99,7 @@ func (a *analysis) setOutput(cols []column) {
 	a.f.OutputKnown = true
 	a.f.Output = make([]OutputColumn, len(cols))
 	for i, c := range cols {
-		o := OutputColumn{Name: c.name, Sources: a.refs(c.val.refs), Opaque: c.val.opaque, Origin: a.ref(c.val.origin)}
+		o := OutputColumn{Name: c.name, Sources: a.refs(c.val.refs), Opaque: c.val.opaque, Origin: a.ref(c.val.origin), CastOf: a.ref(c.val.same)}
 		if c.val.direct != 0 && !c.val.opaque {
 			o.Direct, o.Column, o.TypeOID = true, a.ref(c.val.direct), c.val.typ
 		}
