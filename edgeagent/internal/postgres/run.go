@@ -7,6 +7,7 @@ import (
 	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/mask"
 	"github.com/writhq/writ/pkg/policy"
+	"github.com/writhq/writ/pkg/sqlclass"
 	"github.com/writhq/writ/pkg/wire/pgwire"
 )
 
@@ -288,9 +289,13 @@ func sameOrigins(out []output, fields []pgwire.Field) bool {
 		if f.TableOID == 0 {
 			continue
 		}
-		if out[i].origin.Relation != f.TableOID || out[i].origin.Num != f.Attribute {
+		if !isColumn(out[i].origin, f) && !isColumn(out[i].castOf, f) {
 			return false
 		}
 	}
 	return true
+}
+
+func isColumn(c sqlclass.ColumnRef, f pgwire.Field) bool {
+	return c.Relation == f.TableOID && c.Num == f.Attribute
 }

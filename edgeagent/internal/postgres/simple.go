@@ -126,6 +126,8 @@ func missing(n *sqlclass.Name) *localError {
 		return &localError{code: "42883", message: "function " + n.Name + " does not exist", hint: "The gateway did not find it in the target's catalog either."}
 	case "column":
 		return &localError{code: "42703", message: "column \"" + n.Name + "\" does not exist", hint: "The gateway did not find it in the target's catalog either."}
+	case "from":
+		return &localError{code: "42P01", message: "missing FROM-clause entry for table \"" + n.Name + "\"", hint: "The gateway did not find it in the statement."}
 	case "prepared":
 		return &localError{code: pgwire.StateInvalidStatementName, message: "prepared statement \"" + n.Name + "\" does not exist"}
 	case "cursor":

@@ -45,6 +45,7 @@ type output struct {
 	opaque  bool
 	labeled bool // one of its sources has a data class
 	origin  sqlclass.ColumnRef
+	castOf  sqlclass.ColumnRef // what the target reports in its place where a cast changes nothing
 	typeOID uint32
 }
 
@@ -226,7 +227,7 @@ func systemSchema(schema string) bool {
 func (b *subjectBuilder) part(f *sqlclass.Facts) *part {
 	p := &part{facts: f, opaque: f.ReturnsRows && !f.OutputKnown}
 	for _, out := range f.Output {
-		o := output{name: out.Name, direct: out.Direct, opaque: out.Opaque, origin: out.Origin, typeOID: out.TypeOID}
+		o := output{name: out.Name, direct: out.Direct, opaque: out.Opaque, origin: out.Origin, castOf: out.CastOf, typeOID: out.TypeOID}
 		for _, src := range out.Sources {
 			o.sources = append(o.sources, b.column(src))
 			o.labeled = o.labeled || len(b.labels.of(src)) > 0
