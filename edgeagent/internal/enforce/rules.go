@@ -46,7 +46,7 @@ const maxKnown = 4096
 // current returns the session's rules under the enforced revision; s.mu is held.
 func (s *Session) current() (*rules, error) {
 	set, revision, ok := s.p.cfg.Policies.Current()
-	if !ok {
+	if !ok || set == nil {
 		return nil, &Denied{Cause: CausePolicy, Reason: "this edge has no policy, so everything is denied"}
 	}
 	if s.rules != nil && s.rules.set == set && s.rules.revision == revision {

@@ -184,13 +184,20 @@ type absence struct {
 	done chan bool
 }
 
-// watchClient peeks at the client's next message; an end of its stream withdraws the hold.
+// maxAhead bounds what is read ahead of a held command, in bytes.
+const maxAhead = 1 << 20
+
+// watchClient reads what the client sent behind the held command; its goodbye or the end
+// of its stream withdraws the hold.
 func (p *proxy) watchClient(withdraw func()) *absence {
 	a := &absence{p: p, done: make(chan bool, 1)}
 	go func() {
-		_, _, err := p.in.Peek()
+		var err error
+		for err == nil && !p.in.Holds(pgwire.TypeTerminate) {
+			err = p.in.Ahead(maxAhead)
+		}
 		var timeout net.Error
-		gone := err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+		gone := !errors.Is(err, pgwire.ErrAhead) && !(errors.As(err, &timeout) && timeout.Timeout())
 		if gone {
 			withdraw()
 		}

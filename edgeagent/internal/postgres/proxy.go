@@ -139,9 +139,9 @@ func (p *proxy) watch(stop chan struct{}) {
 	case <-p.sess.Done():
 	}
 	cause := p.sess.Err()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	go func() {
+	go func() { // outlives this function: the target must hear of it
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
 		if err := p.server.Cancel(ctx); err != nil {
 			p.log.Debug("cancel at target", "error", err)
 		}
