@@ -83,6 +83,9 @@ func (p *proxy) statement(name string) (*prepared, error) {
 	if st = p.names.statements[name]; st != nil && (st.confirmed.Load() || st.batch == p.batch) {
 		return st, nil
 	}
+	if name == "" {
+		return nil, &localError{code: pgwire.StateInvalidStatementName, message: "unnamed prepared statement does not exist"}
+	}
 	return nil, &localError{code: pgwire.StateInvalidStatementName, message: "prepared statement \"" + name + "\" does not exist"}
 }
 

@@ -128,10 +128,24 @@ func (q *queue) ready(tx pgwire.TxStatus) (skipped []*expect) {
 func (q *queue) drain() (tx pgwire.TxStatus, skipping bool, alive bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.due) > 0 && !q.skipping && !q.closed {
+	for len(q.due) > 0 && !q.adrift() && !q.closed {
 		q.cond.Wait()
 	}
 	return q.tx, q.skipping, !q.closed
+}
+
+// adrift reports whether the target skips messages and no Sync is on its way to end that: what
+// is skipped is the batch that the client has not finished. q.mu is held.
+func (q *queue) adrift() bool {
+	if !q.skipping {
+		return false
+	}
+	for _, e := range q.due {
+		if e.kind == expectSync {
+			return false
+		}
+	}
+	return true
 }
 
 // takeUndo returns what has to be taken back, in the order in which it was done.
@@ -189,7 +203,7 @@ func (q *queue) pushSync() bool {
 func (q *queue) copying() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.copyIn && len(q.due) > 0 && !q.skipping && !q.closed {
+	for !q.copyIn && len(q.due) > 0 && !q.adrift() && !q.closed {
 		q.cond.Wait()
 	}
 	return q.copyIn

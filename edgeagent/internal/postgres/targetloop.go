@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/policy"
 	"github.com/writhq/writ/pkg/wire/pgwire"
 )
 
@@ -273,10 +274,19 @@ func (p *proxy) veiled(e *expect) bool {
 		return false
 	case e.run != nil:
 		return e.run.flight.Masks().Near
-	case e.kind == expectParse || e.kind == expectBind || e.kind == expectSync:
-		return e.stmt == nil // a Bind or Sync may run what was not asked about; a Parse quotes only its own text
+	case e.kind == expectBind && e.portal != nil && e.portal.meaning != nil:
+		return p.hides(e.portal.meaning.subject) // planning runs functions of constants, and looks at statistics
+	case e.kind == expectSync:
+		return p.sess.Hidden(policy.Statement{}.Facts(), p.target.everyColumn()).Kind != policy.MaskReveal // deferred checks look anywhere
+	case e.kind == expectParse || e.kind == expectBind:
+		return e.stmt == nil // a Parse quotes only its own text
 	}
 	return false
+}
+
+// hides tells whether the session does not see all that a statement looks at.
+func (p *proxy) hides(s *enforce.Subject) bool {
+	return len(s.Asks) > 0 && p.sess.Hidden(s.Asks[0].Facts, s.Columns).Kind != policy.MaskReveal
 }
 
 func (p *proxy) noticeResponse(body []byte) error {
