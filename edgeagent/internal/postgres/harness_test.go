@@ -64,12 +64,13 @@ func newLab(t testing.TB) *lab {
 	l.policies.set(t, policy.Starter())
 	l.lease = &fakeLease{lost: make(chan struct{})}
 	l.lease.valid.Store(true)
-	sp, err := spool.Open(spool.Config{Dir: t.TempDir(), Logger: hclog.NewNullLogger()})
+	dir := t.TempDir()
+	sp, err := spool.Open(spool.Config{Dir: dir, Logger: hclog.NewNullLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sp.Close() })
-	l.records = &fakeRecords{Spool: sp}
+	l.records = &fakeRecords{Spool: sp, dir: dir}
 	l.pipeline, err = enforce.New(enforce.Config{
 		Edge: "edge-a", Boot: "b1", Policies: l.policies, Lease: l.lease, Records: l.records, Control: l.control, Rand: rand.Reader,
 	})
@@ -183,10 +184,13 @@ func (l *fakeLease) Lost() <-chan struct{} { return l.lost }
 
 type fakeRecords struct {
 	*spool.Spool
-	mu   sync.Mutex
-	fail error
-	off  bool
-	all  []audit.Record
+	dir     string
+	gate    atomic.Pointer[chan struct{}] // while set, the disk answers when it is closed
+	waiting atomic.Int32
+	mu      sync.Mutex
+	fail    error
+	off     bool
+	all     []audit.Record
 }
 
 func (r *fakeRecords) Append(rec []byte) (spool.Position, error) {
@@ -316,5 +320,5 @@ func testTLS(t testing.TB) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12, NextProtos: []string{"postgresql"}}
 }
