@@ -90,10 +90,6 @@ func (r *replay) owes(now time.Time) bool {
 	return !r.session.Ended.IsZero() && now.Sub(r.session.Ended) < lastWords
 }
 
-func (r *replay) justEnded(now time.Time) bool {
-	return !r.session.Ended.IsZero() && now.Sub(r.session.Ended) < lastWords
-}
-
 func (r *replay) await(ctx context.Context, news <-chan struct{}) error {
 	t := time.NewTimer(r.log.cfg.Poll)
 	defer t.Stop()

@@ -55,7 +55,7 @@ func Define[T any](s *Store, name string, opts ...Option) *Collection[T] {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Collection[T]{store: s, name: name, root: s.prefix + name + "/", codec: codec[T]{sealer: o.sealer}}
+	return &Collection[T]{store: s, name: name, root: s.prefix + name + "/", codec: codec[T](o)}
 }
 
 // PutOption changes one write.

@@ -13,7 +13,6 @@ import (
 type faultyDisk struct {
 	osDisk
 	writeErr, syncErr, createErr atomic.Pointer[error]
-	short                        atomic.Bool
 	held                         atomic.Pointer[chan struct{}]
 }
 
