@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -29,6 +30,9 @@ func Difference(a, b []Message) string {
 	}
 	return ""
 }
+
+// tempSchema finds the name of a session's temporary schema, which has the session's number.
+var tempSchema = regexp.MustCompile(`pg_temp_\d+`)
 
 // ordered moves notifications to the end: they may come at any time.
 func ordered(ms []Message) (out []Message) {
@@ -57,7 +61,7 @@ func normal(m Message) []byte {
 	case 'A':
 		return m.Body[4:]
 	case 'E', 'N':
-		return withoutPlace(m.Body)
+		return tempSchema.ReplaceAll(withoutPlace(m.Body), []byte("pg_temp_N"))
 	}
 	return m.Body
 }

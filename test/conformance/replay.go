@@ -15,15 +15,16 @@ type Verdict int
 
 // Verdicts.
 const (
-	Identical Verdict = iota + 1 // the same messages, byte by byte
-	Refused                      // refused by design, and not run at the database either
-	SameError                    // the gateway answered in the database's place, with the same SQLSTATE
-	Unstable                     // two direct connections do not agree either
-	Different                    // the client sees something else
-	Hung                         // no answer in time
+	Identical  Verdict = iota + 1 // the same messages, byte by byte
+	Refused                       // refused by design, and not run at the database either
+	SameError                     // the gateway answered in the database's place, with the same SQLSTATE
+	OtherError                    // the same, with another SQLSTATE: both refuse, for different faults of the statement
+	Unstable                      // two direct connections do not agree either
+	Different                     // the client sees something else
+	Hung                          // no answer in time
 )
 
-var verdictNames = [...]string{"", "identical", "refused", "same error", "unstable", "different", "hung"}
+var verdictNames = [...]string{"", "identical", "refused", "same error", "other error", "unstable", "different", "hung"}
 
 func (v Verdict) String() string { return verdictNames[v] }
 
@@ -216,6 +217,8 @@ func judge(through []Message, direct [2][]Message, local bool) (Verdict, string)
 	if local {
 		if e := Failure(direct[0]); e != nil && e.Code == Failure(through).Code {
 			return SameError, e.Code
+		} else if e != nil {
+			return OtherError, d
 		}
 		return Different, d
 	}
