@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -25,6 +26,15 @@ func (p *proxy) clientLoop() string {
 			}
 		}
 		typ, body, err := p.in.Next()
+		if p.owesSync.CompareAndSwap(true, false) {
+			p.client.SetReadDeadline(time.Time{})
+			if err := p.endBatch(); err != nil {
+				return "the target went away"
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+		}
 		if err != nil {
 			return p.clientFailed(err)
 		}
@@ -140,6 +150,9 @@ func (p *proxy) drain() (tx pgwire.TxStatus, skipping bool, err error) {
 	tx, skipping, alive := p.due.drain()
 	if !alive {
 		return 0, false, errors.New("the target went away")
+	}
+	if p.due.inCopy() {
+		return 0, false, p.fatal(pgwire.StateProtocolViolation, "a message came while the target was taking COPY data")
 	}
 	p.settle()
 	return tx, skipping, nil

@@ -310,6 +310,11 @@ func (p *proxy) sync(body []byte) error {
 		}
 		return p.out.flush()
 	}
+	return p.endBatch()
+}
+
+// endBatch sends a Sync, unless the target is taking COPY data and would ignore it.
+func (p *proxy) endBatch() error {
 	if !p.due.pushSync() {
 		return nil
 	}
@@ -371,6 +376,7 @@ func (p *proxy) copyData(body []byte) error {
 	if ok, err := p.awaitCopy(); err != nil || !ok {
 		return err
 	}
+	p.due.sentCopy()
 	return p.sout.build((&pgwire.CopyData{Data: body}).Append)
 }
 

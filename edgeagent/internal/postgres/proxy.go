@@ -51,6 +51,7 @@ type proxy struct {
 	guard     *absence               // while a command is held; owned by the client loop
 	holding   atomic.Pointer[func()] // withdraws the held command
 	leaving   atomic.Bool            // the client said goodbye
+	owesSync  atomic.Bool            // a Sync that was kept back has to be sent after all
 	closeOnce sync.Once
 }
 

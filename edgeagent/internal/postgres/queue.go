@@ -52,6 +52,9 @@ type queue struct {
 	undo     []func()
 	// copyIn is set while the target takes COPY data, copyBatch when that is in a batch.
 	copyIn, copyBatch bool
+	// copied is set once COPY data was sent, owed by a Sync that came after that: should the
+	// target fail, that is the Sync it waits for.
+	copied, owed bool
 }
 
 func newQueue() *queue {
@@ -90,11 +93,14 @@ func (q *queue) pop() {
 }
 
 // fail notes an error of the target: within an extended batch all until Sync is skipped.
-func (q *queue) fail() {
+// It reports whether the client has sent that Sync before.
+func (q *queue) fail() (owed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.skipping, q.copyIn = true, false
+	owed = q.copyIn && q.owed
+	q.skipping, q.copyIn, q.owed = true, false, false
 	q.cond.Broadcast()
+	return owed
 }
 
 // ready ends a cycle: it takes everything up to the query or Sync that is answered, and
@@ -123,12 +129,12 @@ func (q *queue) ready(tx pgwire.TxStatus) (skipped []*expect) {
 	return skipped
 }
 
-// drain waits until nothing is due, or the rest of the batch is being skipped, and
+// drain waits until nothing is due, the rest of the batch is being skipped or the target takes COPY data, and
 // returns the transaction status then.
 func (q *queue) drain() (tx pgwire.TxStatus, skipping bool, alive bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.due) > 0 && !q.adrift() && !q.closed {
+	for len(q.due) > 0 && !q.adrift() && !q.copyIn && !q.closed {
 		q.cond.Wait()
 	}
 	return q.tx, q.skipping, !q.closed
@@ -170,6 +176,7 @@ func (q *queue) startCopy() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.copyIn, q.copyBatch = true, q.due[0].kind == expectExecute
+	q.copied, q.owed = false, false
 	kept := q.due[:1]
 	for _, e := range q.due[1:] {
 		if e.kind != expectSync {
@@ -184,7 +191,7 @@ func (q *queue) startCopy() {
 func (q *queue) endCopy() (batch bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.copyIn = false
+	q.copyIn, q.owed = false, false
 	return q.copyBatch
 }
 
@@ -193,6 +200,7 @@ func (q *queue) pushSync() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.copyIn {
+		q.owed = q.copied
 		return false
 	}
 	q.due = append(q.due, &expect{kind: expectSync})
@@ -207,6 +215,13 @@ func (q *queue) copying() bool {
 		q.cond.Wait()
 	}
 	return q.copyIn
+}
+
+// sentCopy notes that COPY data was sent.
+func (q *queue) sentCopy() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.copied = true
 }
 
 // inCopy reports whether the target takes COPY data now.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/pkg/policy"
@@ -250,7 +251,10 @@ func (p *proxy) errorResponse(body []byte) error {
 		return p.out.flush()
 	}
 	if e.kind != expectQuery {
-		p.due.fail()
+		if p.due.fail() { // the client loop waits for the client, which waits for this
+			p.owesSync.Store(true)
+			p.client.SetReadDeadline(time.Unix(1, 0))
+		}
 	}
 	if e.instead != nil {
 		return p.out.add(e.instead)
