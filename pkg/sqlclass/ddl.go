@@ -32,15 +32,15 @@ func (a *analysis) definition(n *pg.Node) bool {
 	case *pg.Node_SecLabelStmt:
 		a.object(KindGrant, ActionGrant, x.SecLabelStmt.Objtype, x.SecLabelStmt.Object)
 	case *pg.Node_RenameStmt:
-		a.moved(x.RenameStmt.RenameType, x.RenameStmt.Relation, x.RenameStmt.Object)
+		a.moved(x.RenameStmt.RenameType, x.RenameStmt.Relation, x.RenameStmt.Object, x.RenameStmt.MissingOk)
 	case *pg.Node_AlterObjectSchemaStmt:
-		a.moved(x.AlterObjectSchemaStmt.ObjectType, x.AlterObjectSchemaStmt.Relation, x.AlterObjectSchemaStmt.Object)
+		a.moved(x.AlterObjectSchemaStmt.ObjectType, x.AlterObjectSchemaStmt.Relation, x.AlterObjectSchemaStmt.Object, x.AlterObjectSchemaStmt.MissingOk)
 		a.access(Access{Action: ActionDDL, Object: "schema", Name: x.AlterObjectSchemaStmt.Newschema})
 	case *pg.Node_AlterOwnerStmt:
-		a.moved(x.AlterOwnerStmt.ObjectType, x.AlterOwnerStmt.Relation, x.AlterOwnerStmt.Object)
+		a.moved(x.AlterOwnerStmt.ObjectType, x.AlterOwnerStmt.Relation, x.AlterOwnerStmt.Object, false)
 		a.access(Access{Action: ActionGrant, Object: "owner", Name: x.AlterOwnerStmt.Newowner.GetRolename()})
 	case *pg.Node_AlterObjectDependsStmt:
-		a.moved(x.AlterObjectDependsStmt.ObjectType, x.AlterObjectDependsStmt.Relation, x.AlterObjectDependsStmt.Object)
+		a.moved(x.AlterObjectDependsStmt.ObjectType, x.AlterObjectDependsStmt.Relation, x.AlterObjectDependsStmt.Object, false)
 	default:
 		return a.tableObject(n) || a.role(n) || a.plainDefinition(n)
 	}
@@ -460,9 +460,13 @@ func (a *analysis) object(kind Kind, action Action, t pg.ObjectType, n *pg.Node)
 }
 
 // moved records a rename, a change of schema or of owner.
-func (a *analysis) moved(t pg.ObjectType, rv *pg.RangeVar, n *pg.Node) {
+func (a *analysis) moved(t pg.ObjectType, rv *pg.RangeVar, n *pg.Node, missingOk bool) {
 	a.f.Kind = KindDDL
-	if rv != nil {
+	switch {
+	case rv != nil && missingOk && a.relation(rv) == nil:
+		a.access(Access{Action: ActionDDL, Object: "relation", Schema: rv.Schemaname, Name: rv.Relname})
+		return
+	case rv != nil:
 		a.relationAccess(ActionDDL, rv)
 		return
 	}

@@ -69,8 +69,13 @@ func (a *analysis) tableFunction(n *pg.Node, alias string, defs []*pg.Node, s *s
 	return nil, value{refs: v.refs, opaque: true}
 }
 
-// recordOID is the type OID of record: columns are given by the query or by output arguments.
-const recordOID = 2249
+// OIDs of types that say nothing of a result's columns: record's are given by the query or by output
+// arguments, those of the others by the argument, as with json_populate_record.
+const (
+	recordOID        = 2249
+	anyElementOID    = 2283
+	anyCompatibleOID = 5077
+)
 
 // resultColumns works out a function's columns as get_expr_result_type of the server does.
 func (a *analysis) resultColumns(call *pg.FuncCall, name string, v value, s *scope) []column {
@@ -110,7 +115,7 @@ func (a *analysis) columnsOf(f *Function, name string, v value) []column {
 		}
 		return cols
 	}
-	if f.ReturnType == recordOID {
+	if f.ReturnType == recordOID || f.ReturnType == anyElementOID || f.ReturnType == anyCompatibleOID {
 		return nil
 	}
 	return []column{{name: name, val: v}}
