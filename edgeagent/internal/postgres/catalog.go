@@ -69,19 +69,28 @@ JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WH
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace)))`
 )
 
-// within reads the catalog as a client's transaction sees it, under an empty search path that
-// is given back.
-func (c *catalog) within(ask asker) (*sqlclass.Catalog, error) {
-	var path string
-	if err := ask("SELECT pg_catalog.current_setting('search_path')", func(c []string) { path = c[0] }); err != nil {
-		return nil, err
-	}
+// within reads the catalog as a client's transaction sees it, under an empty search path that is
+// given back. In a transaction block that happens behind a savepoint, so that the locks of
+// rendering view definitions end at once; elsewhere no savepoint is possible.
+func (c *catalog) within(ask asker, block bool) (*sqlclass.Catalog, error) {
 	ignore := func([]string) {}
-	if err := ask("SELECT pg_catalog.set_config('search_path', '', true)", ignore); err != nil {
-		return nil, err
+	open, restore := []string{`SAVEPOINT "writ look"`}, []string{`ROLLBACK TO SAVEPOINT "writ look"`, `RELEASE SAVEPOINT "writ look"`}
+	if !block {
+		var path string
+		if err := ask("SELECT pg_catalog.current_setting('search_path')", func(c []string) { path = c[0] }); err != nil {
+			return nil, err
+		}
+		open, restore = nil, []string{"SELECT pg_catalog.set_config('search_path', " + literal(path) + ", true)"}
+	}
+	for _, sql := range append(open, "SELECT pg_catalog.set_config('search_path', '', true)") {
+		if err := ask(sql, ignore); err != nil {
+			return nil, err
+		}
 	}
 	s, err := c.system.read(ask)
-	err = errors.Join(err, ask("SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)", ignore))
+	for _, sql := range restore {
+		err = errors.Join(err, ask(sql, ignore))
+	}
 	if err != nil {
 		return nil, err
 	}

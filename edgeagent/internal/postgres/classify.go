@@ -97,7 +97,8 @@ func (p *proxy) lookAround() (err error) {
 		p.resync = false
 	}
 	if p.relist {
-		if p.private, err = p.target.catalog.within(p.ask); err != nil {
+		tx, _ := p.due.status()
+		if p.private, err = p.target.catalog.within(p.ask, tx == pgwire.TxActive); err != nil {
 			return &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so the statement cannot be understood"}
 		}
 		p.relist = false
@@ -131,7 +132,7 @@ func (p *proxy) lookAgain(sql string) (*analysed, error) {
 		return nil, err
 	}
 	if tx == pgwire.TxActive && !skipping || p.midBatch && !skipping {
-		if p.private, err = p.target.catalog.within(p.ask); err != nil {
+		if p.private, err = p.target.catalog.within(p.ask, tx == pgwire.TxActive); err != nil {
 			return nil, &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the target's catalog cannot be read, so the statement cannot be understood"}
 		}
 		return p.analyse(sql)

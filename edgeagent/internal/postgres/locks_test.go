@@ -33,3 +33,27 @@ func TestOpenTransactionBlocksNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// TestLookingLeavesNoLocks has a transaction change the schema, which makes the gateway read the
+// catalog in it: no lock on what views read is left behind, so that others can change that.
+func TestLookingLeavesNoLocks(t *testing.T) {
+	l := openLab(t, "shop")
+	conn := l.connect("")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, sql := range []string{"BEGIN", "SET LOCAL search_path = pg_temp, public", "CREATE TABLE made (a int)", "INSERT INTO made VALUES (1)", "SELECT * FROM made"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if n := l.pg.Value(t, "shop", "SELECT count(*) FROM pg_locks WHERE relation IN ('customers'::regclass, 'contacts'::regclass)"); n != "0" {
+		t.Errorf("%s locks are held on relations that no statement named", n)
+	}
+	var path string
+	if err := conn.QueryRow(ctx, "SHOW search_path").Scan(&path); err != nil || path != "pg_temp, public" {
+		t.Errorf("search_path %q, %v", path, err)
+	}
+	if _, err := conn.Exec(ctx, "COMMIT"); err != nil {
+		t.Error(err)
+	}
+}
