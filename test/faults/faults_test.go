@@ -158,7 +158,7 @@ func TestRounds(t *testing.T) {
 	}
 	t.Log(sum)
 	if n, err := r.unspent(context.Background()); err == nil {
-		t.Logf("%d approvals were never used: their command was lost with the control plane", n)
+		t.Logf("%d approved commands never ran: what waited for them was lost", n)
 	}
 	for cause, n := range sum.causes {
 		t.Logf("%6d x %s", n, cause)
