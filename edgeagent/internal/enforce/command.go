@@ -17,6 +17,8 @@ type Subject struct {
 	// Near are further columns of what the command changes: its errors and notices may quote
 	// them, though no value of theirs is asked for.
 	Near []Column
+	// NearEverything says that they may quote any column: a COMMIT runs deferred checks.
+	NearEverything bool
 	// Filters are columns that choose rows; those not revealed need the action sql:filter.
 	Filters []Filter
 	// Flows index into Columns: values that the command stores somewhere else.
@@ -26,6 +28,9 @@ type Subject struct {
 	Opaque bool
 	// OpaqueFlow says that what it stores elsewhere may derive from anything.
 	OpaqueFlow bool
+	// Everything lists every column that an opaque value may derive from; nil with Opaque,
+	// OpaqueFlow or NearEverything counts as masked.
+	Everything *ColumnList
 	// Actions and Tables are for records and approvers.
 	Actions []string
 	Tables  []string
@@ -46,6 +51,9 @@ type Column struct {
 	Entity policy.Entity
 	Name   string // "schema.table.column", for records
 }
+
+// ColumnList is a list of columns that many subjects share.
+type ColumnList struct{ Columns []Column }
 
 // Filter is one use of a column that chooses rows.
 type Filter struct {

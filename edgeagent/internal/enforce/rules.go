@@ -156,13 +156,40 @@ func (r *rules) mask(sub *Subject, m policy.Moment, out *Masks) policy.Depends {
 		depends |= near.Depends
 		out.Near = near.Kind != policy.MaskReveal
 	}
+	if sub.NearEverything && !out.Near {
+		var more policy.Depends
+		out.Near, more = r.hides(sub.Everything, sub.Asks[0].Facts, m)
+		depends |= more
+	}
 	out.Opaque = policy.Mask{Kind: policy.MaskReveal}
-	if sub.Opaque || sub.OpaqueFlow {
-		if slices.ContainsFunc(out.Columns, func(m policy.Masking) bool { return m.Kind != policy.MaskReveal }) {
-			out.Opaque, out.Any, out.Near = policy.Mask{}, true, true
-		}
+	if !sub.Opaque && !sub.OpaqueFlow {
+		return depends
+	}
+	hidden := out.Any
+	if !hidden {
+		var more policy.Depends
+		hidden, more = r.hides(sub.Everything, sub.Asks[0].Facts, m)
+		depends |= more
+	}
+	if hidden {
+		out.Opaque, out.Any, out.Near = policy.Mask{}, true, true
 	}
 	return depends
+}
+
+// hides reports whether any of the columns is masked.
+func (r *rules) hides(all *ColumnList, facts *policy.Facts, m policy.Moment) (hidden bool, depends policy.Depends) {
+	if all == nil {
+		return true, 0
+	}
+	for i := range all.Columns {
+		shown := r.eval.Reveal(m, facts, all.Columns[i].Entity)
+		depends |= shown.Depends
+		if shown.Kind != policy.MaskReveal {
+			return true, depends
+		}
+	}
+	return false, depends
 }
 
 // laundering refuses a command that stores a masked value where it would not be masked.
@@ -281,18 +308,15 @@ func orDefault(s, def string) string {
 
 // Hidden says how a value is shown that may derive from any of the columns: redacted as
 // soon as one of them is masked for this session.
-func (s *Session) Hidden(facts *policy.Facts, columns []Column) policy.Mask {
+func (s *Session) Hidden(facts *policy.Facts, all *ColumnList) policy.Mask {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.current()
 	if err != nil {
 		return policy.Mask{}
 	}
-	m := policy.Moment{Now: s.p.cfg.Clock()}
-	for _, c := range columns {
-		if r.eval.Reveal(m, facts, c.Entity).Kind != policy.MaskReveal {
-			return policy.Mask{}
-		}
+	if hidden, _ := r.hides(all, facts, policy.Moment{Now: s.p.cfg.Clock()}); hidden {
+		return policy.Mask{}
 	}
 	return policy.Mask{Kind: policy.MaskReveal}
 }

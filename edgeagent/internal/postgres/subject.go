@@ -70,7 +70,7 @@ type askKey struct {
 }
 
 // analyse turns facts into questions. all lists every stored column of the target.
-func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, cat *sqlclass.Catalog, all func() []enforce.Column) *analysed {
+func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, cat *sqlclass.Catalog, all func() *enforce.ColumnList) *analysed {
 	a := &analysed{batch: batch, subject: &enforce.Subject{}}
 	b := &subjectBuilder{name: res.Policy.Name, labels: labels, subject: a.subject, index: map[colKey]int{}}
 	var before sequence
@@ -88,7 +88,7 @@ func analyse(res *Resource, labels *labels, batch *sqlclass.Batch, cat *sqlclass
 		before.add(f)
 	}
 	if a.subject.Opaque || a.subject.OpaqueFlow {
-		a.subject.Columns = append(a.subject.Columns, all()...)
+		a.subject.Everything = all()
 	}
 	return a
 }
@@ -101,9 +101,9 @@ func (b *subjectBuilder) unknown(f *sqlclass.Facts, p *part) {
 
 // near adds the columns that an error or notice of a statement may quote besides those it
 // names: all of the relations it changes, and at the end of a transaction any.
-func (b *subjectBuilder) near(f *sqlclass.Facts, cat *sqlclass.Catalog, all func() []enforce.Column) {
+func (b *subjectBuilder) near(f *sqlclass.Facts, cat *sqlclass.Catalog, all func() *enforce.ColumnList) {
 	if f.Kind == sqlclass.KindTransaction && f.Tx == sqlclass.TxCommit {
-		b.subject.Near = append(b.subject.Near, all()...)
+		b.subject.NearEverything, b.subject.Everything = true, all()
 		return
 	}
 	for _, acc := range f.Accesses {

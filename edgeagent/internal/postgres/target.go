@@ -42,7 +42,7 @@ type target struct {
 // columnList is every stored column of one catalog version.
 type columnList struct {
 	version uint64
-	columns []enforce.Column
+	enforce.ColumnList
 }
 
 // analysesKept bounds the analysed statements that a target keeps.
@@ -81,10 +81,10 @@ func (t *target) analysed(batch *sqlclass.Batch, cat *sqlclass.Catalog) *analyse
 
 // allColumns lists every stored column under a catalog. What may derive from anything is
 // judged by all of them.
-func (t *target) allColumns(cat *sqlclass.Catalog) func() []enforce.Column {
-	return func() []enforce.Column {
+func (t *target) allColumns(cat *sqlclass.Catalog) func() *enforce.ColumnList {
+	return func() *enforce.ColumnList {
 		if l := t.columns.Load(); l != nil && l.version == cat.Version() {
-			return l.columns
+			return &l.ColumnList
 		}
 		l := &columnList{version: cat.Version()}
 		for r := range cat.Relations() {
@@ -92,16 +92,16 @@ func (t *target) allColumns(cat *sqlclass.Catalog) func() []enforce.Column {
 				continue
 			}
 			for _, c := range r.Columns {
-				l.columns = append(l.columns, t.labels.column(t.res.Policy.Name, sqlclass.ColumnRef{Relation: r.OID, Num: c.Num, Schema: r.Schema, Table: r.Name, Column: c.Name}))
+				l.Columns = append(l.Columns, t.labels.column(t.res.Policy.Name, sqlclass.ColumnRef{Relation: r.OID, Num: c.Num, Schema: r.Schema, Table: r.Name, Column: c.Name}))
 			}
 		}
 		t.columns.Store(l)
-		return l.columns
+		return &l.ColumnList
 	}
 }
 
 // everyColumn is allColumns of the catalog at hand.
-func (t *target) everyColumn() []enforce.Column {
+func (t *target) everyColumn() *enforce.ColumnList {
 	cat := t.catalog.now.Load()
 	if cat == nil {
 		return nil

@@ -290,7 +290,14 @@ func (p *proxy) veiled(e *expect) bool {
 
 // hides tells whether the session does not see all that a statement looks at.
 func (p *proxy) hides(s *enforce.Subject) bool {
-	return len(s.Asks) > 0 && p.sess.Hidden(s.Asks[0].Facts, s.Columns).Kind != policy.MaskReveal
+	if len(s.Asks) == 0 {
+		return false
+	}
+	all := &enforce.ColumnList{Columns: s.Columns}
+	if s.Opaque || s.OpaqueFlow {
+		all = s.Everything
+	}
+	return p.sess.Hidden(s.Asks[0].Facts, all).Kind != policy.MaskReveal
 }
 
 func (p *proxy) noticeResponse(body []byte) error {
