@@ -93,16 +93,15 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 	if err := query(ctx, conn, lockRole(role), nil); err != nil {
 		return fmt.Errorf("drop role: %w", withoutText(err))
 	}
-	there := false
-	err = query(ctx, conn, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) "+literal(role), func([]string) { there = true })
-	if err != nil || !there {
+	left, err := whatIsLeft(ctx, conn, role)
+	if err != nil || !left.role {
 		return err
 	}
 	for _, sql := range []string{
 		"SET synchronous_commit = on", // else a crash of the target brings the role back after its lease was settled
 		"GRANT " + ident(role) + " TO CURRENT_USER",
 		"SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) " + literal(role),
-		"REASSIGN OWNED BY " + ident(role) + " TO CURRENT_USER",
+		left.handOver(role),
 		"DROP OWNED BY " + ident(role),
 		"DROP ROLE IF EXISTS " + ident(role),
 	} {
@@ -111,6 +110,34 @@ func (t *target) dropRole(ctx context.Context, role string) error {
 		}
 	}
 	return nil
+}
+
+// leftover is what a session's role left at the target.
+type leftover struct {
+	role  bool   // it is there
+	owns  bool   // it made something
+	group string // the first group it is in
+}
+
+func whatIsLeft(ctx context.Context, conn *pgconn.PgConn, role string) (left leftover, err error) {
+	err = query(ctx, conn, `SELECT EXISTS (SELECT FROM pg_catalog.pg_shdepend d WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::regclass
+  AND d.refobjid OPERATOR(pg_catalog.=) r.oid AND d.deptype OPERATOR(pg_catalog.=) 'o')::text,
+ coalesce((SELECT g.rolname FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid OPERATOR(pg_catalog.=) m.roleid
+  WHERE m.member OPERATOR(pg_catalog.=) r.oid ORDER BY m.roleid LIMIT 1), '')
+FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) `+literal(role), func(cols []string) {
+		left = leftover{role: true, owns: cols[0] == "true", group: cols[1]}
+	})
+	return left, err
+}
+
+// handOver gives what the role made to its group, never to the edge's own user: a function
+// that runs with its owner's rights must not gain any by the end of its session. Without a
+// group it goes with the role.
+func (l leftover) handOver(role string) string {
+	if !l.owns || l.group == "" {
+		return "SELECT"
+	}
+	return "REASSIGN OWNED BY " + ident(role) + " TO " + ident(l.group)
 }
 
 // endCredential drops the session's role and settles its lease. While the target or the
