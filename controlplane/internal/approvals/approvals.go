@@ -69,9 +69,12 @@ type Directory interface {
 	PrincipalIn(tx *store.Tx, name string) (p policy.Principal, ok bool, err error)
 }
 
-// Ender ends the live sessions of a grant, on every edge, and says how many it ordered to end.
-type Ender interface {
+// Sessions knows the live sessions and ends them.
+type Sessions interface {
+	// EndGrantSessions ends the live sessions of a grant, on every edge, and says how many it ordered to end.
 	EndGrantSessions(ctx context.Context, grant, reason, by string) (int, error)
+	// SessionLives tells whether the session has not ended.
+	SessionLives(ctx context.Context, session string) (bool, error)
 }
 
 // Config is what approvals need. The first part is required.
@@ -81,7 +84,7 @@ type Config struct {
 	Resources *resources.Inventory
 	Locks     *locks.Locks
 	Directory Directory
-	Sessions  Ender
+	Sessions  Sessions
 	Now       func() time.Time
 	Rand      io.Reader // for ids
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -284,24 +283,6 @@ func (a *Approvals) WithdrawHold(ctx context.Context, id string) (Hold, error) {
 		}
 		return h, nil
 	})
-}
-
-// WithdrawSession takes back every held command that still waits for a session that has ended.
-func (a *Approvals) WithdrawSession(ctx context.Context, session string) error {
-	entries, _, err := a.holds.List(ctx, store.ListOptions{})
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Value.Session != session || e.Value.State != Pending && e.Value.State != Approved {
-			continue
-		}
-		_, err := a.WithdrawHold(ctx, e.Value.ID)
-		if err != nil && !errors.Is(err, ErrNotPending) && !errors.Is(err, ErrSpent) && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
 }
 
 // voteHold counts a ballot on a held command.

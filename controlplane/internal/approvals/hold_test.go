@@ -118,7 +118,8 @@ func TestSpendAsksAgain(t *testing.T) {
 			}
 		}, approvals.ErrNotApproved},
 		"session ended": {func(t *testing.T, f *fixture, h approvals.Hold) {
-			if err := f.WithdrawSession(t.Context(), h.Session); err != nil {
+			f.ended.gone = map[string]bool{h.Session: true}
+			if err := f.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}, approvals.ErrNotApproved},

@@ -63,6 +63,13 @@ func (k keyring) Public() identity.Keys {
 type ended struct {
 	mu     sync.Mutex
 	grants []string
+	gone   map[string]bool // sessions that have ended
+}
+
+func (e *ended) SessionLives(_ context.Context, session string) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.gone[session], nil
 }
 
 func (e *ended) EndGrantSessions(_ context.Context, grant, _, _ string) (int, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
-const sweepInterval = time.Minute
+const sweepInterval = 10 * time.Second
 
 // Run writes down what has expired and forgets what is older than Retention, on one replica at a time, until ctx ends.
 // Nothing depends on it for its meaning: what is over counts as over before it is swept.
@@ -69,7 +69,23 @@ func (a *Approvals) sweepHolds(ctx context.Context) error {
 			}))
 		case h.State != Pending && h.State != Approved && now.Sub(h.DecidedAt) > a.cfg.Retention:
 			err = errors.Join(err, forget(ctx, a.holds, e.Key))
+		case h.State == Pending || h.State == Approved:
+			err = errors.Join(err, a.withdrawOrphan(ctx, h))
 		}
+	}
+	return err
+}
+
+// withdrawOrphan takes back a held command whose session ended without doing so: its edge, or the replica that
+// the edge was linked to, died.
+func (a *Approvals) withdrawOrphan(ctx context.Context, h Hold) error {
+	lives, err := a.cfg.Sessions.SessionLives(ctx, h.Session)
+	if err != nil || lives {
+		return err
+	}
+	_, err = a.WithdrawHold(ctx, h.ID)
+	if errors.Is(err, ErrNotPending) || errors.Is(err, ErrSpent) || errors.Is(err, ErrNotFound) {
+		return nil
 	}
 	return err
 }

@@ -145,6 +145,15 @@ func (b *Book) Get(ctx context.Context, id string) (Session, error) {
 	return s, err
 }
 
+// SessionLives tells whether a session has not ended. One that nobody knows does not live.
+func (b *Book) SessionLives(ctx context.Context, id string) (bool, error) {
+	s, err := b.Get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.Live(), err
+}
+
 // GetIn is Get inside a transaction.
 func (b *Book) GetIn(tx *store.Tx, id string) (Session, error) {
 	if err := CheckID(id); err != nil {
