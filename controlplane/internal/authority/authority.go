@@ -28,7 +28,7 @@ const (
 	rootLifetime  = 10 * 365 * 24 * time.Hour
 	backdate      = 5 * time.Minute // for clocks that are behind ours
 	defaultServer = 24 * time.Hour
-	defaultEdge   = time.Hour
+	defaultEdge   = 24 * time.Hour
 )
 
 // Config is what an authority needs.
@@ -44,7 +44,9 @@ type Config struct {
 	// are renewed in memory after two thirds of it. Default 24 h.
 	ServerLifetime time.Duration
 
-	// EdgeLifetime is that of edge certificates. Default 1 h.
+	// EdgeLifetime is that of edge certificates. Default 24 h, so that an edge can
+	// come back after a night without its control plane; a removed edge is refused
+	// by name, whatever its certificate says.
 	EdgeLifetime time.Duration
 
 	Clock  func() time.Time // default time.Now
