@@ -121,8 +121,8 @@ func (cfg Config) Validate() error {
 			fail("%s: %s is negative", name, d)
 		}
 	}
-	if cfg.EdgeLease != 0 && (cfg.EdgeLease < time.Second || cfg.EdgeLease > time.Minute) {
-		fail("edge-lease: %s; use 1s to 1m", cfg.EdgeLease)
+	if cfg.EdgeLease != 0 && (cfg.EdgeLease < 10*time.Second || cfg.EdgeLease > time.Minute) {
+		fail("edge-lease: %s; use 10s to 1m: edges renew it every 5s", cfg.EdgeLease)
 	}
 	if (cfg.Etcd.Cert == "") != (cfg.Etcd.Key == "") {
 		fail("etcd-cert and etcd-key: give both or none")

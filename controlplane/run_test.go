@@ -368,14 +368,15 @@ func TestStartsThatFail(t *testing.T) {
 		edit func(*controlplane.Config)
 		want string
 	}{
-		"a taken port":       {func(c *controlplane.Config) { c.ListenAccess = taken.Addr().String() }, "in use"},
-		"a taken edge port":  {func(c *controlplane.Config) { c.ListenEdge = taken.Addr().String() }, "listen-edge"},
-		"no address":         {func(c *controlplane.Config) { c.ListenAccess = "8443" }, "not an address"},
-		"an open folder":     {func(c *controlplane.Config) { c.DataDir = open }, "chmod 700"},
-		"a file as folder":   {func(c *controlplane.Config) { c.DataDir = file }, "data-dir"},
-		"an endless lease":   {func(c *controlplane.Config) { c.EdgeLease = time.Hour }, "edge-lease"},
-		"half a certificate": {func(c *controlplane.Config) { c.Etcd.Cert = "x" }, "give both"},
-		"a bad issuer":       {func(c *controlplane.Config) { c.OIDC = []controlplane.Issuer{{URL: "http://example.com"}} }, "oidc"},
+		"a taken port":                        {func(c *controlplane.Config) { c.ListenAccess = taken.Addr().String() }, "in use"},
+		"a taken edge port":                   {func(c *controlplane.Config) { c.ListenEdge = taken.Addr().String() }, "listen-edge"},
+		"no address":                          {func(c *controlplane.Config) { c.ListenAccess = "8443" }, "not an address"},
+		"an open folder":                      {func(c *controlplane.Config) { c.DataDir = open }, "chmod 700"},
+		"a file as folder":                    {func(c *controlplane.Config) { c.DataDir = file }, "data-dir"},
+		"a lease shorter than two heartbeats": {func(c *controlplane.Config) { c.EdgeLease = 4 * time.Second }, "edge-lease"},
+		"an endless lease":                    {func(c *controlplane.Config) { c.EdgeLease = time.Hour }, "edge-lease"},
+		"half a certificate":                  {func(c *controlplane.Config) { c.Etcd.Cert = "x" }, "give both"},
+		"a bad issuer":                        {func(c *controlplane.Config) { c.OIDC = []controlplane.Issuer{{URL: "http://example.com"}} }, "oidc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := controlplane.Config{
