@@ -50,6 +50,12 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// extended runs one statement in the extended protocol: Parse, Bind, Describe, Execute, Sync.
+func extended(conn *pgx.Conn, sql string) error {
+	_, err := conn.PgConn().ExecParams(context.Background(), sql, nil, nil, nil, nil).Close()
+	return err
+}
+
 // Law 1: no decision, no forward.
 func TestLaw01NoDecisionNoForward(t *testing.T) {
 	l := newLab(t)
@@ -58,7 +64,7 @@ func TestLaw01NoDecisionNoForward(t *testing.T) {
 		if _, err := simple(conn, sql+" /* refused-mark */"); err == nil {
 			t.Errorf("allowed: %s", sql)
 		}
-		if _, err := conn.Exec(context.Background(), sql+" /* refused-mark */", pgx.QueryExecModeDescribeExec); err == nil {
+		if err := extended(conn, sql+" /* refused-mark */"); err == nil {
 			t.Errorf("allowed in the extended protocol: %s", sql)
 		}
 	}
@@ -74,11 +80,8 @@ func TestLaw01NoDecisionNoForward(t *testing.T) {
 // Law 2: no record, no forward.
 func TestLaw02NoRecordNoForward(t *testing.T) {
 	for name, run := range map[string]func(*pgx.Conn, string) error{
-		"simple": func(c *pgx.Conn, sql string) error { _, err := simple(c, sql); return err },
-		"extended": func(c *pgx.Conn, sql string) error {
-			_, err := c.Exec(context.Background(), sql, pgx.QueryExecModeDescribeExec)
-			return err
-		},
+		"simple":   func(c *pgx.Conn, sql string) error { _, err := simple(c, sql); return err },
+		"extended": extended,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -173,7 +176,7 @@ func TestLaw03NotUnderstoodIsRefused(t *testing.T) {
 	if rows, err := simple(conn, "SELECT 7"); err != nil || rows[0][0] != "7" {
 		t.Errorf("session unusable: %v", err)
 	}
-	for _, extra := range []string{"replication=database", "options='-c session_preload_libraries=evil'", "client_encoding=SJIS", "options='-c standard_conforming_strings=off'"} {
+	for _, extra := range []string{"replication=database", "options='-c session_preload_libraries=evil'", "client_encoding=SJIS", "options='-c standard_conforming_strings=off'", "options='-c role=pg_monitor'", "role=pg_monitor"} {
 		if conn, err := pgx.Connect(context.Background(), l.dsn(extra)); err == nil {
 			conn.Close(context.Background())
 			t.Errorf("connected with %s", extra)
@@ -415,8 +418,7 @@ func TestLaw07RefusalIsAnOrdinaryError(t *testing.T) {
 	}
 	_, err := simple(conn, "DROP TABLE orders")
 	check(err)
-	_, err = conn.Exec(ctx, "DROP TABLE orders")
-	check(err)
+	check(extended(conn, "DROP TABLE orders"))
 	if rows, err := simple(conn, "SELECT 1"); err != nil || len(rows) != 1 {
 		t.Errorf("unusable: %v", err)
 	}
@@ -427,8 +429,7 @@ func TestLaw07RefusalIsAnOrdinaryError(t *testing.T) {
 	if _, err := tx.Exec(ctx, "UPDATE orders SET status = 'half' WHERE id = 1"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.Exec(ctx, "DROP TABLE orders")
-	check(err)
+	check(extended(conn, "DROP TABLE orders"))
 	if s := conn.PgConn().TxStatus(); s != 'E' {
 		t.Errorf("after a refusal inside BEGIN the status is %c, want E", s)
 	}
@@ -674,11 +675,11 @@ func TestLaw10RefusalsLeaveRecords(t *testing.T) {
 		{"DROP TABLE orders", "no-schema-changes"}, {"SELECT pg_read_file('x')", "no-dangerous-functions"}, {"SELECT id FROM customers ORDER BY ssn", ""},
 		{"SELECT nonsense nonsense nonsense", ""}, {"SELECT * FROM nowhere", ""}, {"SELECT 1; DROP TABLE orders", "no-schema-changes"}, {"INSERT INTO orders (status) SELECT ssn FROM customers", "mask-pii"},
 	} {
-		for _, extended := range []bool{false, true} {
+		for _, batch := range []bool{false, true} {
 			before := len(l.records.of(audit.KindRefusal))
 			var err error
-			if extended {
-				_, err = conn.Exec(context.Background(), tc.sql, pgx.QueryExecModeDescribeExec)
+			if batch {
+				err = extended(conn, tc.sql)
 			} else {
 				_, err = simple(conn, tc.sql)
 			}
@@ -687,7 +688,7 @@ func TestLaw10RefusalsLeaveRecords(t *testing.T) {
 			}
 			recs := l.records.of(audit.KindRefusal)[before:]
 			if len(recs) != 1 {
-				t.Fatalf("%s extended=%v: %d refusal records", tc.sql, extended, len(recs))
+				t.Fatalf("%s extended=%v: %d refusal records", tc.sql, batch, len(recs))
 			}
 			r := recs[0]
 			want := (&text{sql: tc.sql}).digest()
