@@ -273,6 +273,13 @@ func (s *Session) usable() *Denied {
 	if s.ctx.Err() != nil {
 		return &Denied{Cause: CauseEnded, Reason: "the session is over: " + context.Cause(s.ctx).Error()}
 	}
+	s.mu.Lock()
+	expired := !s.p.cfg.Clock().Before(s.expires)
+	s.mu.Unlock()
+	if expired { // a timer may be late, after a pause of the whole process
+		s.expire()
+		return &Denied{Cause: CauseEnded, Reason: "the session is over: the grant " + s.who.Grant + " expired"}
+	}
 	if !s.p.cfg.Lease.Valid() {
 		s.end(&Ended{Reason: "the edge lost its lease from the control plane"})
 		return &Denied{Cause: CauseEnded, Reason: "the session is over: the edge lost its lease from the control plane"}
@@ -324,8 +331,17 @@ func (s *Session) renew() {
 	if s.closed {
 		return
 	}
+	again := s.renew
 	left := expires.Sub(s.p.cfg.Clock())
-	s.expiry = time.AfterFunc(max(0, left), func() {
-		s.end(&Ended{Reason: "the grant " + s.who.Grant + " expired"})
-	})
+	if left > time.Second { // it may still be extended
+		left /= 2
+	} else {
+		again = s.expire
+	}
+	s.expiry = time.AfterFunc(max(0, left), again)
+}
+
+// expire ends the session at the end of its grant.
+func (s *Session) expire() {
+	s.end(&Ended{Reason: "the grant " + s.who.Grant + " expired"})
 }

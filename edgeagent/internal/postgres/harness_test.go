@@ -237,7 +237,9 @@ func (c *fakeControl) OpenSession(ctx context.Context, ask enforce.Admission) (e
 	if ask.Token != "good" {
 		return enforce.Admitted{}, &enforce.Denied{Cause: enforce.CauseIdentity, Reason: "the access token is not valid"}
 	}
+	c.mu.Lock()
 	exp := c.expires
+	c.mu.Unlock()
 	if exp.IsZero() {
 		exp = time.Now().Add(time.Hour)
 	}
@@ -247,7 +249,11 @@ func (c *fakeControl) OpenSession(ctx context.Context, ask enforce.Admission) (e
 	}, nil
 }
 
-func (c *fakeControl) RenewSession(context.Context, string) (time.Time, error) { return c.expires, nil }
+func (c *fakeControl) RenewSession(context.Context, string) (time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expires, nil
+}
 
 func (c *fakeControl) CloseSession(_ context.Context, id, reason string) error {
 	c.mu.Lock()

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,9 +120,10 @@ func (p *proxy) run() {
 	go p.watch(stop)
 	go func() {
 		defer p.hangUp()
+		defer p.contain("target loop")
 		p.targetLoop()
 	}()
-	reason := p.clientLoop()
+	reason := p.guardedClientLoop()
 	p.leaving.Store(true)
 	p.hangUp()
 	close(stop)
@@ -129,6 +131,22 @@ func (p *proxy) run() {
 		p.abandon(e)
 	}
 	p.sess.Close(reason)
+}
+
+// guardedClientLoop is clientLoop, and ends this session alone when it panics.
+func (p *proxy) guardedClientLoop() (reason string) {
+	reason = "stopped: internal error"
+	defer p.contain("client loop")
+	return p.clientLoop()
+}
+
+// contain keeps a panic in one session from ending all others. Nothing more is forwarded or
+// returned in that session.
+func (p *proxy) contain(where string) {
+	if r := recover(); r != nil {
+		p.log.Error("session stopped by a panic", "session", p.sess.ID(), "where", where, "panic", r, "stack", string(debug.Stack()))
+		p.hangUp()
+	}
 }
 
 // watch ends the connections when the pipeline ends the session: the client is told why,

@@ -155,11 +155,17 @@ func (b *subjectBuilder) object(a policy.Action, acc *sqlclass.Access) policy.En
 	return b.name.Itself()
 }
 
+// movesSequence are the functions that change a sequence, which is a write like any other.
+var movesSequence = map[string]bool{"nextval": true, "setval": true}
+
 // functions asks about those that are not simply part of the language.
 func (b *subjectBuilder) functions(f *sqlclass.Facts) {
 	for _, fn := range f.Functions {
 		if fn.LargeObject {
 			b.question(policy.SQLLargeObject, b.name.Itself())
+		}
+		if fn.Builtin && movesSequence[fn.Name] { // which sequence is in an argument
+			b.question(policy.SQLUpdate, b.name.Table("pg_catalog", "pg_sequence", policy.TableInfo{System: true}))
 		}
 		if fn.Builtin && !fn.Dangerous && !fn.Sensitive && !fn.Writes && f.Kind != sqlclass.KindCall {
 			continue

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,6 +146,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.wg.Add(1)
 		go func() {
 			defer s.wg.Done()
+			defer func() {
+				if r := recover(); r != nil { // nobody else's session may end with this one
+					s.log.Error("connection stopped by a panic", "panic", r, "stack", string(debug.Stack()))
+				}
+			}()
 			s.serve(ctx, conn)
 		}()
 	}
