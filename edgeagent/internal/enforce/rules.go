@@ -110,7 +110,7 @@ func (r *rules) verdict(s *Session, sub *Subject, m policy.Moment) (*verdict, po
 	}
 	v.Decision = r.eval.Decide(m, sub.Asks[0].Facts, sub.Asks[0].Questions...)
 	for _, ask := range sub.Asks[1:] {
-		v.Decision = both(v.Decision, r.eval.Decide(m, ask.Facts, ask.Questions...))
+		v.Decision = policy.Merge(v.Decision, r.eval.Decide(m, ask.Facts, ask.Questions...))
 	}
 	depends := v.Depends
 	if v.Effect == policy.Deny {
@@ -237,57 +237,6 @@ func (r *rules) outsideGrant(s *Session, sub *Subject) *Denied {
 // as BEGIN, comes with every grant.
 func (s *Session) granted(a policy.Action) bool {
 	return a.In(policy.SQLSession) || slices.ContainsFunc(s.who.Actions, a.In)
-}
-
-// both is the decision on two statements of one command: the worse verdict, the stricter
-// obligations, all approvals.
-func both(a, b policy.Decision) policy.Decision {
-	if b.Effect < a.Effect {
-		a, b = b, a
-	}
-	a.Depends |= b.Depends
-	if a.Effect == policy.Deny {
-		return a
-	}
-	a.PolicyIDs = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a.PolicyIDs), b.PolicyIDs...))))
-	a.Approvals = bothApprovals(a.Approvals, b.Approvals)
-	a.HoldTimeout = stricter(a.HoldTimeout, b.HoldTimeout)
-	a.RowLimit = stricter(a.RowLimit, b.RowLimit)
-	a.Record = fuller(a.Record, b.Record)
-	return a
-}
-
-// bothApprovals keeps the larger count of each group.
-func bothApprovals(a, b []policy.Approval) []policy.Approval {
-	out := slices.Clone(a)
-	for _, add := range b {
-		i := slices.IndexFunc(out, func(have policy.Approval) bool { return have.Group == add.Group })
-		if i < 0 {
-			out = append(out, add)
-			continue
-		}
-		out[i].Count = max(out[i].Count, add.Count)
-	}
-	return out
-}
-
-// fuller is the record level that keeps more.
-func fuller(a, b policy.RecordLevel) policy.RecordLevel {
-	switch {
-	case a == policy.RecordRows || b == policy.RecordRows:
-		return policy.RecordRows
-	case a == policy.RecordDigest && b == policy.RecordDigest:
-		return policy.RecordDigest
-	}
-	return policy.RecordStatement
-}
-
-// stricter is the smaller limit, where 0 is none.
-func stricter[T ~int64](a, b T) T {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
 }
 
 // refusal words a deny.
