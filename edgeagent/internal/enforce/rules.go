@@ -129,7 +129,7 @@ func (r *rules) verdict(s *Session, sub *Subject, m policy.Moment) (*verdict, po
 			v.denied = &Denied{
 				Cause: CauseMasked, Revision: r.revision, PolicyIDs: d.PolicyIDs,
 				Reason: "column " + sub.Columns[f.Column].Name + " is masked for you, so it cannot choose rows",
-				Next:   "leave it out of WHERE, JOIN, GROUP BY and ORDER BY, or ask for a policy that permits sql:filter on it",
+				Next:   "leave it out of WHERE, JOIN, GROUP BY, ORDER BY, DISTINCT and UNION (UNION ALL may have it), or ask for a policy that permits sql:filter on it",
 			}
 			return v, depends
 		}
