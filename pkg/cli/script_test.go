@@ -87,14 +87,14 @@ func populate(cp *clitest.ControlPlane) {
 	cp.AddHold(&accessv1.HeldCommand{
 		Id: "hold-1", Principal: kim, Resource: "orders-db", Edge: "edge-a", Session: "sess-1", Grant: "grant-9",
 		Statement: "DELETE FROM ord\u0435rs\nWHERE id > $1 -- \u202ehidden\x1b[2K", Params: []string{"100"},
-		Actions: []string{"sql:delete"}, Tables: []string{"app.orders"}, Reason: "Bulk delete in production", Intent: "clean up",
+		Actions: []string{"sql:delete"}, Tables: []string{"app.orders"}, Reason: "Bulk delete in production", RequestReason: "clean up",
 		PolicyIds: []string{"prod-delete"}, Revision: 12, Requirements: []*accessv1.Requirement{{Count: 1, Group: "dba"}},
 		Digest: "d1935700", State: accessv1.HoldState_HOLD_STATE_PENDING,
 		CreatedAt: timestamppb.New(time.Now()), ExpiresAt: timestamppb.New(time.Now().Add(time.Hour)),
 	})
 	cp.AddSession(&accessv1.Session{
 		Id: "sess-1", Principal: kim, Resource: "orders-db", Edge: "edge-a", Protocol: "postgres", Application: "psql\x1b]0;x\x07",
-		Live: true, StartedAt: timestamppb.New(time.Now().Add(-time.Minute)), Intent: "clean up",
+		Live: true, StartedAt: timestamppb.New(time.Now().Add(-time.Minute)), RequestReason: "clean up",
 	},
 		&accessv1.Record{Json: `{"kind":"session_open","time":"2026-03-01T12:00:00Z","principal":"kim@example.com","resource":"orders-db"}`},
 		&accessv1.Record{Json: `{"kind":"command","time":"2026-03-01T12:00:01Z","decision":"allow","policy_ids":["dev-read"],"revision":4,"statement":"select 1"}`},

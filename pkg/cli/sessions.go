@@ -88,7 +88,7 @@ func (a *app) sessionFields(s *accessv1.Session) []output.Field {
 		{Name: "resource", Value: s.GetResource()},
 		{Name: "edge", Value: s.GetEdge()},
 		{Name: "grant", Value: s.GetGrant()},
-		{Name: "intent", Value: s.GetIntent()},
+		{Name: "request reason", Value: s.GetRequestReason()},
 		{Name: "protocol", Value: s.GetProtocol()},
 		{Name: "client", Value: s.GetClientAddr()},
 		{Name: "application", Value: s.GetApplication()},

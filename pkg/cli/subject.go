@@ -68,7 +68,7 @@ func requestSubject(r *accessv1.AccessRequest) subject {
 func commandSubject(c *accessv1.HeldCommand) subject {
 	s := subject{
 		id: c.GetId(), state: stateName(c.GetState()), digest: c.GetDigest(), principal: c.GetPrincipal(),
-		resource: c.GetResource(), what: c.GetStatement(), why: c.GetIntent(), statement: c.GetStatement(), params: c.GetParams(),
+		resource: c.GetResource(), what: c.GetStatement(), why: c.GetRequestReason(), statement: c.GetStatement(), params: c.GetParams(),
 		requirements: c.GetRequirements(), votes: c.GetVotes(), expires: c.GetExpiresAt(),
 	}
 	s.fields = func(now time.Time) []output.Field {
@@ -79,7 +79,7 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 			{Name: "edge", Value: c.GetEdge()},
 			{Name: "session", Value: c.GetSession()},
 			{Name: "grant", Value: c.GetGrant()},
-			{Name: "intent", Value: c.GetIntent()},
+			{Name: "request reason", Value: c.GetRequestReason()},
 			{Name: "actions", Value: strings.Join(c.GetActions(), ", ")},
 			{Name: "tables", Value: strings.Join(c.GetTables(), ", ")},
 			{Name: "held because", Value: c.GetReason()},

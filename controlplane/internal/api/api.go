@@ -73,16 +73,18 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mount := func(path string, h http.Handler) { mux.Handle(path, h) }
-	mount(accessv1connect.NewIdentityServiceHandler(identityService{cfg}, opts...))
+	mount(accessv1connect.NewIdentityServiceHandler(identityService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewResourceServiceHandler(resourceService{cfg}, opts...))
 	mount(accessv1connect.NewPolicyServiceHandler(policyService{cfg}, opts...))
-	mount(accessv1connect.NewRequestServiceHandler(requestService{cfg}, opts...))
-	mount(accessv1connect.NewGrantServiceHandler(grantService{cfg}, opts...))
-	mount(accessv1connect.NewApprovalServiceHandler(approvalService{cfg}, opts...))
-	mount(accessv1connect.NewSessionServiceHandler(sessionService{cfg}, opts...))
-	mount(accessv1connect.NewAuditServiceHandler(auditService{cfg}, opts...))
+	mount(accessv1connect.NewRequestServiceHandler(requestService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewGrantServiceHandler(grantService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewApprovalServiceHandler(approvalService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewSessionServiceHandler(sessionService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewAuditServiceHandler(auditService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewEdgeServiceHandler(edgeService{cfg}, opts...))
 	mount(accessv1connect.NewLockServiceHandler(lockService{cfg}, opts...))
+	mount(accessv1connect.NewPrincipalServiceHandler(principalService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewNotificationServiceHandler(notificationService{cfg: cfg}, opts...))
 	mux.HandleFunc("GET /healthz", cfg.health)
 	return harden(mux), nil
 }
@@ -98,8 +100,14 @@ func (cfg Config) health(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// harden sets headers that keep browsers from misusing an answer, and bounds every body and, except for the one that
-// streams, every call's time.
+// streams are the calls whose time is not bounded.
+var streams = map[string]bool{
+	accessv1connect.SessionServiceReplaySessionProcedure:   true,
+	accessv1connect.ApprovalServiceWatchApprovalsProcedure: true,
+}
+
+// harden sets headers that keep browsers from misusing an answer, and bounds every body and, except for those that
+// stream, every call's time.
 func harden(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -107,7 +115,7 @@ func harden(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage+64<<10)
-		if r.URL.Path != accessv1connect.SessionServiceReplaySessionProcedure {
+		if !streams[r.URL.Path] {
 			ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 			defer cancel()
 			r = r.WithContext(ctx)

@@ -7,9 +7,13 @@ import (
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
+	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type approvalService struct{ cfg Config }
+type approvalService struct {
+	accessv1connect.UnimplementedApprovalServiceHandler
+	cfg Config
+}
 
 func (s approvalService) ListApprovals(ctx context.Context, req *accessv1.ListApprovalsRequest) (*accessv1.ListApprovalsResponse, error) {
 	all, err := s.cfg.Approvals.Subjects(ctx, req.GetAll())

@@ -11,9 +11,13 @@ import (
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/pkg/token"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
+	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type grantService struct{ cfg Config }
+type grantService struct {
+	accessv1connect.UnimplementedGrantServiceHandler
+	cfg Config
+}
 
 func (s grantService) GetGrant(ctx context.Context, req *accessv1.GetGrantRequest) (*accessv1.GetGrantResponse, error) {
 	g, err := s.cfg.Approvals.Grant(ctx, req.GetId())

@@ -7,9 +7,13 @@ import (
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/login"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
+	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type identityService struct{ cfg Config }
+type identityService struct {
+	accessv1connect.UnimplementedIdentityServiceHandler
+	cfg Config
+}
 
 func (s identityService) Login(ctx context.Context, req *accessv1.LoginRequest) (*accessv1.LoginResponse, error) {
 	in, err := s.signIn(ctx, req)

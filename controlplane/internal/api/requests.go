@@ -11,9 +11,13 @@ import (
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
+	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type requestService struct{ cfg Config }
+type requestService struct {
+	accessv1connect.UnimplementedRequestServiceHandler
+	cfg Config
+}
 
 func (s requestService) CreateRequest(ctx context.Context, req *accessv1.CreateRequestRequest) (*accessv1.CreateRequestResponse, error) {
 	r, g, err := s.cfg.Approvals.Create(ctx, approvals.Ask{

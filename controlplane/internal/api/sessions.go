@@ -14,9 +14,13 @@ import (
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/pkg/audit"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
+	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type sessionService struct{ cfg Config }
+type sessionService struct {
+	accessv1connect.UnimplementedSessionServiceHandler
+	cfg Config
+}
 
 func (s sessionService) ListSessions(ctx context.Context, req *accessv1.ListSessionsRequest) (*accessv1.ListSessionsResponse, error) {
 	c := caller(ctx)
@@ -39,7 +43,7 @@ func session(s sessions.Session) *accessv1.Session {
 	return &accessv1.Session{
 		Id: s.ID, Principal: convert.Principal(s.Principal), Resource: s.Resource, Edge: s.Edge, Grant: s.Grant,
 		Protocol: s.Protocol, ClientAddr: s.ClientAddr, Application: s.Application, StartedAt: convert.Time(s.StartedAt),
-		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), Intent: s.Intent,
+		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), RequestReason: s.RequestReason,
 	}
 }
 
@@ -126,7 +130,10 @@ func (s sessionService) KillSession(ctx context.Context, req *accessv1.KillSessi
 	return &accessv1.KillSessionResponse{}, nil
 }
 
-type auditService struct{ cfg Config }
+type auditService struct {
+	accessv1connect.UnimplementedAuditServiceHandler
+	cfg Config
+}
 
 func (s auditService) ListAdminRecords(ctx context.Context, req *accessv1.ListAdminRecordsRequest) (*accessv1.ListAdminRecordsResponse, error) {
 	all, err := s.cfg.Log.AdminRecords(ctx, int(req.GetLimit()))

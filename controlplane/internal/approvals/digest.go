@@ -72,7 +72,7 @@ func (h Hold) shown() string {
 	d := newDigest("writ held command v1")
 	d.text(h.ID)
 	d.principal(h.Principal)
-	for _, s := range []string{h.Resource, h.Edge, h.Session, h.Grant, h.Statement, h.Reason, h.Intent} {
+	for _, s := range []string{h.Resource, h.Edge, h.Session, h.Grant, h.Statement, h.Reason, h.RequestReason} {
 		d.text(s)
 	}
 	d.list(h.Params)

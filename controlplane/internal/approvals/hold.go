@@ -16,23 +16,23 @@ import (
 // Hold is one command that waits at an edge. The edge fills in the first part, as far as Timeout; File does the rest,
 // and takes the principal's groups and the intent from the grant.
 type Hold struct {
-	ID           string            `json:"id"`
-	Principal    policy.Principal  `json:"principal"`
-	Resource     string            `json:"resource"`
-	Edge         string            `json:"edge"`
-	Session      string            `json:"session"`
-	Grant        string            `json:"grant"`
-	Statement    string            `json:"statement"` // secrets redacted
-	Params       []string          `json:"params,omitempty"`
-	Actions      []string          `json:"actions,omitempty"`
-	Tables       []string          `json:"tables,omitempty"`
-	Reason       string            `json:"reason,omitempty"` // of the policy that held it
-	Intent       string            `json:"intent,omitempty"` // of the access request
-	PolicyIDs    []string          `json:"policy_ids,omitempty"`
-	Revision     uint64            `json:"revision"`
-	Requirements []policy.Approval `json:"requirements"`
-	Command      []byte            `json:"command"`           // SHA-256 of the command itself, by the edge
-	Timeout      time.Duration     `json:"timeout,omitempty"` // 0 is the default
+	ID            string            `json:"id"`
+	Principal     policy.Principal  `json:"principal"`
+	Resource      string            `json:"resource"`
+	Edge          string            `json:"edge"`
+	Session       string            `json:"session"`
+	Grant         string            `json:"grant"`
+	Statement     string            `json:"statement"` // secrets redacted
+	Params        []string          `json:"params,omitempty"`
+	Actions       []string          `json:"actions,omitempty"`
+	Tables        []string          `json:"tables,omitempty"`
+	Reason        string            `json:"reason,omitempty"`         // of the policy that held it
+	RequestReason string            `json:"request_reason,omitempty"` // of the access request
+	PolicyIDs     []string          `json:"policy_ids,omitempty"`
+	Revision      uint64            `json:"revision"`
+	Requirements  []policy.Approval `json:"requirements"`
+	Command       []byte            `json:"command"`           // SHA-256 of the command itself, by the edge
+	Timeout       time.Duration     `json:"timeout,omitempty"` // 0 is the default
 
 	Votes     []Vote    `json:"votes,omitempty"`
 	Digest    string    `json:"digest"` // of what is shown
@@ -134,7 +134,7 @@ func (a *Approvals) fileHold(tx *store.Tx, h Hold) (Hold, error) {
 	if err := a.underRevision(tx, h.Revision); err != nil {
 		return h, err
 	}
-	h.Principal, h.Intent = g.Principal, g.Reason // from the grant, whatever the edge says
+	h.Principal, h.RequestReason = g.Principal, g.Reason // from the grant, whatever the edge says
 	h.Digest = h.shown()
 	rows, err := a.waiting.In(tx).List(store.Key(h.Session, ""))
 	if err != nil {

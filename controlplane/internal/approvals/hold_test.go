@@ -173,9 +173,9 @@ func TestHoldsThatAreRefused(t *testing.T) {
 		}
 	}
 	forged := good
-	forged.Principal.Groups, forged.Intent = []string{"dba"}, "harmless"
+	forged.Principal.Groups, forged.RequestReason = []string{"dba"}, "harmless"
 	h, err := f.File(t.Context(), forged)
-	if err != nil || h.Intent != g.Reason || len(h.Principal.Groups) != 1 || h.Principal.Groups[0] != "agents" {
+	if err != nil || h.RequestReason != g.Reason || len(h.Principal.Groups) != 1 || h.Principal.Groups[0] != "agents" {
 		t.Fatalf("the edge's word was taken for the grant's: %+v, %v", h, err)
 	}
 }

@@ -52,7 +52,7 @@ func Hold(h approvals.Hold) *accessv1.HeldCommand {
 	return &accessv1.HeldCommand{
 		Id: h.ID, Principal: Principal(h.Principal), Resource: h.Resource, Edge: h.Edge, Session: h.Session,
 		Grant: h.Grant, Statement: h.Statement, Params: clone(h.Params), Actions: clone(h.Actions),
-		Tables: clone(h.Tables), Reason: h.Reason, Intent: h.Intent, PolicyIds: clone(h.PolicyIDs),
+		Tables: clone(h.Tables), Reason: h.Reason, RequestReason: h.RequestReason, PolicyIds: clone(h.PolicyIDs),
 		Revision: h.Revision, Requirements: Requirements(h.Requirements), Votes: all(h.Votes, vote), Digest: h.Digest,
 		State: holdStates[h.State], CreatedAt: Time(h.CreatedAt), ExpiresAt: Time(h.ExpiresAt),
 		DecidedAt: Time(h.DecidedAt), SpentAt: Time(h.SpentAt),

@@ -7,7 +7,7 @@ import (
 
 // Rule says who may make a call and what is recorded of it.
 type Rule struct {
-	// Public calls need no identity. Only Login is one.
+	// Public calls need no identity: what is needed to sign in.
 	Public bool
 	// Roles that may call; one is enough. None means nobody.
 	Roles []login.Role
@@ -33,6 +33,14 @@ var table = map[string]Rule{
 	accessv1connect.IdentityServiceLogoutProcedure: {Roles: everybody, Changes: true},
 	accessv1connect.IdentityServiceWhoAmIProcedure: {Roles: everybody},
 
+	accessv1connect.IdentityServiceListSignInMethodsProcedure: {Public: true},
+	accessv1connect.IdentityServiceCreateNonceProcedure:       {Public: true},
+
+	accessv1connect.PrincipalServiceListPrincipalsProcedure: {Roles: auditors, Fields: []string{"query"}},
+	accessv1connect.PrincipalServiceEndLoginsProcedure: {
+		Roles: admins, Changes: true, Fields: []string{"principal"}, Result: []string{"logins_ended"},
+	},
+
 	accessv1connect.ResourceServiceApplyResourcesProcedure: {
 		Roles: admins, Changes: true, Fields: []string{"resources.name", "dry_run"}, Result: []string{"results.change"},
 	},
@@ -53,11 +61,13 @@ var table = map[string]Rule{
 
 	accessv1connect.RequestServiceCreateRequestProcedure: {
 		Roles: everybody, Changes: true,
-		Fields: []string{"resource", "actions", "duration", "reason", "ticket", "extend"},
+		Fields: []string{"resource", "actions", "duration", "reason", "ticket", "extend", "start_at", "break_glass", "intent.task", "intent.run"},
 		Result: []string{"request.id", "request.state", "request.revision", "request.policy_ids", "grant.id"},
 	},
 	accessv1connect.RequestServiceWithdrawRequestProcedure: {Roles: everybody, Changes: true, Fields: []string{"id"}},
 	accessv1connect.RequestServiceWaitRequestProcedure:     {Roles: everybody, Fields: []string{"id"}, Result: []string{"request.state", "grant.id"}},
+
+	accessv1connect.RequestServiceListRequestsProcedure: {Roles: everybody, Fields: []string{"all", "principal", "resource"}},
 
 	accessv1connect.GrantServiceGetGrantProcedure:   {Roles: everybody, Fields: []string{"id"}},
 	accessv1connect.GrantServiceListGrantsProcedure: {Roles: everybody, Fields: []string{"all"}},
@@ -68,8 +78,13 @@ var table = map[string]Rule{
 		Roles: everybody, Changes: true, Fields: []string{"id", "reason"}, Result: []string{"sessions_ended"},
 	},
 
-	accessv1connect.ApprovalServiceListApprovalsProcedure: {Roles: everybody, Fields: []string{"all"}},
-	accessv1connect.ApprovalServiceGetApprovalProcedure:   {Roles: everybody, Fields: []string{"id"}},
+	accessv1connect.GrantServiceReviewGrantProcedure: {
+		Roles: auditors, Changes: true, Fields: []string{"id", "justified", "comment"},
+	},
+
+	accessv1connect.ApprovalServiceWatchApprovalsProcedure: {Roles: everybody},
+	accessv1connect.ApprovalServiceListApprovalsProcedure:  {Roles: everybody, Fields: []string{"all"}},
+	accessv1connect.ApprovalServiceGetApprovalProcedure:    {Roles: everybody, Fields: []string{"id"}},
 	accessv1connect.ApprovalServiceApproveProcedure: {
 		Roles: everybody, Changes: true, Fields: []string{"id", "digest", "comment"},
 		Result: []string{"approval.request.state", "approval.request.grant", "approval.command.state"},
@@ -85,6 +100,13 @@ var table = map[string]Rule{
 	accessv1connect.SessionServiceKillSessionProcedure:   {Roles: everybody, Changes: true, Fields: []string{"id", "reason"}},
 
 	accessv1connect.AuditServiceListAdminRecordsProcedure: {Roles: auditors, Fields: []string{"limit"}},
+	accessv1connect.AuditServiceSearchRecordsProcedure: {
+		Roles: auditors, Fields: []string{"principal", "resource", "session", "kind", "decision", "policy_id", "text", "from", "until"},
+	},
+
+	accessv1connect.NotificationServiceListDeliveriesProcedure: {Roles: auditors},
+	accessv1connect.NotificationServiceRetryDeliveryProcedure:  {Roles: admins, Changes: true, Fields: []string{"id"}},
+	accessv1connect.NotificationServiceSendTestProcedure:       {Roles: admins, Changes: true, Fields: []string{"receiver"}},
 
 	accessv1connect.EdgeServiceCreateJoinTokenProcedure: {
 		Roles: admins, Changes: true, Fields: []string{"edge", "names", "ttl"}, Result: []string{"expires_at"},

@@ -32,23 +32,23 @@ var (
 
 // Session is one connection under one grant through one edge.
 type Session struct {
-	ID          string           `json:"id"`
-	Principal   policy.Principal `json:"principal"`
-	Resource    string           `json:"resource"`
-	Edge        string           `json:"edge"`
-	Boot        string           `json:"boot"` // process start of the edge
-	Grant       string           `json:"grant"`
-	Lease       string           `json:"lease"` // of the upstream credential
-	Protocol    string           `json:"protocol"`
-	ClientAddr  string           `json:"client_addr,omitempty"`
-	Application string           `json:"application,omitempty"`
-	Intent      string           `json:"intent,omitempty"`
-	Ticket      string           `json:"ticket,omitempty"`
-	StartedAt   time.Time        `json:"started_at"`
-	ExpiresAt   time.Time        `json:"expires_at"`
-	EndedAt     time.Time        `json:"ended_at,omitzero"`
-	EndReason   string           `json:"end_reason,omitempty"`
-	EndedBy     string           `json:"ended_by,omitempty"`
+	ID            string           `json:"id"`
+	Principal     policy.Principal `json:"principal"`
+	Resource      string           `json:"resource"`
+	Edge          string           `json:"edge"`
+	Boot          string           `json:"boot"` // process start of the edge
+	Grant         string           `json:"grant"`
+	Lease         string           `json:"lease"` // of the upstream credential
+	Protocol      string           `json:"protocol"`
+	ClientAddr    string           `json:"client_addr,omitempty"`
+	Application   string           `json:"application,omitempty"`
+	RequestReason string           `json:"request_reason,omitempty"` // of the access request
+	Ticket        string           `json:"ticket,omitempty"`
+	StartedAt     time.Time        `json:"started_at"`
+	ExpiresAt     time.Time        `json:"expires_at"`
+	EndedAt       time.Time        `json:"ended_at,omitzero"`
+	EndReason     string           `json:"end_reason,omitempty"`
+	EndedBy       string           `json:"ended_by,omitempty"`
 }
 
 // Live tells whether the session has not ended.

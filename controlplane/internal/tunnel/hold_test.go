@@ -46,7 +46,7 @@ func TestHoldIsApprovedAndSpentOnce(t *testing.T) {
 	e, _, _, _ := p.connect("edge-a")
 	stream, first, digest, _ := held(t, p, e)
 	h := must[approvals.Hold](t)(p.approvals.Hold(t.Context(), first.GetId()))
-	if h.Principal.ID != agent.ID || h.Intent != "look at orders" || h.Edge != "edge-a" || h.Session != session1 {
+	if h.Principal.ID != agent.ID || h.RequestReason != "look at orders" || h.Edge != "edge-a" || h.Session != session1 {
 		t.Fatalf("filed: %+v", h)
 	}
 	spend := func(digest []byte, revision uint64) error {

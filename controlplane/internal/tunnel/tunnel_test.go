@@ -220,7 +220,7 @@ func TestOpenSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if resp.GetPrincipal().GetName() != "agent-7" || resp.GetResource() != "orders-db" || resp.GetGrant() != g.ID ||
-		resp.GetIntent() != "look at orders" || string(resp.GetCredential().GetPassword()) != "hunter2" {
+		resp.GetRequestReason() != "look at orders" || string(resp.GetCredential().GetPassword()) != "hunter2" {
 		t.Fatalf("got %v", resp)
 	}
 	s, err := p.sessions.Get(t.Context(), session1)

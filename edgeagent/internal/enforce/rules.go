@@ -53,7 +53,7 @@ func (s *Session) current() (*rules, error) {
 		return s.rules, nil
 	}
 	eval, err := set.For(s.who.Principal, s.who.Resource, policy.Origin{
-		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.Intent, Ticket: s.who.Ticket,
+		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.RequestReason, Ticket: s.who.Ticket,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare policy: %w", err)

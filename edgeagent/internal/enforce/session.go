@@ -29,10 +29,10 @@ type Admitted struct {
 	Resource  policy.Resource
 	Grant     string
 	// Actions narrow the session to what the grant holds; empty is all that policy permits.
-	Actions   []policy.Action
-	ExpiresAt time.Time
-	Intent    string
-	Ticket    string
+	Actions       []policy.Action
+	ExpiresAt     time.Time
+	RequestReason string
+	Ticket        string
 	// Credential signs in upstream. It is wiped by the protocol after use.
 	Credential Credential
 }
@@ -136,7 +136,7 @@ func (p *Pipeline) admit(ask Admission, who Admitted) (*Session, error) {
 		return nil, err
 	}
 	rec := s.record(audit.KindSessionOpen)
-	rec.Reason = who.Intent
+	rec.Reason = who.RequestReason
 	rec.Decision = audit.Allow
 	if err := s.log.writeDurable(rec); err != nil {
 		p.forget(s)

@@ -245,7 +245,7 @@ func (c *fakeControl) OpenSession(ctx context.Context, ask enforce.Admission) (e
 	}
 	return enforce.Admitted{
 		Principal: c.principal, Resource: c.lab.resource.Policy, Grant: "grant-1", Actions: c.actions, ExpiresAt: exp,
-		Intent: "testing", Credential: enforce.Credential{Lease: "lease-1", User: pgtest.Superuser, Password: []byte(pgtest.Password)},
+		RequestReason: "testing", Credential: enforce.Credential{Lease: "lease-1", User: pgtest.Superuser, Password: []byte(pgtest.Password)},
 	}, nil
 }
 

@@ -48,7 +48,7 @@ func (c *Client) OpenSession(ctx context.Context, ask enforce.Admission) (enforc
 	}
 	admitted := enforce.Admitted{
 		Principal: principalOf(resp.GetPrincipal()), Grant: resp.GetGrant(), ExpiresAt: resp.GetExpiresAt().AsTime(),
-		Intent: resp.GetIntent(), Ticket: resp.GetTicket(), Credential: credentialOf(resp.GetCredential()),
+		RequestReason: resp.GetRequestReason(), Ticket: resp.GetTicket(), Credential: credentialOf(resp.GetCredential()),
 	}
 	for _, a := range resp.GetActions() {
 		admitted.Actions = append(admitted.Actions, policy.Action(a))

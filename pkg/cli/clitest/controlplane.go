@@ -22,6 +22,12 @@ import (
 // ControlPlane is a fake of every access.v1 service. What it decides is simple: a resource labelled approval=GROUP
 // wants one approver of that group, one labelled closed=yes is denied, any other is granted at once.
 type ControlPlane struct {
+	accessv1connect.UnimplementedIdentityServiceHandler
+	accessv1connect.UnimplementedRequestServiceHandler
+	accessv1connect.UnimplementedGrantServiceHandler
+	accessv1connect.UnimplementedApprovalServiceHandler
+	accessv1connect.UnimplementedAuditServiceHandler
+
 	// URL, CAPEM and Pin are how to reach it.
 	URL   string
 	CAPEM []byte

@@ -97,8 +97,8 @@ type HeldCommand struct {
 	Params        []string               `protobuf:"bytes,8,rep,name=params,proto3" json:"params,omitempty"`
 	Actions       []string               `protobuf:"bytes,9,rep,name=actions,proto3" json:"actions,omitempty"`
 	Tables        []string               `protobuf:"bytes,10,rep,name=tables,proto3" json:"tables,omitempty"`
-	Reason        string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"` // of the policy that held it
-	Intent        string                 `protobuf:"bytes,12,opt,name=intent,proto3" json:"intent,omitempty"` // of the access request
+	Reason        string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`                                    // of the policy that held it
+	RequestReason string                 `protobuf:"bytes,12,opt,name=request_reason,json=requestReason,proto3" json:"request_reason,omitempty"` // of the access request
 	PolicyIds     []string               `protobuf:"bytes,13,rep,name=policy_ids,json=policyIds,proto3" json:"policy_ids,omitempty"`
 	Revision      uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
 	Requirements  []*Requirement         `protobuf:"bytes,15,rep,name=requirements,proto3" json:"requirements,omitempty"`
@@ -109,6 +109,11 @@ type HeldCommand struct {
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	DecidedAt     *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
 	SpentAt       *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=spent_at,json=spentAt,proto3" json:"spent_at,omitempty"`
+	Intent        *Intent                `protobuf:"bytes,23,opt,name=intent,proto3" json:"intent,omitempty"` // of the access request
+	// flags mark what in the statement may deceive the eye.
+	Flags         []*TextFlag `protobuf:"bytes,24,rep,name=flags,proto3" json:"flags,omitempty"`
+	Preview       *Preview    `protobuf:"bytes,25,opt,name=preview,proto3" json:"preview,omitempty"`
+	Ticket        string      `protobuf:"bytes,26,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,9 +225,9 @@ func (x *HeldCommand) GetReason() string {
 	return ""
 }
 
-func (x *HeldCommand) GetIntent() string {
+func (x *HeldCommand) GetRequestReason() string {
 	if x != nil {
-		return x.Intent
+		return x.RequestReason
 	}
 	return ""
 }
@@ -297,6 +302,179 @@ func (x *HeldCommand) GetSpentAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *HeldCommand) GetIntent() *Intent {
+	if x != nil {
+		return x.Intent
+	}
+	return nil
+}
+
+func (x *HeldCommand) GetFlags() []*TextFlag {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *HeldCommand) GetPreview() *Preview {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
+}
+
+func (x *HeldCommand) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+// TextFlag marks characters that look like others or like nothing.
+type TextFlag struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// offset in bytes into the statement.
+	Offset int32 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Length int32 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	// kind is "invisible", "bidi", "control" or "confusable".
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// detail for people, for example "U+0430 CYRILLIC SMALL LETTER A looks like a".
+	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextFlag) Reset() {
+	*x = TextFlag{}
+	mi := &file_access_v1_approvals_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextFlag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextFlag) ProtoMessage() {}
+
+func (x *TextFlag) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_approvals_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextFlag.ProtoReflect.Descriptor instead.
+func (*TextFlag) Descriptor() ([]byte, []int) {
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TextFlag) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *TextFlag) GetLength() int32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *TextFlag) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *TextFlag) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// Preview is the effect that a held command would have had when it was filed.
+type Preview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// estimated_rows by the target's planner; unset when unknown.
+	EstimatedRows *float64 `protobuf:"fixed64,1,opt,name=estimated_rows,json=estimatedRows,proto3,oneof" json:"estimated_rows,omitempty"`
+	// exact_rows counted in a transaction that was rolled back; unset when it was not safe or took too long.
+	ExactRows *int64 `protobuf:"varint,2,opt,name=exact_rows,json=exactRows,proto3,oneof" json:"exact_rows,omitempty"`
+	// detail says how it was found, or why not.
+	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	// plan as the target explained it, in text, masked as any result is.
+	Plan          string `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preview) Reset() {
+	*x = Preview{}
+	mi := &file_access_v1_approvals_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preview) ProtoMessage() {}
+
+func (x *Preview) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_approvals_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preview.ProtoReflect.Descriptor instead.
+func (*Preview) Descriptor() ([]byte, []int) {
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Preview) GetEstimatedRows() float64 {
+	if x != nil && x.EstimatedRows != nil {
+		return *x.EstimatedRows
+	}
+	return 0
+}
+
+func (x *Preview) GetExactRows() int64 {
+	if x != nil && x.ExactRows != nil {
+		return *x.ExactRows
+	}
+	return 0
+}
+
+func (x *Preview) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Preview) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
 // Approval is one thing that waits or waited for people.
 type Approval struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -304,14 +482,17 @@ type Approval struct {
 	//
 	//	*Approval_Request
 	//	*Approval_Command
-	Subject       isApproval_Subject `protobuf_oneof:"subject"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Subject isApproval_Subject `protobuf_oneof:"subject"`
+	// can_vote says whether the caller could approve it now; cannot_vote_because says why not.
+	CanVote           bool   `protobuf:"varint,3,opt,name=can_vote,json=canVote,proto3" json:"can_vote,omitempty"`
+	CannotVoteBecause string `protobuf:"bytes,4,opt,name=cannot_vote_because,json=cannotVoteBecause,proto3" json:"cannot_vote_because,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Approval) Reset() {
 	*x = Approval{}
-	mi := &file_access_v1_approvals_proto_msgTypes[1]
+	mi := &file_access_v1_approvals_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +504,7 @@ func (x *Approval) String() string {
 func (*Approval) ProtoMessage() {}
 
 func (x *Approval) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[1]
+	mi := &file_access_v1_approvals_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +517,7 @@ func (x *Approval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approval.ProtoReflect.Descriptor instead.
 func (*Approval) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{1}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Approval) GetSubject() isApproval_Subject {
@@ -364,6 +545,20 @@ func (x *Approval) GetCommand() *HeldCommand {
 	return nil
 }
 
+func (x *Approval) GetCanVote() bool {
+	if x != nil {
+		return x.CanVote
+	}
+	return false
+}
+
+func (x *Approval) GetCannotVoteBecause() string {
+	if x != nil {
+		return x.CannotVoteBecause
+	}
+	return ""
+}
+
 type isApproval_Subject interface {
 	isApproval_Subject()
 }
@@ -380,17 +575,110 @@ func (*Approval_Request) isApproval_Subject() {}
 
 func (*Approval_Command) isApproval_Subject() {}
 
+type WatchApprovalsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchApprovalsRequest) Reset() {
+	*x = WatchApprovalsRequest{}
+	mi := &file_access_v1_approvals_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchApprovalsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchApprovalsRequest) ProtoMessage() {}
+
+func (x *WatchApprovalsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_approvals_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchApprovalsRequest.ProtoReflect.Descriptor instead.
+func (*WatchApprovalsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{4}
+}
+
+type WatchApprovalsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// approvals that are new or changed.
+	Approvals []*Approval `protobuf:"bytes,1,rep,name=approvals,proto3" json:"approvals,omitempty"`
+	// complete is set once everything that waits has been sent.
+	Complete      bool `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchApprovalsResponse) Reset() {
+	*x = WatchApprovalsResponse{}
+	mi := &file_access_v1_approvals_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchApprovalsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchApprovalsResponse) ProtoMessage() {}
+
+func (x *WatchApprovalsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_approvals_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchApprovalsResponse.ProtoReflect.Descriptor instead.
+func (*WatchApprovalsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchApprovalsResponse) GetApprovals() []*Approval {
+	if x != nil {
+		return x.Approvals
+	}
+	return nil
+}
+
+func (x *WatchApprovalsResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
 type ListApprovalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// all also lists what is decided.
-	All           bool `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	All bool `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	// page_size at most 500; 0 is 100.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListApprovalsRequest) Reset() {
 	*x = ListApprovalsRequest{}
-	mi := &file_access_v1_approvals_proto_msgTypes[2]
+	mi := &file_access_v1_approvals_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +690,7 @@ func (x *ListApprovalsRequest) String() string {
 func (*ListApprovalsRequest) ProtoMessage() {}
 
 func (x *ListApprovalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[2]
+	mi := &file_access_v1_approvals_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +703,7 @@ func (x *ListApprovalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApprovalsRequest.ProtoReflect.Descriptor instead.
 func (*ListApprovalsRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{2}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListApprovalsRequest) GetAll() bool {
@@ -425,16 +713,31 @@ func (x *ListApprovalsRequest) GetAll() bool {
 	return false
 }
 
+func (x *ListApprovalsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListApprovalsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListApprovalsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Approvals     []*Approval            `protobuf:"bytes,1,rep,name=approvals,proto3" json:"approvals,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListApprovalsResponse) Reset() {
 	*x = ListApprovalsResponse{}
-	mi := &file_access_v1_approvals_proto_msgTypes[3]
+	mi := &file_access_v1_approvals_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +749,7 @@ func (x *ListApprovalsResponse) String() string {
 func (*ListApprovalsResponse) ProtoMessage() {}
 
 func (x *ListApprovalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[3]
+	mi := &file_access_v1_approvals_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +762,7 @@ func (x *ListApprovalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApprovalsResponse.ProtoReflect.Descriptor instead.
 func (*ListApprovalsResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{3}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListApprovalsResponse) GetApprovals() []*Approval {
@@ -467,6 +770,13 @@ func (x *ListApprovalsResponse) GetApprovals() []*Approval {
 		return x.Approvals
 	}
 	return nil
+}
+
+func (x *ListApprovalsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type GetApprovalRequest struct {
@@ -478,7 +788,7 @@ type GetApprovalRequest struct {
 
 func (x *GetApprovalRequest) Reset() {
 	*x = GetApprovalRequest{}
-	mi := &file_access_v1_approvals_proto_msgTypes[4]
+	mi := &file_access_v1_approvals_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +800,7 @@ func (x *GetApprovalRequest) String() string {
 func (*GetApprovalRequest) ProtoMessage() {}
 
 func (x *GetApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[4]
+	mi := &file_access_v1_approvals_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +813,7 @@ func (x *GetApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApprovalRequest.ProtoReflect.Descriptor instead.
 func (*GetApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{4}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetApprovalRequest) GetId() string {
@@ -522,7 +832,7 @@ type GetApprovalResponse struct {
 
 func (x *GetApprovalResponse) Reset() {
 	*x = GetApprovalResponse{}
-	mi := &file_access_v1_approvals_proto_msgTypes[5]
+	mi := &file_access_v1_approvals_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +844,7 @@ func (x *GetApprovalResponse) String() string {
 func (*GetApprovalResponse) ProtoMessage() {}
 
 func (x *GetApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[5]
+	mi := &file_access_v1_approvals_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +857,7 @@ func (x *GetApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApprovalResponse.ProtoReflect.Descriptor instead.
 func (*GetApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{5}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetApprovalResponse) GetApproval() *Approval {
@@ -569,7 +879,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_access_v1_approvals_proto_msgTypes[6]
+	mi := &file_access_v1_approvals_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +891,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[6]
+	mi := &file_access_v1_approvals_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +904,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{6}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -627,7 +937,7 @@ type ApproveResponse struct {
 
 func (x *ApproveResponse) Reset() {
 	*x = ApproveResponse{}
-	mi := &file_access_v1_approvals_proto_msgTypes[7]
+	mi := &file_access_v1_approvals_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +949,7 @@ func (x *ApproveResponse) String() string {
 func (*ApproveResponse) ProtoMessage() {}
 
 func (x *ApproveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[7]
+	mi := &file_access_v1_approvals_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +962,7 @@ func (x *ApproveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveResponse.ProtoReflect.Descriptor instead.
 func (*ApproveResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{7}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApproveResponse) GetApproval() *Approval {
@@ -673,7 +983,7 @@ type DenyRequest struct {
 
 func (x *DenyRequest) Reset() {
 	*x = DenyRequest{}
-	mi := &file_access_v1_approvals_proto_msgTypes[8]
+	mi := &file_access_v1_approvals_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +995,7 @@ func (x *DenyRequest) String() string {
 func (*DenyRequest) ProtoMessage() {}
 
 func (x *DenyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[8]
+	mi := &file_access_v1_approvals_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +1008,7 @@ func (x *DenyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DenyRequest.ProtoReflect.Descriptor instead.
 func (*DenyRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{8}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DenyRequest) GetId() string {
@@ -731,7 +1041,7 @@ type DenyResponse struct {
 
 func (x *DenyResponse) Reset() {
 	*x = DenyResponse{}
-	mi := &file_access_v1_approvals_proto_msgTypes[9]
+	mi := &file_access_v1_approvals_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +1053,7 @@ func (x *DenyResponse) String() string {
 func (*DenyResponse) ProtoMessage() {}
 
 func (x *DenyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_approvals_proto_msgTypes[9]
+	mi := &file_access_v1_approvals_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +1066,7 @@ func (x *DenyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DenyResponse.ProtoReflect.Descriptor instead.
 func (*DenyResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_approvals_proto_rawDescGZIP(), []int{9}
+	return file_access_v1_approvals_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DenyResponse) GetApproval() *Approval {
@@ -770,7 +1080,7 @@ var File_access_v1_approvals_proto protoreflect.FileDescriptor
 
 const file_access_v1_approvals_proto_rawDesc = "" +
 	"\n" +
-	"\x19access/v1/approvals.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x18access/v1/requests.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x06\n" +
+	"\x19access/v1/approvals.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x18access/v1/requests.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\a\n" +
 	"\vHeldCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -783,8 +1093,8 @@ const file_access_v1_approvals_proto_rawDesc = "" +
 	"\aactions\x18\t \x03(\tR\aactions\x12\x16\n" +
 	"\x06tables\x18\n" +
 	" \x03(\tR\x06tables\x12\x16\n" +
-	"\x06reason\x18\v \x01(\tR\x06reason\x12\x16\n" +
-	"\x06intent\x18\f \x01(\tR\x06intent\x12\x1d\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\x12%\n" +
+	"\x0erequest_reason\x18\f \x01(\tR\rrequestReason\x12\x1d\n" +
 	"\n" +
 	"policy_ids\x18\r \x03(\tR\tpolicyIds\x12\x1a\n" +
 	"\brevision\x18\x0e \x01(\x04R\brevision\x12:\n" +
@@ -798,15 +1108,42 @@ const file_access_v1_approvals_proto_rawDesc = "" +
 	"expires_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
 	"decided_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x125\n" +
-	"\bspent_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\aspentAt\"\x7f\n" +
+	"\bspent_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\aspentAt\x12)\n" +
+	"\x06intent\x18\x17 \x01(\v2\x11.access.v1.IntentR\x06intent\x12)\n" +
+	"\x05flags\x18\x18 \x03(\v2\x13.access.v1.TextFlagR\x05flags\x12,\n" +
+	"\apreview\x18\x19 \x01(\v2\x12.access.v1.PreviewR\apreview\x12\x16\n" +
+	"\x06ticket\x18\x1a \x01(\tR\x06ticket\"f\n" +
+	"\bTextFlag\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x05R\x06offset\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x05R\x06length\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa7\x01\n" +
+	"\aPreview\x12*\n" +
+	"\x0eestimated_rows\x18\x01 \x01(\x01H\x00R\restimatedRows\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"exact_rows\x18\x02 \x01(\x03H\x01R\texactRows\x88\x01\x01\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x12\n" +
+	"\x04plan\x18\x04 \x01(\tR\x04planB\x11\n" +
+	"\x0f_estimated_rowsB\r\n" +
+	"\v_exact_rows\"\xca\x01\n" +
 	"\bApproval\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x18.access.v1.AccessRequestH\x00R\arequest\x122\n" +
-	"\acommand\x18\x02 \x01(\v2\x16.access.v1.HeldCommandH\x00R\acommandB\t\n" +
-	"\asubject\"(\n" +
+	"\acommand\x18\x02 \x01(\v2\x16.access.v1.HeldCommandH\x00R\acommand\x12\x19\n" +
+	"\bcan_vote\x18\x03 \x01(\bR\acanVote\x12.\n" +
+	"\x13cannot_vote_because\x18\x04 \x01(\tR\x11cannotVoteBecauseB\t\n" +
+	"\asubject\"\x17\n" +
+	"\x15WatchApprovalsRequest\"g\n" +
+	"\x16WatchApprovalsResponse\x121\n" +
+	"\tapprovals\x18\x01 \x03(\v2\x13.access.v1.ApprovalR\tapprovals\x12\x1a\n" +
+	"\bcomplete\x18\x02 \x01(\bR\bcomplete\"d\n" +
 	"\x14ListApprovalsRequest\x12\x10\n" +
-	"\x03all\x18\x01 \x01(\bR\x03all\"J\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"r\n" +
 	"\x15ListApprovalsResponse\x121\n" +
-	"\tapprovals\x18\x01 \x03(\v2\x13.access.v1.ApprovalR\tapprovals\"$\n" +
+	"\tapprovals\x18\x01 \x03(\v2\x13.access.v1.ApprovalR\tapprovals\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\x12GetApprovalRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"F\n" +
 	"\x13GetApprovalResponse\x12/\n" +
@@ -830,12 +1167,13 @@ const file_access_v1_approvals_proto_rawDesc = "" +
 	"\x10HOLD_STATE_SPENT\x10\x03\x12\x15\n" +
 	"\x11HOLD_STATE_DENIED\x10\x04\x12\x18\n" +
 	"\x14HOLD_STATE_WITHDRAWN\x10\x05\x12\x16\n" +
-	"\x12HOLD_STATE_EXPIRED\x10\x062\xae\x02\n" +
+	"\x12HOLD_STATE_EXPIRED\x10\x062\x87\x03\n" +
 	"\x0fApprovalService\x12R\n" +
 	"\rListApprovals\x12\x1f.access.v1.ListApprovalsRequest\x1a .access.v1.ListApprovalsResponse\x12L\n" +
 	"\vGetApproval\x12\x1d.access.v1.GetApprovalRequest\x1a\x1e.access.v1.GetApprovalResponse\x12@\n" +
 	"\aApprove\x12\x19.access.v1.ApproveRequest\x1a\x1a.access.v1.ApproveResponse\x127\n" +
-	"\x04Deny\x12\x16.access.v1.DenyRequest\x1a\x17.access.v1.DenyResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
+	"\x04Deny\x12\x16.access.v1.DenyRequest\x1a\x17.access.v1.DenyResponse\x12W\n" +
+	"\x0eWatchApprovals\x12 .access.v1.WatchApprovalsRequest\x1a!.access.v1.WatchApprovalsResponse0\x01B1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
 
 var (
 	file_access_v1_approvals_proto_rawDescOnce sync.Once
@@ -850,53 +1188,64 @@ func file_access_v1_approvals_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_approvals_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_approvals_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_access_v1_approvals_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_access_v1_approvals_proto_goTypes = []any{
-	(HoldState)(0),                // 0: access.v1.HoldState
-	(*HeldCommand)(nil),           // 1: access.v1.HeldCommand
-	(*Approval)(nil),              // 2: access.v1.Approval
-	(*ListApprovalsRequest)(nil),  // 3: access.v1.ListApprovalsRequest
-	(*ListApprovalsResponse)(nil), // 4: access.v1.ListApprovalsResponse
-	(*GetApprovalRequest)(nil),    // 5: access.v1.GetApprovalRequest
-	(*GetApprovalResponse)(nil),   // 6: access.v1.GetApprovalResponse
-	(*ApproveRequest)(nil),        // 7: access.v1.ApproveRequest
-	(*ApproveResponse)(nil),       // 8: access.v1.ApproveResponse
-	(*DenyRequest)(nil),           // 9: access.v1.DenyRequest
-	(*DenyResponse)(nil),          // 10: access.v1.DenyResponse
-	(*Principal)(nil),             // 11: access.v1.Principal
-	(*Requirement)(nil),           // 12: access.v1.Requirement
-	(*Vote)(nil),                  // 13: access.v1.Vote
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*AccessRequest)(nil),         // 15: access.v1.AccessRequest
+	(HoldState)(0),                 // 0: access.v1.HoldState
+	(*HeldCommand)(nil),            // 1: access.v1.HeldCommand
+	(*TextFlag)(nil),               // 2: access.v1.TextFlag
+	(*Preview)(nil),                // 3: access.v1.Preview
+	(*Approval)(nil),               // 4: access.v1.Approval
+	(*WatchApprovalsRequest)(nil),  // 5: access.v1.WatchApprovalsRequest
+	(*WatchApprovalsResponse)(nil), // 6: access.v1.WatchApprovalsResponse
+	(*ListApprovalsRequest)(nil),   // 7: access.v1.ListApprovalsRequest
+	(*ListApprovalsResponse)(nil),  // 8: access.v1.ListApprovalsResponse
+	(*GetApprovalRequest)(nil),     // 9: access.v1.GetApprovalRequest
+	(*GetApprovalResponse)(nil),    // 10: access.v1.GetApprovalResponse
+	(*ApproveRequest)(nil),         // 11: access.v1.ApproveRequest
+	(*ApproveResponse)(nil),        // 12: access.v1.ApproveResponse
+	(*DenyRequest)(nil),            // 13: access.v1.DenyRequest
+	(*DenyResponse)(nil),           // 14: access.v1.DenyResponse
+	(*Principal)(nil),              // 15: access.v1.Principal
+	(*Requirement)(nil),            // 16: access.v1.Requirement
+	(*Vote)(nil),                   // 17: access.v1.Vote
+	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
+	(*Intent)(nil),                 // 19: access.v1.Intent
+	(*AccessRequest)(nil),          // 20: access.v1.AccessRequest
 }
 var file_access_v1_approvals_proto_depIdxs = []int32{
-	11, // 0: access.v1.HeldCommand.principal:type_name -> access.v1.Principal
-	12, // 1: access.v1.HeldCommand.requirements:type_name -> access.v1.Requirement
-	13, // 2: access.v1.HeldCommand.votes:type_name -> access.v1.Vote
+	15, // 0: access.v1.HeldCommand.principal:type_name -> access.v1.Principal
+	16, // 1: access.v1.HeldCommand.requirements:type_name -> access.v1.Requirement
+	17, // 2: access.v1.HeldCommand.votes:type_name -> access.v1.Vote
 	0,  // 3: access.v1.HeldCommand.state:type_name -> access.v1.HoldState
-	14, // 4: access.v1.HeldCommand.created_at:type_name -> google.protobuf.Timestamp
-	14, // 5: access.v1.HeldCommand.expires_at:type_name -> google.protobuf.Timestamp
-	14, // 6: access.v1.HeldCommand.decided_at:type_name -> google.protobuf.Timestamp
-	14, // 7: access.v1.HeldCommand.spent_at:type_name -> google.protobuf.Timestamp
-	15, // 8: access.v1.Approval.request:type_name -> access.v1.AccessRequest
-	1,  // 9: access.v1.Approval.command:type_name -> access.v1.HeldCommand
-	2,  // 10: access.v1.ListApprovalsResponse.approvals:type_name -> access.v1.Approval
-	2,  // 11: access.v1.GetApprovalResponse.approval:type_name -> access.v1.Approval
-	2,  // 12: access.v1.ApproveResponse.approval:type_name -> access.v1.Approval
-	2,  // 13: access.v1.DenyResponse.approval:type_name -> access.v1.Approval
-	3,  // 14: access.v1.ApprovalService.ListApprovals:input_type -> access.v1.ListApprovalsRequest
-	5,  // 15: access.v1.ApprovalService.GetApproval:input_type -> access.v1.GetApprovalRequest
-	7,  // 16: access.v1.ApprovalService.Approve:input_type -> access.v1.ApproveRequest
-	9,  // 17: access.v1.ApprovalService.Deny:input_type -> access.v1.DenyRequest
-	4,  // 18: access.v1.ApprovalService.ListApprovals:output_type -> access.v1.ListApprovalsResponse
-	6,  // 19: access.v1.ApprovalService.GetApproval:output_type -> access.v1.GetApprovalResponse
-	8,  // 20: access.v1.ApprovalService.Approve:output_type -> access.v1.ApproveResponse
-	10, // 21: access.v1.ApprovalService.Deny:output_type -> access.v1.DenyResponse
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	18, // 4: access.v1.HeldCommand.created_at:type_name -> google.protobuf.Timestamp
+	18, // 5: access.v1.HeldCommand.expires_at:type_name -> google.protobuf.Timestamp
+	18, // 6: access.v1.HeldCommand.decided_at:type_name -> google.protobuf.Timestamp
+	18, // 7: access.v1.HeldCommand.spent_at:type_name -> google.protobuf.Timestamp
+	19, // 8: access.v1.HeldCommand.intent:type_name -> access.v1.Intent
+	2,  // 9: access.v1.HeldCommand.flags:type_name -> access.v1.TextFlag
+	3,  // 10: access.v1.HeldCommand.preview:type_name -> access.v1.Preview
+	20, // 11: access.v1.Approval.request:type_name -> access.v1.AccessRequest
+	1,  // 12: access.v1.Approval.command:type_name -> access.v1.HeldCommand
+	4,  // 13: access.v1.WatchApprovalsResponse.approvals:type_name -> access.v1.Approval
+	4,  // 14: access.v1.ListApprovalsResponse.approvals:type_name -> access.v1.Approval
+	4,  // 15: access.v1.GetApprovalResponse.approval:type_name -> access.v1.Approval
+	4,  // 16: access.v1.ApproveResponse.approval:type_name -> access.v1.Approval
+	4,  // 17: access.v1.DenyResponse.approval:type_name -> access.v1.Approval
+	7,  // 18: access.v1.ApprovalService.ListApprovals:input_type -> access.v1.ListApprovalsRequest
+	9,  // 19: access.v1.ApprovalService.GetApproval:input_type -> access.v1.GetApprovalRequest
+	11, // 20: access.v1.ApprovalService.Approve:input_type -> access.v1.ApproveRequest
+	13, // 21: access.v1.ApprovalService.Deny:input_type -> access.v1.DenyRequest
+	5,  // 22: access.v1.ApprovalService.WatchApprovals:input_type -> access.v1.WatchApprovalsRequest
+	8,  // 23: access.v1.ApprovalService.ListApprovals:output_type -> access.v1.ListApprovalsResponse
+	10, // 24: access.v1.ApprovalService.GetApproval:output_type -> access.v1.GetApprovalResponse
+	12, // 25: access.v1.ApprovalService.Approve:output_type -> access.v1.ApproveResponse
+	14, // 26: access.v1.ApprovalService.Deny:output_type -> access.v1.DenyResponse
+	6,  // 27: access.v1.ApprovalService.WatchApprovals:output_type -> access.v1.WatchApprovalsResponse
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_approvals_proto_init() }
@@ -906,7 +1255,8 @@ func file_access_v1_approvals_proto_init() {
 	}
 	file_access_v1_common_proto_init()
 	file_access_v1_requests_proto_init()
-	file_access_v1_approvals_proto_msgTypes[1].OneofWrappers = []any{
+	file_access_v1_approvals_proto_msgTypes[2].OneofWrappers = []any{}
+	file_access_v1_approvals_proto_msgTypes[3].OneofWrappers = []any{
 		(*Approval_Request)(nil),
 		(*Approval_Command)(nil),
 	}
@@ -916,7 +1266,7 @@ func file_access_v1_approvals_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_approvals_proto_rawDesc), len(file_access_v1_approvals_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

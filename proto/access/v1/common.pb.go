@@ -12,6 +12,7 @@ package accessv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -92,7 +93,12 @@ type Principal struct {
 	// issuer is the OIDC issuer URL, or "writ" for the first admin token.
 	Issuer string `protobuf:"bytes,5,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	// on_behalf_of is the delegation chain, nearest first.
-	OnBehalfOf    []string `protobuf:"bytes,6,rep,name=on_behalf_of,json=onBehalfOf,proto3" json:"on_behalf_of,omitempty"`
+	OnBehalfOf []string `protobuf:"bytes,6,rep,name=on_behalf_of,json=onBehalfOf,proto3" json:"on_behalf_of,omitempty"`
+	// email is a verified e-mail address.
+	Email string `protobuf:"bytes,7,opt,name=email,proto3" json:"email,omitempty"`
+	// delegators are those in on_behalf_of whose identity was proven, in that order. What is decided for the principal is
+	// decided for each of them too.
+	Delegators    []*Principal `protobuf:"bytes,8,rep,name=delegators,proto3" json:"delegators,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +171,20 @@ func (x *Principal) GetIssuer() string {
 func (x *Principal) GetOnBehalfOf() []string {
 	if x != nil {
 		return x.OnBehalfOf
+	}
+	return nil
+}
+
+func (x *Principal) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *Principal) GetDelegators() []*Principal {
+	if x != nil {
+		return x.Delegators
 	}
 	return nil
 }
@@ -249,9 +269,11 @@ func (x *Vote) GetGroups() []string {
 
 // Requirement is "count distinct approvers of group".
 type Requirement struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Count         int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
-	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	Group string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// hours in which approvers vote, for example "Mon-Fri 08:00-18:00 Europe/Berlin"; empty is always.
+	Hours         string `protobuf:"bytes,3,opt,name=hours,proto3" json:"hours,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -300,11 +322,274 @@ func (x *Requirement) GetGroup() string {
 	return ""
 }
 
+func (x *Requirement) GetHours() string {
+	if x != nil {
+		return x.Hours
+	}
+	return ""
+}
+
+// Intent is what a principal says it is about to do, for programs to fill in and people to judge. It is a claim.
+type Intent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// task in one line, for example "remove duplicate orders of 2026-11".
+	Task string `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	// run is a URL or an id of the run, conversation or pipeline.
+	Run string `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
+	// commands that it means to run.
+	Commands      []string          `protobuf:"bytes,3,rep,name=commands,proto3" json:"commands,omitempty"`
+	Details       map[string]string `protobuf:"bytes,4,rep,name=details,proto3" json:"details,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Intent) Reset() {
+	*x = Intent{}
+	mi := &file_access_v1_common_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Intent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Intent) ProtoMessage() {}
+
+func (x *Intent) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_common_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Intent.ProtoReflect.Descriptor instead.
+func (*Intent) Descriptor() ([]byte, []int) {
+	return file_access_v1_common_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Intent) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *Intent) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Intent) GetCommands() []string {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
+}
+
+func (x *Intent) GetDetails() map[string]string {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+// Refusal is the error detail of a refused access request: why, and what would be permitted instead.
+type Refusal struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Resource  string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	PolicyIds []string               `protobuf:"bytes,3,rep,name=policy_ids,json=policyIds,proto3" json:"policy_ids,omitempty"`
+	Revision  uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// repair is the smallest change to what was asked that policy would permit or put to approvers; unset when there is none.
+	Repair        *Repair `protobuf:"bytes,5,opt,name=repair,proto3" json:"repair,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_access_v1_common_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_common_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_access_v1_common_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Refusal) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetPolicyIds() []string {
+	if x != nil {
+		return x.PolicyIds
+	}
+	return nil
+}
+
+func (x *Refusal) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Refusal) GetRepair() *Repair {
+	if x != nil {
+		return x.Repair
+	}
+	return nil
+}
+
+// Repair is an access request that would not be refused.
+type Repair struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Resource string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// actions that may be asked for; those asked for that are not here can not.
+	Actions  []string             `protobuf:"bytes,2,rep,name=actions,proto3" json:"actions,omitempty"`
+	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	// reason_required and ticket_required name fields that must be filled in.
+	ReasonRequired bool `protobuf:"varint,4,opt,name=reason_required,json=reasonRequired,proto3" json:"reason_required,omitempty"`
+	TicketRequired bool `protobuf:"varint,5,opt,name=ticket_required,json=ticketRequired,proto3" json:"ticket_required,omitempty"`
+	// requirements that it would wait for; none is granted at once.
+	Requirements []*Requirement `protobuf:"bytes,6,rep,name=requirements,proto3" json:"requirements,omitempty"`
+	// break_glass says that it would be permitted as break-glass only.
+	BreakGlass bool `protobuf:"varint,7,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// dropped are the actions asked for that policy refuses.
+	Dropped       []string `protobuf:"bytes,8,rep,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Repair) Reset() {
+	*x = Repair{}
+	mi := &file_access_v1_common_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Repair) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Repair) ProtoMessage() {}
+
+func (x *Repair) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_common_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Repair.ProtoReflect.Descriptor instead.
+func (*Repair) Descriptor() ([]byte, []int) {
+	return file_access_v1_common_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Repair) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Repair) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *Repair) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *Repair) GetReasonRequired() bool {
+	if x != nil {
+		return x.ReasonRequired
+	}
+	return false
+}
+
+func (x *Repair) GetTicketRequired() bool {
+	if x != nil {
+		return x.TicketRequired
+	}
+	return false
+}
+
+func (x *Repair) GetRequirements() []*Requirement {
+	if x != nil {
+		return x.Requirements
+	}
+	return nil
+}
+
+func (x *Repair) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
+}
+
+func (x *Repair) GetDropped() []string {
+	if x != nil {
+		return x.Dropped
+	}
+	return nil
+}
+
 var File_access_v1_common_proto protoreflect.FileDescriptor
 
 const file_access_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x16access/v1/common.proto\x12\taccess.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x02\n" +
+	"\x16access/v1/common.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x02\n" +
 	"\tPrincipal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.access.v1.PrincipalKindR\x04kind\x12\x16\n" +
@@ -314,7 +599,11 @@ const file_access_v1_common_proto_rawDesc = "" +
 	"attributes\x12\x16\n" +
 	"\x06issuer\x18\x05 \x01(\tR\x06issuer\x12 \n" +
 	"\fon_behalf_of\x18\x06 \x03(\tR\n" +
-	"onBehalfOf\x1a=\n" +
+	"onBehalfOf\x12\x14\n" +
+	"\x05email\x18\a \x01(\tR\x05email\x124\n" +
+	"\n" +
+	"delegators\x18\b \x03(\v2\x14.access.v1.PrincipalR\n" +
+	"delegators\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +
@@ -323,10 +612,36 @@ const file_access_v1_common_proto_rawDesc = "" +
 	"\aapprove\x18\x02 \x01(\bR\aapprove\x12\x18\n" +
 	"\acomment\x18\x03 \x01(\tR\acomment\x12*\n" +
 	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
-	"\x06groups\x18\x05 \x03(\tR\x06groups\"9\n" +
+	"\x06groups\x18\x05 \x03(\tR\x06groups\"O\n" +
 	"\vRequirement\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group*\x98\x01\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x14\n" +
+	"\x05hours\x18\x03 \x01(\tR\x05hours\"\xc0\x01\n" +
+	"\x06Intent\x12\x12\n" +
+	"\x04task\x18\x01 \x01(\tR\x04task\x12\x10\n" +
+	"\x03run\x18\x02 \x01(\tR\x03run\x12\x1a\n" +
+	"\bcommands\x18\x03 \x03(\tR\bcommands\x128\n" +
+	"\adetails\x18\x04 \x03(\v2\x1e.access.v1.Intent.DetailsEntryR\adetails\x1a:\n" +
+	"\fDetailsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa3\x01\n" +
+	"\aRefusal\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"policy_ids\x18\x03 \x03(\tR\tpolicyIds\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\x12)\n" +
+	"\x06repair\x18\x05 \x01(\v2\x11.access.v1.RepairR\x06repair\"\xbe\x02\n" +
+	"\x06Repair\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x18\n" +
+	"\aactions\x18\x02 \x03(\tR\aactions\x125\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12'\n" +
+	"\x0freason_required\x18\x04 \x01(\bR\x0ereasonRequired\x12'\n" +
+	"\x0fticket_required\x18\x05 \x01(\bR\x0eticketRequired\x12:\n" +
+	"\frequirements\x18\x06 \x03(\v2\x16.access.v1.RequirementR\frequirements\x12\x1f\n" +
+	"\vbreak_glass\x18\a \x01(\bR\n" +
+	"breakGlass\x12\x18\n" +
+	"\adropped\x18\b \x03(\tR\adropped*\x98\x01\n" +
 	"\rPrincipalKind\x12\x1e\n" +
 	"\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x18\n" +
@@ -347,24 +662,34 @@ func file_access_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_access_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_access_v1_common_proto_goTypes = []any{
 	(PrincipalKind)(0),            // 0: access.v1.PrincipalKind
 	(*Principal)(nil),             // 1: access.v1.Principal
 	(*Vote)(nil),                  // 2: access.v1.Vote
 	(*Requirement)(nil),           // 3: access.v1.Requirement
-	nil,                           // 4: access.v1.Principal.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Intent)(nil),                // 4: access.v1.Intent
+	(*Refusal)(nil),               // 5: access.v1.Refusal
+	(*Repair)(nil),                // 6: access.v1.Repair
+	nil,                           // 7: access.v1.Principal.AttributesEntry
+	nil,                           // 8: access.v1.Intent.DetailsEntry
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_access_v1_common_proto_depIdxs = []int32{
-	0, // 0: access.v1.Principal.kind:type_name -> access.v1.PrincipalKind
-	4, // 1: access.v1.Principal.attributes:type_name -> access.v1.Principal.AttributesEntry
-	5, // 2: access.v1.Vote.at:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	0,  // 0: access.v1.Principal.kind:type_name -> access.v1.PrincipalKind
+	7,  // 1: access.v1.Principal.attributes:type_name -> access.v1.Principal.AttributesEntry
+	1,  // 2: access.v1.Principal.delegators:type_name -> access.v1.Principal
+	9,  // 3: access.v1.Vote.at:type_name -> google.protobuf.Timestamp
+	8,  // 4: access.v1.Intent.details:type_name -> access.v1.Intent.DetailsEntry
+	6,  // 5: access.v1.Refusal.repair:type_name -> access.v1.Repair
+	10, // 6: access.v1.Repair.duration:type_name -> google.protobuf.Duration
+	3,  // 7: access.v1.Repair.requirements:type_name -> access.v1.Requirement
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_common_proto_init() }
@@ -378,7 +703,7 @@ func file_access_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_common_proto_rawDesc), len(file_access_v1_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

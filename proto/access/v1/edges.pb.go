@@ -82,14 +82,21 @@ type Edge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// names are the DNS names and IP addresses its serving certificate may carry.
-	Names         []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
-	Connected     bool                   `protobuf:"varint,3,opt,name=connected,proto3" json:"connected,omitempty"`
-	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // enforced
-	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	EnrolledAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
-	SeenAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
-	Endpoints     []string               `protobuf:"bytes,8,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
-	Removed       bool                   `protobuf:"varint,9,opt,name=removed,proto3" json:"removed,omitempty"`
+	Names        []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	Connected    bool                   `protobuf:"varint,3,opt,name=connected,proto3" json:"connected,omitempty"`
+	Revision     uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // enforced
+	Version      string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	EnrolledAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
+	SeenAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	Endpoints    []string               `protobuf:"bytes,8,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	Removed      bool                   `protobuf:"varint,9,opt,name=removed,proto3" json:"removed,omitempty"`
+	LiveSessions int32                  `protobuf:"varint,10,opt,name=live_sessions,json=liveSessions,proto3" json:"live_sessions,omitempty"`
+	// record_lag is the age of the oldest record that the edge has not yet delivered.
+	RecordLag *durationpb.Duration `protobuf:"bytes,11,opt,name=record_lag,json=recordLag,proto3" json:"record_lag,omitempty"`
+	// newest_revision is what it should enforce.
+	NewestRevision uint64 `protobuf:"varint,12,opt,name=newest_revision,json=newestRevision,proto3" json:"newest_revision,omitempty"`
+	// policy_error says why it could not enforce a newer one.
+	PolicyError   string `protobuf:"bytes,13,opt,name=policy_error,json=policyError,proto3" json:"policy_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -185,6 +192,34 @@ func (x *Edge) GetRemoved() bool {
 		return x.Removed
 	}
 	return false
+}
+
+func (x *Edge) GetLiveSessions() int32 {
+	if x != nil {
+		return x.LiveSessions
+	}
+	return 0
+}
+
+func (x *Edge) GetRecordLag() *durationpb.Duration {
+	if x != nil {
+		return x.RecordLag
+	}
+	return nil
+}
+
+func (x *Edge) GetNewestRevision() uint64 {
+	if x != nil {
+		return x.NewestRevision
+	}
+	return 0
+}
+
+func (x *Edge) GetPolicyError() string {
+	if x != nil {
+		return x.PolicyError
+	}
+	return ""
 }
 
 type Lock struct {
@@ -855,7 +890,7 @@ var File_access_v1_edges_proto protoreflect.FileDescriptor
 
 const file_access_v1_edges_proto_rawDesc = "" +
 	"\n" +
-	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x02\n" +
+	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x03\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1c\n" +
@@ -866,7 +901,13 @@ const file_access_v1_edges_proto_rawDesc = "" +
 	"enrolledAt\x123\n" +
 	"\aseen_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\x12\x1c\n" +
 	"\tendpoints\x18\b \x03(\tR\tendpoints\x12\x18\n" +
-	"\aremoved\x18\t \x01(\bR\aremoved\"\x86\x02\n" +
+	"\aremoved\x18\t \x01(\bR\aremoved\x12#\n" +
+	"\rlive_sessions\x18\n" +
+	" \x01(\x05R\fliveSessions\x128\n" +
+	"\n" +
+	"record_lag\x18\v \x01(\v2\x19.google.protobuf.DurationR\trecordLag\x12'\n" +
+	"\x0fnewest_revision\x18\f \x01(\x04R\x0enewestRevision\x12!\n" +
+	"\fpolicy_error\x18\r \x01(\tR\vpolicyError\"\x86\x02\n" +
 	"\x04Lock\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x06target\x18\x02 \x01(\x0e2\x15.access.v1.LockTargetR\x06target\x12\x12\n" +
@@ -963,33 +1004,34 @@ var file_access_v1_edges_proto_goTypes = []any{
 var file_access_v1_edges_proto_depIdxs = []int32{
 	15, // 0: access.v1.Edge.enrolled_at:type_name -> google.protobuf.Timestamp
 	15, // 1: access.v1.Edge.seen_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: access.v1.Lock.target:type_name -> access.v1.LockTarget
-	15, // 3: access.v1.Lock.created_at:type_name -> google.protobuf.Timestamp
-	15, // 4: access.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	16, // 5: access.v1.CreateJoinTokenRequest.ttl:type_name -> google.protobuf.Duration
-	15, // 6: access.v1.CreateJoinTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 7: access.v1.ListEdgesResponse.edges:type_name -> access.v1.Edge
-	0,  // 8: access.v1.CreateLockRequest.target:type_name -> access.v1.LockTarget
-	16, // 9: access.v1.CreateLockRequest.ttl:type_name -> google.protobuf.Duration
-	2,  // 10: access.v1.CreateLockResponse.lock:type_name -> access.v1.Lock
-	2,  // 11: access.v1.ListLocksResponse.locks:type_name -> access.v1.Lock
-	3,  // 12: access.v1.EdgeService.CreateJoinToken:input_type -> access.v1.CreateJoinTokenRequest
-	5,  // 13: access.v1.EdgeService.ListEdges:input_type -> access.v1.ListEdgesRequest
-	7,  // 14: access.v1.EdgeService.RemoveEdge:input_type -> access.v1.RemoveEdgeRequest
-	9,  // 15: access.v1.LockService.CreateLock:input_type -> access.v1.CreateLockRequest
-	11, // 16: access.v1.LockService.ListLocks:input_type -> access.v1.ListLocksRequest
-	13, // 17: access.v1.LockService.RemoveLock:input_type -> access.v1.RemoveLockRequest
-	4,  // 18: access.v1.EdgeService.CreateJoinToken:output_type -> access.v1.CreateJoinTokenResponse
-	6,  // 19: access.v1.EdgeService.ListEdges:output_type -> access.v1.ListEdgesResponse
-	8,  // 20: access.v1.EdgeService.RemoveEdge:output_type -> access.v1.RemoveEdgeResponse
-	10, // 21: access.v1.LockService.CreateLock:output_type -> access.v1.CreateLockResponse
-	12, // 22: access.v1.LockService.ListLocks:output_type -> access.v1.ListLocksResponse
-	14, // 23: access.v1.LockService.RemoveLock:output_type -> access.v1.RemoveLockResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	16, // 2: access.v1.Edge.record_lag:type_name -> google.protobuf.Duration
+	0,  // 3: access.v1.Lock.target:type_name -> access.v1.LockTarget
+	15, // 4: access.v1.Lock.created_at:type_name -> google.protobuf.Timestamp
+	15, // 5: access.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 6: access.v1.CreateJoinTokenRequest.ttl:type_name -> google.protobuf.Duration
+	15, // 7: access.v1.CreateJoinTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 8: access.v1.ListEdgesResponse.edges:type_name -> access.v1.Edge
+	0,  // 9: access.v1.CreateLockRequest.target:type_name -> access.v1.LockTarget
+	16, // 10: access.v1.CreateLockRequest.ttl:type_name -> google.protobuf.Duration
+	2,  // 11: access.v1.CreateLockResponse.lock:type_name -> access.v1.Lock
+	2,  // 12: access.v1.ListLocksResponse.locks:type_name -> access.v1.Lock
+	3,  // 13: access.v1.EdgeService.CreateJoinToken:input_type -> access.v1.CreateJoinTokenRequest
+	5,  // 14: access.v1.EdgeService.ListEdges:input_type -> access.v1.ListEdgesRequest
+	7,  // 15: access.v1.EdgeService.RemoveEdge:input_type -> access.v1.RemoveEdgeRequest
+	9,  // 16: access.v1.LockService.CreateLock:input_type -> access.v1.CreateLockRequest
+	11, // 17: access.v1.LockService.ListLocks:input_type -> access.v1.ListLocksRequest
+	13, // 18: access.v1.LockService.RemoveLock:input_type -> access.v1.RemoveLockRequest
+	4,  // 19: access.v1.EdgeService.CreateJoinToken:output_type -> access.v1.CreateJoinTokenResponse
+	6,  // 20: access.v1.EdgeService.ListEdges:output_type -> access.v1.ListEdgesResponse
+	8,  // 21: access.v1.EdgeService.RemoveEdge:output_type -> access.v1.RemoveEdgeResponse
+	10, // 22: access.v1.LockService.CreateLock:output_type -> access.v1.CreateLockResponse
+	12, // 23: access.v1.LockService.ListLocks:output_type -> access.v1.ListLocksResponse
+	14, // 24: access.v1.LockService.RemoveLock:output_type -> access.v1.RemoveLockResponse
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_edges_proto_init() }

@@ -22,6 +22,804 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ListSignInMethodsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSignInMethodsRequest) Reset() {
+	*x = ListSignInMethodsRequest{}
+	mi := &file_access_v1_identity_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSignInMethodsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSignInMethodsRequest) ProtoMessage() {}
+
+func (x *ListSignInMethodsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSignInMethodsRequest.ProtoReflect.Descriptor instead.
+func (*ListSignInMethodsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{0}
+}
+
+type ListSignInMethodsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Methods       []*SignInMethod        `protobuf:"bytes,1,rep,name=methods,proto3" json:"methods,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSignInMethodsResponse) Reset() {
+	*x = ListSignInMethodsResponse{}
+	mi := &file_access_v1_identity_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSignInMethodsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSignInMethodsResponse) ProtoMessage() {}
+
+func (x *ListSignInMethodsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSignInMethodsResponse.ProtoReflect.Descriptor instead.
+func (*ListSignInMethodsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListSignInMethodsResponse) GetMethods() []*SignInMethod {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
+// SignInMethod is one way to prove who one is.
+type SignInMethod struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Method:
+	//
+	//	*SignInMethod_Openid
+	//	*SignInMethod_AwsIam
+	//	*SignInMethod_Spiffe
+	Method        isSignInMethod_Method `protobuf_oneof:"method"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInMethod) Reset() {
+	*x = SignInMethod{}
+	mi := &file_access_v1_identity_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInMethod) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInMethod) ProtoMessage() {}
+
+func (x *SignInMethod) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInMethod.ProtoReflect.Descriptor instead.
+func (*SignInMethod) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SignInMethod) GetMethod() isSignInMethod_Method {
+	if x != nil {
+		return x.Method
+	}
+	return nil
+}
+
+func (x *SignInMethod) GetOpenid() *OpenIDProvider {
+	if x != nil {
+		if x, ok := x.Method.(*SignInMethod_Openid); ok {
+			return x.Openid
+		}
+	}
+	return nil
+}
+
+func (x *SignInMethod) GetAwsIam() *AwsIam {
+	if x != nil {
+		if x, ok := x.Method.(*SignInMethod_AwsIam); ok {
+			return x.AwsIam
+		}
+	}
+	return nil
+}
+
+func (x *SignInMethod) GetSpiffe() *Spiffe {
+	if x != nil {
+		if x, ok := x.Method.(*SignInMethod_Spiffe); ok {
+			return x.Spiffe
+		}
+	}
+	return nil
+}
+
+type isSignInMethod_Method interface {
+	isSignInMethod_Method()
+}
+
+type SignInMethod_Openid struct {
+	Openid *OpenIDProvider `protobuf:"bytes,1,opt,name=openid,proto3,oneof"`
+}
+
+type SignInMethod_AwsIam struct {
+	AwsIam *AwsIam `protobuf:"bytes,2,opt,name=aws_iam,json=awsIam,proto3,oneof"`
+}
+
+type SignInMethod_Spiffe struct {
+	Spiffe *Spiffe `protobuf:"bytes,3,opt,name=spiffe,proto3,oneof"`
+}
+
+func (*SignInMethod_Openid) isSignInMethod_Method() {}
+
+func (*SignInMethod_AwsIam) isSignInMethod_Method() {}
+
+func (*SignInMethod_Spiffe) isSignInMethod_Method() {}
+
+// OpenIDProvider signs people in: with a browser at this control plane, or with a device code.
+type OpenIDProvider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name for people, for example "Example Corp".
+	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// client_id of the command line for the device flow (RFC 8628); empty when that is not offered.
+	DeviceClientId string `protobuf:"bytes,3,opt,name=device_client_id,json=deviceClientId,proto3" json:"device_client_id,omitempty"`
+	// scopes to ask for.
+	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// browser_path at which a browser sign-in begins; empty when that is not offered.
+	BrowserPath   string `protobuf:"bytes,5,opt,name=browser_path,json=browserPath,proto3" json:"browser_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenIDProvider) Reset() {
+	*x = OpenIDProvider{}
+	mi := &file_access_v1_identity_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenIDProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenIDProvider) ProtoMessage() {}
+
+func (x *OpenIDProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenIDProvider.ProtoReflect.Descriptor instead.
+func (*OpenIDProvider) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OpenIDProvider) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OpenIDProvider) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *OpenIDProvider) GetDeviceClientId() string {
+	if x != nil {
+		return x.DeviceClientId
+	}
+	return ""
+}
+
+func (x *OpenIDProvider) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *OpenIDProvider) GetBrowserPath() string {
+	if x != nil {
+		return x.BrowserPath
+	}
+	return ""
+}
+
+// AwsIam takes a signed GetCallerIdentity.
+type AwsIam struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// server_id is what the signed header X-Writ-Server-Id must say.
+	ServerId string `protobuf:"bytes,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// regions whose STS endpoints are asked; the first is the default.
+	Regions       []string `protobuf:"bytes,2,rep,name=regions,proto3" json:"regions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsIam) Reset() {
+	*x = AwsIam{}
+	mi := &file_access_v1_identity_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsIam) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsIam) ProtoMessage() {}
+
+func (x *AwsIam) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsIam.ProtoReflect.Descriptor instead.
+func (*AwsIam) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AwsIam) GetServerId() string {
+	if x != nil {
+		return x.ServerId
+	}
+	return ""
+}
+
+func (x *AwsIam) GetRegions() []string {
+	if x != nil {
+		return x.Regions
+	}
+	return nil
+}
+
+// Spiffe takes JWT-SVIDs.
+type Spiffe struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TrustDomain   string                 `protobuf:"bytes,1,opt,name=trust_domain,json=trustDomain,proto3" json:"trust_domain,omitempty"`
+	Audiences     []string               `protobuf:"bytes,2,rep,name=audiences,proto3" json:"audiences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spiffe) Reset() {
+	*x = Spiffe{}
+	mi := &file_access_v1_identity_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spiffe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spiffe) ProtoMessage() {}
+
+func (x *Spiffe) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spiffe.ProtoReflect.Descriptor instead.
+func (*Spiffe) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Spiffe) GetTrustDomain() string {
+	if x != nil {
+		return x.TrustDomain
+	}
+	return ""
+}
+
+func (x *Spiffe) GetAudiences() []string {
+	if x != nil {
+		return x.Audiences
+	}
+	return nil
+}
+
+type CreateNonceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateNonceRequest) Reset() {
+	*x = CreateNonceRequest{}
+	mi := &file_access_v1_identity_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateNonceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateNonceRequest) ProtoMessage() {}
+
+func (x *CreateNonceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateNonceRequest.ProtoReflect.Descriptor instead.
+func (*CreateNonceRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{6}
+}
+
+type CreateNonceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nonce         string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateNonceResponse) Reset() {
+	*x = CreateNonceResponse{}
+	mi := &file_access_v1_identity_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateNonceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateNonceResponse) ProtoMessage() {}
+
+func (x *CreateNonceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateNonceResponse.ProtoReflect.Descriptor instead.
+func (*CreateNonceResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CreateNonceResponse) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *CreateNonceResponse) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// AwsIamProof is a signed sts:GetCallerIdentity request that was not sent. It is a POST to the regional STS endpoint
+// whose signed headers include X-Writ-Server-Id and X-Writ-Nonce.
+type AwsIamProof struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Region string                 `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
+	// headers, names in lower case.
+	Headers       map[string]string `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Body          string            `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsIamProof) Reset() {
+	*x = AwsIamProof{}
+	mi := &file_access_v1_identity_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsIamProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsIamProof) ProtoMessage() {}
+
+func (x *AwsIamProof) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsIamProof.ProtoReflect.Descriptor instead.
+func (*AwsIamProof) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AwsIamProof) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *AwsIamProof) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *AwsIamProof) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+type ListPrincipalsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// query matches names and groups; empty is all.
+	Query string `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	// page_size at most 500; 0 is 100.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPrincipalsRequest) Reset() {
+	*x = ListPrincipalsRequest{}
+	mi := &file_access_v1_identity_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPrincipalsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPrincipalsRequest) ProtoMessage() {}
+
+func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
+func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListPrincipalsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListPrincipalsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListPrincipalsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListPrincipalsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principals    []*KnownPrincipal      `protobuf:"bytes,1,rep,name=principals,proto3" json:"principals,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPrincipalsResponse) Reset() {
+	*x = ListPrincipalsResponse{}
+	mi := &file_access_v1_identity_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPrincipalsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPrincipalsResponse) ProtoMessage() {}
+
+func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
+func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListPrincipalsResponse) GetPrincipals() []*KnownPrincipal {
+	if x != nil {
+		return x.Principals
+	}
+	return nil
+}
+
+func (x *ListPrincipalsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// KnownPrincipal is a principal as its newest sign-in described it.
+type KnownPrincipal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     *Principal             `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	SignedInAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=signed_in_at,json=signedInAt,proto3" json:"signed_in_at,omitempty"`
+	LiveSessions  int32                  `protobuf:"varint,3,opt,name=live_sessions,json=liveSessions,proto3" json:"live_sessions,omitempty"`
+	ActiveGrants  int32                  `protobuf:"varint,4,opt,name=active_grants,json=activeGrants,proto3" json:"active_grants,omitempty"`
+	Locked        bool                   `protobuf:"varint,5,opt,name=locked,proto3" json:"locked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownPrincipal) Reset() {
+	*x = KnownPrincipal{}
+	mi := &file_access_v1_identity_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownPrincipal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownPrincipal) ProtoMessage() {}
+
+func (x *KnownPrincipal) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownPrincipal.ProtoReflect.Descriptor instead.
+func (*KnownPrincipal) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *KnownPrincipal) GetPrincipal() *Principal {
+	if x != nil {
+		return x.Principal
+	}
+	return nil
+}
+
+func (x *KnownPrincipal) GetSignedInAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignedInAt
+	}
+	return nil
+}
+
+func (x *KnownPrincipal) GetLiveSessions() int32 {
+	if x != nil {
+		return x.LiveSessions
+	}
+	return 0
+}
+
+func (x *KnownPrincipal) GetActiveGrants() int32 {
+	if x != nil {
+		return x.ActiveGrants
+	}
+	return 0
+}
+
+func (x *KnownPrincipal) GetLocked() bool {
+	if x != nil {
+		return x.Locked
+	}
+	return false
+}
+
+type EndLoginsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndLoginsRequest) Reset() {
+	*x = EndLoginsRequest{}
+	mi := &file_access_v1_identity_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndLoginsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndLoginsRequest) ProtoMessage() {}
+
+func (x *EndLoginsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndLoginsRequest.ProtoReflect.Descriptor instead.
+func (*EndLoginsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *EndLoginsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+type EndLoginsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LoginsEnded   int32                  `protobuf:"varint,1,opt,name=logins_ended,json=loginsEnded,proto3" json:"logins_ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndLoginsResponse) Reset() {
+	*x = EndLoginsResponse{}
+	mi := &file_access_v1_identity_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndLoginsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndLoginsResponse) ProtoMessage() {}
+
+func (x *EndLoginsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_identity_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndLoginsResponse.ProtoReflect.Descriptor instead.
+func (*EndLoginsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *EndLoginsResponse) GetLoginsEnded() int32 {
+	if x != nil {
+		return x.LoginsEnded
+	}
+	return 0
+}
+
 // LoginRequest carries exactly one proof.
 type LoginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -29,14 +827,19 @@ type LoginRequest struct {
 	//
 	//	*LoginRequest_OidcToken
 	//	*LoginRequest_AdminToken
-	Proof         isLoginRequest_Proof `protobuf_oneof:"proof"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	//	*LoginRequest_AwsIam
+	//	*LoginRequest_SpiffeSvid
+	Proof isLoginRequest_Proof `protobuf_oneof:"proof"`
+	// on_behalf_of_token is an ID token or login token of who the principal acts for (RFC 8693's subject_token). The login then is
+	// of both, and what is refused to either is refused.
+	OnBehalfOfToken string `protobuf:"bytes,5,opt,name=on_behalf_of_token,json=onBehalfOfToken,proto3" json:"on_behalf_of_token,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LoginRequest) Reset() {
 	*x = LoginRequest{}
-	mi := &file_access_v1_identity_proto_msgTypes[0]
+	mi := &file_access_v1_identity_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -48,7 +851,7 @@ func (x *LoginRequest) String() string {
 func (*LoginRequest) ProtoMessage() {}
 
 func (x *LoginRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[0]
+	mi := &file_access_v1_identity_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -61,7 +864,7 @@ func (x *LoginRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoginRequest.ProtoReflect.Descriptor instead.
 func (*LoginRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{0}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LoginRequest) GetProof() isLoginRequest_Proof {
@@ -89,6 +892,31 @@ func (x *LoginRequest) GetAdminToken() string {
 	return ""
 }
 
+func (x *LoginRequest) GetAwsIam() *AwsIamProof {
+	if x != nil {
+		if x, ok := x.Proof.(*LoginRequest_AwsIam); ok {
+			return x.AwsIam
+		}
+	}
+	return nil
+}
+
+func (x *LoginRequest) GetSpiffeSvid() string {
+	if x != nil {
+		if x, ok := x.Proof.(*LoginRequest_SpiffeSvid); ok {
+			return x.SpiffeSvid
+		}
+	}
+	return ""
+}
+
+func (x *LoginRequest) GetOnBehalfOfToken() string {
+	if x != nil {
+		return x.OnBehalfOfToken
+	}
+	return ""
+}
+
 type isLoginRequest_Proof interface {
 	isLoginRequest_Proof()
 }
@@ -103,9 +931,22 @@ type LoginRequest_AdminToken struct {
 	AdminToken string `protobuf:"bytes,2,opt,name=admin_token,json=adminToken,proto3,oneof"`
 }
 
+type LoginRequest_AwsIam struct {
+	AwsIam *AwsIamProof `protobuf:"bytes,3,opt,name=aws_iam,json=awsIam,proto3,oneof"`
+}
+
+type LoginRequest_SpiffeSvid struct {
+	// spiffe_svid is a JWT-SVID of a configured trust domain.
+	SpiffeSvid string `protobuf:"bytes,4,opt,name=spiffe_svid,json=spiffeSvid,proto3,oneof"`
+}
+
 func (*LoginRequest_OidcToken) isLoginRequest_Proof() {}
 
 func (*LoginRequest_AdminToken) isLoginRequest_Proof() {}
+
+func (*LoginRequest_AwsIam) isLoginRequest_Proof() {}
+
+func (*LoginRequest_SpiffeSvid) isLoginRequest_Proof() {}
 
 type LoginResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -119,7 +960,7 @@ type LoginResponse struct {
 
 func (x *LoginResponse) Reset() {
 	*x = LoginResponse{}
-	mi := &file_access_v1_identity_proto_msgTypes[1]
+	mi := &file_access_v1_identity_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -131,7 +972,7 @@ func (x *LoginResponse) String() string {
 func (*LoginResponse) ProtoMessage() {}
 
 func (x *LoginResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[1]
+	mi := &file_access_v1_identity_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -144,7 +985,7 @@ func (x *LoginResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoginResponse.ProtoReflect.Descriptor instead.
 func (*LoginResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{1}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LoginResponse) GetToken() string {
@@ -176,7 +1017,7 @@ type LogoutRequest struct {
 
 func (x *LogoutRequest) Reset() {
 	*x = LogoutRequest{}
-	mi := &file_access_v1_identity_proto_msgTypes[2]
+	mi := &file_access_v1_identity_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -188,7 +1029,7 @@ func (x *LogoutRequest) String() string {
 func (*LogoutRequest) ProtoMessage() {}
 
 func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[2]
+	mi := &file_access_v1_identity_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -201,7 +1042,7 @@ func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogoutRequest.ProtoReflect.Descriptor instead.
 func (*LogoutRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{2}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{16}
 }
 
 type LogoutResponse struct {
@@ -212,7 +1053,7 @@ type LogoutResponse struct {
 
 func (x *LogoutResponse) Reset() {
 	*x = LogoutResponse{}
-	mi := &file_access_v1_identity_proto_msgTypes[3]
+	mi := &file_access_v1_identity_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -224,7 +1065,7 @@ func (x *LogoutResponse) String() string {
 func (*LogoutResponse) ProtoMessage() {}
 
 func (x *LogoutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[3]
+	mi := &file_access_v1_identity_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -237,7 +1078,7 @@ func (x *LogoutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogoutResponse.ProtoReflect.Descriptor instead.
 func (*LogoutResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{3}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{17}
 }
 
 type WhoAmIRequest struct {
@@ -248,7 +1089,7 @@ type WhoAmIRequest struct {
 
 func (x *WhoAmIRequest) Reset() {
 	*x = WhoAmIRequest{}
-	mi := &file_access_v1_identity_proto_msgTypes[4]
+	mi := &file_access_v1_identity_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +1101,7 @@ func (x *WhoAmIRequest) String() string {
 func (*WhoAmIRequest) ProtoMessage() {}
 
 func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[4]
+	mi := &file_access_v1_identity_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +1114,7 @@ func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIRequest.ProtoReflect.Descriptor instead.
 func (*WhoAmIRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{4}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{18}
 }
 
 type WhoAmIResponse struct {
@@ -288,7 +1129,7 @@ type WhoAmIResponse struct {
 
 func (x *WhoAmIResponse) Reset() {
 	*x = WhoAmIResponse{}
-	mi := &file_access_v1_identity_proto_msgTypes[5]
+	mi := &file_access_v1_identity_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -300,7 +1141,7 @@ func (x *WhoAmIResponse) String() string {
 func (*WhoAmIResponse) ProtoMessage() {}
 
 func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_identity_proto_msgTypes[5]
+	mi := &file_access_v1_identity_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -313,7 +1154,7 @@ func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIResponse.ProtoReflect.Descriptor instead.
 func (*WhoAmIResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_identity_proto_rawDescGZIP(), []int{5}
+	return file_access_v1_identity_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WhoAmIResponse) GetPrincipal() *Principal {
@@ -341,12 +1182,69 @@ var File_access_v1_identity_proto protoreflect.FileDescriptor
 
 const file_access_v1_identity_proto_rawDesc = "" +
 	"\n" +
-	"\x18access/v1/identity.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n" +
+	"\x18access/v1/identity.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n" +
+	"\x18ListSignInMethodsRequest\"N\n" +
+	"\x19ListSignInMethodsResponse\x121\n" +
+	"\amethods\x18\x01 \x03(\v2\x17.access.v1.SignInMethodR\amethods\"\xa8\x01\n" +
+	"\fSignInMethod\x123\n" +
+	"\x06openid\x18\x01 \x01(\v2\x19.access.v1.OpenIDProviderH\x00R\x06openid\x12,\n" +
+	"\aaws_iam\x18\x02 \x01(\v2\x11.access.v1.AwsIamH\x00R\x06awsIam\x12+\n" +
+	"\x06spiffe\x18\x03 \x01(\v2\x11.access.v1.SpiffeH\x00R\x06spiffeB\b\n" +
+	"\x06method\"\xa1\x01\n" +
+	"\x0eOpenIDProvider\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12(\n" +
+	"\x10device_client_id\x18\x03 \x01(\tR\x0edeviceClientId\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12!\n" +
+	"\fbrowser_path\x18\x05 \x01(\tR\vbrowserPath\"?\n" +
+	"\x06AwsIam\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x18\n" +
+	"\aregions\x18\x02 \x03(\tR\aregions\"I\n" +
+	"\x06Spiffe\x12!\n" +
+	"\ftrust_domain\x18\x01 \x01(\tR\vtrustDomain\x12\x1c\n" +
+	"\taudiences\x18\x02 \x03(\tR\taudiences\"\x14\n" +
+	"\x12CreateNonceRequest\"f\n" +
+	"\x13CreateNonceResponse\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xb4\x01\n" +
+	"\vAwsIamProof\x12\x16\n" +
+	"\x06region\x18\x01 \x01(\tR\x06region\x12=\n" +
+	"\aheaders\x18\x02 \x03(\v2#.access.v1.AwsIamProof.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\tR\x04body\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"i\n" +
+	"\x15ListPrincipalsRequest\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"{\n" +
+	"\x16ListPrincipalsResponse\x129\n" +
+	"\n" +
+	"principals\x18\x01 \x03(\v2\x19.access.v1.KnownPrincipalR\n" +
+	"principals\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe4\x01\n" +
+	"\x0eKnownPrincipal\x122\n" +
+	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12<\n" +
+	"\fsigned_in_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"signedInAt\x12#\n" +
+	"\rlive_sessions\x18\x03 \x01(\x05R\fliveSessions\x12#\n" +
+	"\ractive_grants\x18\x04 \x01(\x05R\factiveGrants\x12\x16\n" +
+	"\x06locked\x18\x05 \x01(\bR\x06locked\"0\n" +
+	"\x10EndLoginsRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"6\n" +
+	"\x11EndLoginsResponse\x12!\n" +
+	"\flogins_ended\x18\x01 \x01(\x05R\vloginsEnded\"\xde\x01\n" +
 	"\fLoginRequest\x12\x1f\n" +
 	"\n" +
 	"oidc_token\x18\x01 \x01(\tH\x00R\toidcToken\x12!\n" +
 	"\vadmin_token\x18\x02 \x01(\tH\x00R\n" +
-	"adminTokenB\a\n" +
+	"adminToken\x121\n" +
+	"\aaws_iam\x18\x03 \x01(\v2\x16.access.v1.AwsIamProofH\x00R\x06awsIam\x12!\n" +
+	"\vspiffe_svid\x18\x04 \x01(\tH\x00R\n" +
+	"spiffeSvid\x12+\n" +
+	"\x12on_behalf_of_token\x18\x05 \x01(\tR\x0fonBehalfOfTokenB\a\n" +
 	"\x05proof\"\x94\x01\n" +
 	"\rLoginResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x129\n" +
@@ -360,11 +1258,16 @@ const file_access_v1_identity_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x14\n" +
 	"\x05roles\x18\x02 \x03(\tR\x05roles\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt2\xcb\x01\n" +
-	"\x0fIdentityService\x12:\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt2\xf9\x02\n" +
+	"\x0fIdentityService\x12^\n" +
+	"\x11ListSignInMethods\x12#.access.v1.ListSignInMethodsRequest\x1a$.access.v1.ListSignInMethodsResponse\x12L\n" +
+	"\vCreateNonce\x12\x1d.access.v1.CreateNonceRequest\x1a\x1e.access.v1.CreateNonceResponse\x12:\n" +
 	"\x05Login\x12\x17.access.v1.LoginRequest\x1a\x18.access.v1.LoginResponse\x12=\n" +
 	"\x06Logout\x12\x18.access.v1.LogoutRequest\x1a\x19.access.v1.LogoutResponse\x12=\n" +
-	"\x06WhoAmI\x12\x18.access.v1.WhoAmIRequest\x1a\x19.access.v1.WhoAmIResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
+	"\x06WhoAmI\x12\x18.access.v1.WhoAmIRequest\x1a\x19.access.v1.WhoAmIResponse2\xb1\x01\n" +
+	"\x10PrincipalService\x12U\n" +
+	"\x0eListPrincipals\x12 .access.v1.ListPrincipalsRequest\x1a!.access.v1.ListPrincipalsResponse\x12F\n" +
+	"\tEndLogins\x12\x1b.access.v1.EndLoginsRequest\x1a\x1c.access.v1.EndLoginsResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
 
 var (
 	file_access_v1_identity_proto_rawDescOnce sync.Once
@@ -378,33 +1281,66 @@ func file_access_v1_identity_proto_rawDescGZIP() []byte {
 	return file_access_v1_identity_proto_rawDescData
 }
 
-var file_access_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_access_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_access_v1_identity_proto_goTypes = []any{
-	(*LoginRequest)(nil),          // 0: access.v1.LoginRequest
-	(*LoginResponse)(nil),         // 1: access.v1.LoginResponse
-	(*LogoutRequest)(nil),         // 2: access.v1.LogoutRequest
-	(*LogoutResponse)(nil),        // 3: access.v1.LogoutResponse
-	(*WhoAmIRequest)(nil),         // 4: access.v1.WhoAmIRequest
-	(*WhoAmIResponse)(nil),        // 5: access.v1.WhoAmIResponse
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*Principal)(nil),             // 7: access.v1.Principal
+	(*ListSignInMethodsRequest)(nil),  // 0: access.v1.ListSignInMethodsRequest
+	(*ListSignInMethodsResponse)(nil), // 1: access.v1.ListSignInMethodsResponse
+	(*SignInMethod)(nil),              // 2: access.v1.SignInMethod
+	(*OpenIDProvider)(nil),            // 3: access.v1.OpenIDProvider
+	(*AwsIam)(nil),                    // 4: access.v1.AwsIam
+	(*Spiffe)(nil),                    // 5: access.v1.Spiffe
+	(*CreateNonceRequest)(nil),        // 6: access.v1.CreateNonceRequest
+	(*CreateNonceResponse)(nil),       // 7: access.v1.CreateNonceResponse
+	(*AwsIamProof)(nil),               // 8: access.v1.AwsIamProof
+	(*ListPrincipalsRequest)(nil),     // 9: access.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),    // 10: access.v1.ListPrincipalsResponse
+	(*KnownPrincipal)(nil),            // 11: access.v1.KnownPrincipal
+	(*EndLoginsRequest)(nil),          // 12: access.v1.EndLoginsRequest
+	(*EndLoginsResponse)(nil),         // 13: access.v1.EndLoginsResponse
+	(*LoginRequest)(nil),              // 14: access.v1.LoginRequest
+	(*LoginResponse)(nil),             // 15: access.v1.LoginResponse
+	(*LogoutRequest)(nil),             // 16: access.v1.LogoutRequest
+	(*LogoutResponse)(nil),            // 17: access.v1.LogoutResponse
+	(*WhoAmIRequest)(nil),             // 18: access.v1.WhoAmIRequest
+	(*WhoAmIResponse)(nil),            // 19: access.v1.WhoAmIResponse
+	nil,                               // 20: access.v1.AwsIamProof.HeadersEntry
+	(*timestamppb.Timestamp)(nil),     // 21: google.protobuf.Timestamp
+	(*Principal)(nil),                 // 22: access.v1.Principal
 }
 var file_access_v1_identity_proto_depIdxs = []int32{
-	6, // 0: access.v1.LoginResponse.expires_at:type_name -> google.protobuf.Timestamp
-	7, // 1: access.v1.LoginResponse.principal:type_name -> access.v1.Principal
-	7, // 2: access.v1.WhoAmIResponse.principal:type_name -> access.v1.Principal
-	6, // 3: access.v1.WhoAmIResponse.expires_at:type_name -> google.protobuf.Timestamp
-	0, // 4: access.v1.IdentityService.Login:input_type -> access.v1.LoginRequest
-	2, // 5: access.v1.IdentityService.Logout:input_type -> access.v1.LogoutRequest
-	4, // 6: access.v1.IdentityService.WhoAmI:input_type -> access.v1.WhoAmIRequest
-	1, // 7: access.v1.IdentityService.Login:output_type -> access.v1.LoginResponse
-	3, // 8: access.v1.IdentityService.Logout:output_type -> access.v1.LogoutResponse
-	5, // 9: access.v1.IdentityService.WhoAmI:output_type -> access.v1.WhoAmIResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2,  // 0: access.v1.ListSignInMethodsResponse.methods:type_name -> access.v1.SignInMethod
+	3,  // 1: access.v1.SignInMethod.openid:type_name -> access.v1.OpenIDProvider
+	4,  // 2: access.v1.SignInMethod.aws_iam:type_name -> access.v1.AwsIam
+	5,  // 3: access.v1.SignInMethod.spiffe:type_name -> access.v1.Spiffe
+	21, // 4: access.v1.CreateNonceResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 5: access.v1.AwsIamProof.headers:type_name -> access.v1.AwsIamProof.HeadersEntry
+	11, // 6: access.v1.ListPrincipalsResponse.principals:type_name -> access.v1.KnownPrincipal
+	22, // 7: access.v1.KnownPrincipal.principal:type_name -> access.v1.Principal
+	21, // 8: access.v1.KnownPrincipal.signed_in_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: access.v1.LoginRequest.aws_iam:type_name -> access.v1.AwsIamProof
+	21, // 10: access.v1.LoginResponse.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 11: access.v1.LoginResponse.principal:type_name -> access.v1.Principal
+	22, // 12: access.v1.WhoAmIResponse.principal:type_name -> access.v1.Principal
+	21, // 13: access.v1.WhoAmIResponse.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 14: access.v1.IdentityService.ListSignInMethods:input_type -> access.v1.ListSignInMethodsRequest
+	6,  // 15: access.v1.IdentityService.CreateNonce:input_type -> access.v1.CreateNonceRequest
+	14, // 16: access.v1.IdentityService.Login:input_type -> access.v1.LoginRequest
+	16, // 17: access.v1.IdentityService.Logout:input_type -> access.v1.LogoutRequest
+	18, // 18: access.v1.IdentityService.WhoAmI:input_type -> access.v1.WhoAmIRequest
+	9,  // 19: access.v1.PrincipalService.ListPrincipals:input_type -> access.v1.ListPrincipalsRequest
+	12, // 20: access.v1.PrincipalService.EndLogins:input_type -> access.v1.EndLoginsRequest
+	1,  // 21: access.v1.IdentityService.ListSignInMethods:output_type -> access.v1.ListSignInMethodsResponse
+	7,  // 22: access.v1.IdentityService.CreateNonce:output_type -> access.v1.CreateNonceResponse
+	15, // 23: access.v1.IdentityService.Login:output_type -> access.v1.LoginResponse
+	17, // 24: access.v1.IdentityService.Logout:output_type -> access.v1.LogoutResponse
+	19, // 25: access.v1.IdentityService.WhoAmI:output_type -> access.v1.WhoAmIResponse
+	10, // 26: access.v1.PrincipalService.ListPrincipals:output_type -> access.v1.ListPrincipalsResponse
+	13, // 27: access.v1.PrincipalService.EndLogins:output_type -> access.v1.EndLoginsResponse
+	21, // [21:28] is the sub-list for method output_type
+	14, // [14:21] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_identity_proto_init() }
@@ -413,9 +1349,16 @@ func file_access_v1_identity_proto_init() {
 		return
 	}
 	file_access_v1_common_proto_init()
-	file_access_v1_identity_proto_msgTypes[0].OneofWrappers = []any{
+	file_access_v1_identity_proto_msgTypes[2].OneofWrappers = []any{
+		(*SignInMethod_Openid)(nil),
+		(*SignInMethod_AwsIam)(nil),
+		(*SignInMethod_Spiffe)(nil),
+	}
+	file_access_v1_identity_proto_msgTypes[14].OneofWrappers = []any{
 		(*LoginRequest_OidcToken)(nil),
 		(*LoginRequest_AdminToken)(nil),
+		(*LoginRequest_AwsIam)(nil),
+		(*LoginRequest_SpiffeSvid)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -423,9 +1366,9 @@ func file_access_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_identity_proto_rawDesc), len(file_access_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   21,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_access_v1_identity_proto_goTypes,
 		DependencyIndexes: file_access_v1_identity_proto_depIdxs,

@@ -99,13 +99,17 @@ type AccessRequest struct {
 	Digest string `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"`
 	Grant  string `protobuf:"bytes,12,opt,name=grant,proto3" json:"grant,omitempty"`
 	// extends is the grant that this request lengthens.
-	Extends       string                 `protobuf:"bytes,13,opt,name=extends,proto3" json:"extends,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	DecidedAt     *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
-	PolicyIds     []string               `protobuf:"bytes,17,rep,name=policy_ids,json=policyIds,proto3" json:"policy_ids,omitempty"`
-	Revision      uint64                 `protobuf:"varint,18,opt,name=revision,proto3" json:"revision,omitempty"`
-	Denial        string                 `protobuf:"bytes,19,opt,name=denial,proto3" json:"denial,omitempty"`
+	Extends   string                 `protobuf:"bytes,13,opt,name=extends,proto3" json:"extends,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	DecidedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	PolicyIds []string               `protobuf:"bytes,17,rep,name=policy_ids,json=policyIds,proto3" json:"policy_ids,omitempty"`
+	Revision  uint64                 `protobuf:"varint,18,opt,name=revision,proto3" json:"revision,omitempty"`
+	Denial    string                 `protobuf:"bytes,19,opt,name=denial,proto3" json:"denial,omitempty"`
+	Intent    *Intent                `protobuf:"bytes,20,opt,name=intent,proto3" json:"intent,omitempty"`
+	// start_at is when the grant begins; unset is at once.
+	StartAt       *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
+	BreakGlass    bool                   `protobuf:"varint,22,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +277,27 @@ func (x *AccessRequest) GetDenial() string {
 	return ""
 }
 
+func (x *AccessRequest) GetIntent() *Intent {
+	if x != nil {
+		return x.Intent
+	}
+	return nil
+}
+
+func (x *AccessRequest) GetStartAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartAt
+	}
+	return nil
+}
+
+func (x *AccessRequest) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
+}
+
 // Grant is what a request got.
 type Grant struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -289,7 +314,11 @@ type Grant struct {
 	RevokedBy    string                 `protobuf:"bytes,11,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`
 	RevokeReason string                 `protobuf:"bytes,12,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"`
 	// active says whether the grant can be used now.
-	Active        bool `protobuf:"varint,13,opt,name=active,proto3" json:"active,omitempty"`
+	Active     bool    `protobuf:"varint,13,opt,name=active,proto3" json:"active,omitempty"`
+	Intent     *Intent `protobuf:"bytes,14,opt,name=intent,proto3" json:"intent,omitempty"`
+	BreakGlass bool    `protobuf:"varint,15,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// review of a break-glass grant; unset while nobody has reviewed it.
+	Review        *Review `protobuf:"bytes,16,opt,name=review,proto3" json:"review,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -415,6 +444,97 @@ func (x *Grant) GetActive() bool {
 	return false
 }
 
+func (x *Grant) GetIntent() *Intent {
+	if x != nil {
+		return x.Intent
+	}
+	return nil
+}
+
+func (x *Grant) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
+}
+
+func (x *Grant) GetReview() *Review {
+	if x != nil {
+		return x.Review
+	}
+	return nil
+}
+
+// Review is a person's verdict on a break-glass grant.
+type Review struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Reviewer string                 `protobuf:"bytes,1,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	// justified says whether breaking the glass was right.
+	Justified     bool                   `protobuf:"varint,2,opt,name=justified,proto3" json:"justified,omitempty"`
+	Comment       string                 `protobuf:"bytes,3,opt,name=comment,proto3" json:"comment,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Review) Reset() {
+	*x = Review{}
+	mi := &file_access_v1_requests_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Review) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Review) ProtoMessage() {}
+
+func (x *Review) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Review.ProtoReflect.Descriptor instead.
+func (*Review) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Review) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
+}
+
+func (x *Review) GetJustified() bool {
+	if x != nil {
+		return x.Justified
+	}
+	return false
+}
+
+func (x *Review) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Review) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 type CreateRequestRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Resource string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
@@ -423,14 +543,19 @@ type CreateRequestRequest struct {
 	Reason   string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	Ticket   string                 `protobuf:"bytes,5,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	// extend names one's own active grant to lengthen without a gap.
-	Extend        string `protobuf:"bytes,6,opt,name=extend,proto3" json:"extend,omitempty"`
+	Extend string  `protobuf:"bytes,6,opt,name=extend,proto3" json:"extend,omitempty"`
+	Intent *Intent `protobuf:"bytes,7,opt,name=intent,proto3" json:"intent,omitempty"`
+	// start_at lets the grant begin later; its duration counts from then.
+	StartAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
+	// break_glass asks without approvers where policy permits that: short, alarmed, reviewed afterwards.
+	BreakGlass    bool `protobuf:"varint,9,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateRequestRequest) Reset() {
 	*x = CreateRequestRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[2]
+	mi := &file_access_v1_requests_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +567,7 @@ func (x *CreateRequestRequest) String() string {
 func (*CreateRequestRequest) ProtoMessage() {}
 
 func (x *CreateRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[2]
+	mi := &file_access_v1_requests_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +580,7 @@ func (x *CreateRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRequestRequest.ProtoReflect.Descriptor instead.
 func (*CreateRequestRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{2}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateRequestRequest) GetResource() string {
@@ -500,6 +625,27 @@ func (x *CreateRequestRequest) GetExtend() string {
 	return ""
 }
 
+func (x *CreateRequestRequest) GetIntent() *Intent {
+	if x != nil {
+		return x.Intent
+	}
+	return nil
+}
+
+func (x *CreateRequestRequest) GetStartAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartAt
+	}
+	return nil
+}
+
+func (x *CreateRequestRequest) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
+}
+
 type CreateRequestResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Request *AccessRequest         `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
@@ -511,7 +657,7 @@ type CreateRequestResponse struct {
 
 func (x *CreateRequestResponse) Reset() {
 	*x = CreateRequestResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[3]
+	mi := &file_access_v1_requests_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +669,7 @@ func (x *CreateRequestResponse) String() string {
 func (*CreateRequestResponse) ProtoMessage() {}
 
 func (x *CreateRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[3]
+	mi := &file_access_v1_requests_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +682,7 @@ func (x *CreateRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRequestResponse.ProtoReflect.Descriptor instead.
 func (*CreateRequestResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{3}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateRequestResponse) GetRequest() *AccessRequest {
@@ -562,7 +708,7 @@ type WithdrawRequestRequest struct {
 
 func (x *WithdrawRequestRequest) Reset() {
 	*x = WithdrawRequestRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[4]
+	mi := &file_access_v1_requests_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +720,7 @@ func (x *WithdrawRequestRequest) String() string {
 func (*WithdrawRequestRequest) ProtoMessage() {}
 
 func (x *WithdrawRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[4]
+	mi := &file_access_v1_requests_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +733,7 @@ func (x *WithdrawRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawRequestRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawRequestRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{4}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *WithdrawRequestRequest) GetId() string {
@@ -606,7 +752,7 @@ type WithdrawRequestResponse struct {
 
 func (x *WithdrawRequestResponse) Reset() {
 	*x = WithdrawRequestResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[5]
+	mi := &file_access_v1_requests_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +764,7 @@ func (x *WithdrawRequestResponse) String() string {
 func (*WithdrawRequestResponse) ProtoMessage() {}
 
 func (x *WithdrawRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[5]
+	mi := &file_access_v1_requests_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +777,7 @@ func (x *WithdrawRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawRequestResponse.ProtoReflect.Descriptor instead.
 func (*WithdrawRequestResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{5}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WithdrawRequestResponse) GetRequest() *AccessRequest {
@@ -652,7 +798,7 @@ type WaitRequestRequest struct {
 
 func (x *WaitRequestRequest) Reset() {
 	*x = WaitRequestRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[6]
+	mi := &file_access_v1_requests_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +810,7 @@ func (x *WaitRequestRequest) String() string {
 func (*WaitRequestRequest) ProtoMessage() {}
 
 func (x *WaitRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[6]
+	mi := &file_access_v1_requests_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +823,7 @@ func (x *WaitRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequestRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequestRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{6}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WaitRequestRequest) GetId() string {
@@ -704,7 +850,7 @@ type WaitRequestResponse struct {
 
 func (x *WaitRequestResponse) Reset() {
 	*x = WaitRequestResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[7]
+	mi := &file_access_v1_requests_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +862,7 @@ func (x *WaitRequestResponse) String() string {
 func (*WaitRequestResponse) ProtoMessage() {}
 
 func (x *WaitRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[7]
+	mi := &file_access_v1_requests_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +875,7 @@ func (x *WaitRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequestResponse.ProtoReflect.Descriptor instead.
 func (*WaitRequestResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{7}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WaitRequestResponse) GetRequest() *AccessRequest {
@@ -755,7 +901,7 @@ type GetGrantRequest struct {
 
 func (x *GetGrantRequest) Reset() {
 	*x = GetGrantRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[8]
+	mi := &file_access_v1_requests_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +913,7 @@ func (x *GetGrantRequest) String() string {
 func (*GetGrantRequest) ProtoMessage() {}
 
 func (x *GetGrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[8]
+	mi := &file_access_v1_requests_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +926,7 @@ func (x *GetGrantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGrantRequest.ProtoReflect.Descriptor instead.
 func (*GetGrantRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{8}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetGrantRequest) GetId() string {
@@ -799,7 +945,7 @@ type GetGrantResponse struct {
 
 func (x *GetGrantResponse) Reset() {
 	*x = GetGrantResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[9]
+	mi := &file_access_v1_requests_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +957,7 @@ func (x *GetGrantResponse) String() string {
 func (*GetGrantResponse) ProtoMessage() {}
 
 func (x *GetGrantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[9]
+	mi := &file_access_v1_requests_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +970,7 @@ func (x *GetGrantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGrantResponse.ProtoReflect.Descriptor instead.
 func (*GetGrantResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{9}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetGrantResponse) GetGrant() *Grant {
@@ -834,17 +980,162 @@ func (x *GetGrantResponse) GetGrant() *Grant {
 	return nil
 }
 
-type ListGrantsRequest struct {
+type ListRequestsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	All   bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	// state unspecified is every state.
+	State     RequestState `protobuf:"varint,2,opt,name=state,proto3,enum=access.v1.RequestState" json:"state,omitempty"`
+	Principal string       `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
+	Resource  string       `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
+	// page_size at most 500; 0 is 100.
+	PageSize      int32  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRequestsRequest) Reset() {
+	*x = ListRequestsRequest{}
+	mi := &file_access_v1_requests_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRequestsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRequestsRequest) ProtoMessage() {}
+
+func (x *ListRequestsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRequestsRequest.ProtoReflect.Descriptor instead.
+func (*ListRequestsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListRequestsRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ListRequestsRequest) GetState() RequestState {
+	if x != nil {
+		return x.State
+	}
+	return RequestState_REQUEST_STATE_UNSPECIFIED
+}
+
+func (x *ListRequestsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListRequestsRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ListRequestsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRequestsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListRequestsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
-	IncludeEnded  bool                   `protobuf:"varint,2,opt,name=include_ended,json=includeEnded,proto3" json:"include_ended,omitempty"`
+	Requests      []*AccessRequest       `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRequestsResponse) Reset() {
+	*x = ListRequestsResponse{}
+	mi := &file_access_v1_requests_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRequestsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRequestsResponse) ProtoMessage() {}
+
+func (x *ListRequestsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRequestsResponse.ProtoReflect.Descriptor instead.
+func (*ListRequestsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListRequestsResponse) GetRequests() []*AccessRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *ListRequestsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListGrantsRequest struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	All          bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	IncludeEnded bool                   `protobuf:"varint,2,opt,name=include_ended,json=includeEnded,proto3" json:"include_ended,omitempty"`
+	Principal    string                 `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
+	Resource     string                 `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
+	// needs_review lists break-glass grants that nobody has reviewed.
+	NeedsReview bool `protobuf:"varint,5,opt,name=needs_review,json=needsReview,proto3" json:"needs_review,omitempty"`
+	// page_size at most 500; 0 is 100.
+	PageSize      int32  `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListGrantsRequest) Reset() {
 	*x = ListGrantsRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[10]
+	mi := &file_access_v1_requests_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +1147,7 @@ func (x *ListGrantsRequest) String() string {
 func (*ListGrantsRequest) ProtoMessage() {}
 
 func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[10]
+	mi := &file_access_v1_requests_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +1160,7 @@ func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGrantsRequest.ProtoReflect.Descriptor instead.
 func (*ListGrantsRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{10}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListGrantsRequest) GetAll() bool {
@@ -886,16 +1177,52 @@ func (x *ListGrantsRequest) GetIncludeEnded() bool {
 	return false
 }
 
+func (x *ListGrantsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetNeedsReview() bool {
+	if x != nil {
+		return x.NeedsReview
+	}
+	return false
+}
+
+func (x *ListGrantsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGrantsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListGrantsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Grants        []*Grant               `protobuf:"bytes,1,rep,name=grants,proto3" json:"grants,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListGrantsResponse) Reset() {
 	*x = ListGrantsResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[11]
+	mi := &file_access_v1_requests_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +1234,7 @@ func (x *ListGrantsResponse) String() string {
 func (*ListGrantsResponse) ProtoMessage() {}
 
 func (x *ListGrantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[11]
+	mi := &file_access_v1_requests_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,12 +1247,123 @@ func (x *ListGrantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGrantsResponse.ProtoReflect.Descriptor instead.
 func (*ListGrantsResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{11}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListGrantsResponse) GetGrants() []*Grant {
 	if x != nil {
 		return x.Grants
+	}
+	return nil
+}
+
+func (x *ListGrantsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ReviewGrantRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Justified     bool                   `protobuf:"varint,2,opt,name=justified,proto3" json:"justified,omitempty"`
+	Comment       string                 `protobuf:"bytes,3,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewGrantRequest) Reset() {
+	*x = ReviewGrantRequest{}
+	mi := &file_access_v1_requests_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewGrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewGrantRequest) ProtoMessage() {}
+
+func (x *ReviewGrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewGrantRequest.ProtoReflect.Descriptor instead.
+func (*ReviewGrantRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReviewGrantRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReviewGrantRequest) GetJustified() bool {
+	if x != nil {
+		return x.Justified
+	}
+	return false
+}
+
+func (x *ReviewGrantRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+type ReviewGrantResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Grant         *Grant                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewGrantResponse) Reset() {
+	*x = ReviewGrantResponse{}
+	mi := &file_access_v1_requests_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewGrantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewGrantResponse) ProtoMessage() {}
+
+func (x *ReviewGrantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewGrantResponse.ProtoReflect.Descriptor instead.
+func (*ReviewGrantResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReviewGrantResponse) GetGrant() *Grant {
+	if x != nil {
+		return x.Grant
 	}
 	return nil
 }
@@ -939,7 +1377,7 @@ type IssueTokenRequest struct {
 
 func (x *IssueTokenRequest) Reset() {
 	*x = IssueTokenRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[12]
+	mi := &file_access_v1_requests_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1389,7 @@ func (x *IssueTokenRequest) String() string {
 func (*IssueTokenRequest) ProtoMessage() {}
 
 func (x *IssueTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[12]
+	mi := &file_access_v1_requests_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1402,7 @@ func (x *IssueTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueTokenRequest.ProtoReflect.Descriptor instead.
 func (*IssueTokenRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{12}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *IssueTokenRequest) GetGrant() string {
@@ -993,7 +1431,7 @@ type IssueTokenResponse struct {
 
 func (x *IssueTokenResponse) Reset() {
 	*x = IssueTokenResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[13]
+	mi := &file_access_v1_requests_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1443,7 @@ func (x *IssueTokenResponse) String() string {
 func (*IssueTokenResponse) ProtoMessage() {}
 
 func (x *IssueTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[13]
+	mi := &file_access_v1_requests_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1456,7 @@ func (x *IssueTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueTokenResponse.ProtoReflect.Descriptor instead.
 func (*IssueTokenResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{13}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *IssueTokenResponse) GetToken() string {
@@ -1080,7 +1518,7 @@ type RevokeGrantRequest struct {
 
 func (x *RevokeGrantRequest) Reset() {
 	*x = RevokeGrantRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[14]
+	mi := &file_access_v1_requests_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1530,7 @@ func (x *RevokeGrantRequest) String() string {
 func (*RevokeGrantRequest) ProtoMessage() {}
 
 func (x *RevokeGrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[14]
+	mi := &file_access_v1_requests_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1543,7 @@ func (x *RevokeGrantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeGrantRequest.ProtoReflect.Descriptor instead.
 func (*RevokeGrantRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{14}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RevokeGrantRequest) GetId() string {
@@ -1132,7 +1570,7 @@ type RevokeGrantResponse struct {
 
 func (x *RevokeGrantResponse) Reset() {
 	*x = RevokeGrantResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[15]
+	mi := &file_access_v1_requests_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1582,7 @@ func (x *RevokeGrantResponse) String() string {
 func (*RevokeGrantResponse) ProtoMessage() {}
 
 func (x *RevokeGrantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[15]
+	mi := &file_access_v1_requests_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1595,7 @@ func (x *RevokeGrantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeGrantResponse.ProtoReflect.Descriptor instead.
 func (*RevokeGrantResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{15}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RevokeGrantResponse) GetGrant() *Grant {
@@ -1178,7 +1616,7 @@ var File_access_v1_requests_proto protoreflect.FileDescriptor
 
 const file_access_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	"\x18access/v1/requests.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x05\n" +
+	"\x18access/v1/requests.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x06\n" +
 	"\rAccessRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -1203,7 +1641,11 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\n" +
 	"policy_ids\x18\x11 \x03(\tR\tpolicyIds\x12\x1a\n" +
 	"\brevision\x18\x12 \x01(\x04R\brevision\x12\x16\n" +
-	"\x06denial\x18\x13 \x01(\tR\x06denial\"\xd6\x03\n" +
+	"\x06denial\x18\x13 \x01(\tR\x06denial\x12)\n" +
+	"\x06intent\x18\x14 \x01(\v2\x11.access.v1.IntentR\x06intent\x125\n" +
+	"\bstart_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12\x1f\n" +
+	"\vbreak_glass\x18\x16 \x01(\bR\n" +
+	"breakGlass\"\xcd\x04\n" +
 	"\x05Grant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -1221,14 +1663,27 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\n" +
 	"revoked_by\x18\v \x01(\tR\trevokedBy\x12#\n" +
 	"\rrevoke_reason\x18\f \x01(\tR\frevokeReason\x12\x16\n" +
-	"\x06active\x18\r \x01(\bR\x06active\"\xcb\x01\n" +
+	"\x06active\x18\r \x01(\bR\x06active\x12)\n" +
+	"\x06intent\x18\x0e \x01(\v2\x11.access.v1.IntentR\x06intent\x12\x1f\n" +
+	"\vbreak_glass\x18\x0f \x01(\bR\n" +
+	"breakGlass\x12)\n" +
+	"\x06review\x18\x10 \x01(\v2\x11.access.v1.ReviewR\x06review\"\x88\x01\n" +
+	"\x06Review\x12\x1a\n" +
+	"\breviewer\x18\x01 \x01(\tR\breviewer\x12\x1c\n" +
+	"\tjustified\x18\x02 \x01(\bR\tjustified\x12\x18\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xce\x02\n" +
 	"\x14CreateRequestRequest\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x18\n" +
 	"\aactions\x18\x02 \x03(\tR\aactions\x125\n" +
 	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06ticket\x18\x05 \x01(\tR\x06ticket\x12\x16\n" +
-	"\x06extend\x18\x06 \x01(\tR\x06extend\"s\n" +
+	"\x06extend\x18\x06 \x01(\tR\x06extend\x12)\n" +
+	"\x06intent\x18\a \x01(\v2\x11.access.v1.IntentR\x06intent\x125\n" +
+	"\bstart_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12\x1f\n" +
+	"\vbreak_glass\x18\t \x01(\bR\n" +
+	"breakGlass\"s\n" +
 	"\x15CreateRequestResponse\x122\n" +
 	"\arequest\x18\x01 \x01(\v2\x18.access.v1.AccessRequestR\arequest\x12&\n" +
 	"\x05grant\x18\x02 \x01(\v2\x10.access.v1.GrantR\x05grant\"(\n" +
@@ -1245,12 +1700,36 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\x0fGetGrantRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\":\n" +
 	"\x10GetGrantResponse\x12&\n" +
-	"\x05grant\x18\x01 \x01(\v2\x10.access.v1.GrantR\x05grant\"J\n" +
+	"\x05grant\x18\x01 \x01(\v2\x10.access.v1.GrantR\x05grant\"\xcc\x01\n" +
+	"\x13ListRequestsRequest\x12\x10\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12-\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x17.access.v1.RequestStateR\x05state\x12\x1c\n" +
+	"\tprincipal\x18\x03 \x01(\tR\tprincipal\x12\x1a\n" +
+	"\bresource\x18\x04 \x01(\tR\bresource\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\"t\n" +
+	"\x14ListRequestsResponse\x124\n" +
+	"\brequests\x18\x01 \x03(\v2\x18.access.v1.AccessRequestR\brequests\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe3\x01\n" +
 	"\x11ListGrantsRequest\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12#\n" +
-	"\rinclude_ended\x18\x02 \x01(\bR\fincludeEnded\">\n" +
+	"\rinclude_ended\x18\x02 \x01(\bR\fincludeEnded\x12\x1c\n" +
+	"\tprincipal\x18\x03 \x01(\tR\tprincipal\x12\x1a\n" +
+	"\bresource\x18\x04 \x01(\tR\bresource\x12!\n" +
+	"\fneeds_review\x18\x05 \x01(\bR\vneedsReview\x12\x1b\n" +
+	"\tpage_size\x18\x06 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tR\tpageToken\"f\n" +
 	"\x12ListGrantsResponse\x12(\n" +
-	"\x06grants\x18\x01 \x03(\v2\x10.access.v1.GrantR\x06grants\")\n" +
+	"\x06grants\x18\x01 \x03(\v2\x10.access.v1.GrantR\x06grants\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
+	"\x12ReviewGrantRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
+	"\tjustified\x18\x02 \x01(\bR\tjustified\x12\x18\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\"=\n" +
+	"\x13ReviewGrantResponse\x12&\n" +
+	"\x05grant\x18\x01 \x01(\v2\x10.access.v1.GrantR\x05grant\")\n" +
 	"\x11IssueTokenRequest\x12\x14\n" +
 	"\x05grant\x18\x01 \x01(\tR\x05grant\"\xe6\x01\n" +
 	"\x12IssueTokenResponse\x12\x14\n" +
@@ -1274,18 +1753,20 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\x15REQUEST_STATE_GRANTED\x10\x02\x12\x18\n" +
 	"\x14REQUEST_STATE_DENIED\x10\x03\x12\x1b\n" +
 	"\x17REQUEST_STATE_WITHDRAWN\x10\x04\x12\x19\n" +
-	"\x15REQUEST_STATE_EXPIRED\x10\x052\x8c\x02\n" +
+	"\x15REQUEST_STATE_EXPIRED\x10\x052\xdd\x02\n" +
 	"\x0eRequestService\x12R\n" +
 	"\rCreateRequest\x12\x1f.access.v1.CreateRequestRequest\x1a .access.v1.CreateRequestResponse\x12X\n" +
 	"\x0fWithdrawRequest\x12!.access.v1.WithdrawRequestRequest\x1a\".access.v1.WithdrawRequestResponse\x12L\n" +
-	"\vWaitRequest\x12\x1d.access.v1.WaitRequestRequest\x1a\x1e.access.v1.WaitRequestResponse2\xb7\x02\n" +
+	"\vWaitRequest\x12\x1d.access.v1.WaitRequestRequest\x1a\x1e.access.v1.WaitRequestResponse\x12O\n" +
+	"\fListRequests\x12\x1e.access.v1.ListRequestsRequest\x1a\x1f.access.v1.ListRequestsResponse2\x85\x03\n" +
 	"\fGrantService\x12C\n" +
 	"\bGetGrant\x12\x1a.access.v1.GetGrantRequest\x1a\x1b.access.v1.GetGrantResponse\x12I\n" +
 	"\n" +
 	"ListGrants\x12\x1c.access.v1.ListGrantsRequest\x1a\x1d.access.v1.ListGrantsResponse\x12I\n" +
 	"\n" +
 	"IssueToken\x12\x1c.access.v1.IssueTokenRequest\x1a\x1d.access.v1.IssueTokenResponse\x12L\n" +
-	"\vRevokeGrant\x12\x1d.access.v1.RevokeGrantRequest\x1a\x1e.access.v1.RevokeGrantResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
+	"\vRevokeGrant\x12\x1d.access.v1.RevokeGrantRequest\x1a\x1e.access.v1.RevokeGrantResponse\x12L\n" +
+	"\vReviewGrant\x12\x1d.access.v1.ReviewGrantRequest\x1a\x1e.access.v1.ReviewGrantResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
 
 var (
 	file_access_v1_requests_proto_rawDescOnce sync.Once
@@ -1300,74 +1781,94 @@ func file_access_v1_requests_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_requests_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_requests_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_access_v1_requests_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_access_v1_requests_proto_goTypes = []any{
 	(RequestState)(0),               // 0: access.v1.RequestState
 	(*AccessRequest)(nil),           // 1: access.v1.AccessRequest
 	(*Grant)(nil),                   // 2: access.v1.Grant
-	(*CreateRequestRequest)(nil),    // 3: access.v1.CreateRequestRequest
-	(*CreateRequestResponse)(nil),   // 4: access.v1.CreateRequestResponse
-	(*WithdrawRequestRequest)(nil),  // 5: access.v1.WithdrawRequestRequest
-	(*WithdrawRequestResponse)(nil), // 6: access.v1.WithdrawRequestResponse
-	(*WaitRequestRequest)(nil),      // 7: access.v1.WaitRequestRequest
-	(*WaitRequestResponse)(nil),     // 8: access.v1.WaitRequestResponse
-	(*GetGrantRequest)(nil),         // 9: access.v1.GetGrantRequest
-	(*GetGrantResponse)(nil),        // 10: access.v1.GetGrantResponse
-	(*ListGrantsRequest)(nil),       // 11: access.v1.ListGrantsRequest
-	(*ListGrantsResponse)(nil),      // 12: access.v1.ListGrantsResponse
-	(*IssueTokenRequest)(nil),       // 13: access.v1.IssueTokenRequest
-	(*IssueTokenResponse)(nil),      // 14: access.v1.IssueTokenResponse
-	(*RevokeGrantRequest)(nil),      // 15: access.v1.RevokeGrantRequest
-	(*RevokeGrantResponse)(nil),     // 16: access.v1.RevokeGrantResponse
-	(*Principal)(nil),               // 17: access.v1.Principal
-	(*durationpb.Duration)(nil),     // 18: google.protobuf.Duration
-	(*Requirement)(nil),             // 19: access.v1.Requirement
-	(*Vote)(nil),                    // 20: access.v1.Vote
-	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
+	(*Review)(nil),                  // 3: access.v1.Review
+	(*CreateRequestRequest)(nil),    // 4: access.v1.CreateRequestRequest
+	(*CreateRequestResponse)(nil),   // 5: access.v1.CreateRequestResponse
+	(*WithdrawRequestRequest)(nil),  // 6: access.v1.WithdrawRequestRequest
+	(*WithdrawRequestResponse)(nil), // 7: access.v1.WithdrawRequestResponse
+	(*WaitRequestRequest)(nil),      // 8: access.v1.WaitRequestRequest
+	(*WaitRequestResponse)(nil),     // 9: access.v1.WaitRequestResponse
+	(*GetGrantRequest)(nil),         // 10: access.v1.GetGrantRequest
+	(*GetGrantResponse)(nil),        // 11: access.v1.GetGrantResponse
+	(*ListRequestsRequest)(nil),     // 12: access.v1.ListRequestsRequest
+	(*ListRequestsResponse)(nil),    // 13: access.v1.ListRequestsResponse
+	(*ListGrantsRequest)(nil),       // 14: access.v1.ListGrantsRequest
+	(*ListGrantsResponse)(nil),      // 15: access.v1.ListGrantsResponse
+	(*ReviewGrantRequest)(nil),      // 16: access.v1.ReviewGrantRequest
+	(*ReviewGrantResponse)(nil),     // 17: access.v1.ReviewGrantResponse
+	(*IssueTokenRequest)(nil),       // 18: access.v1.IssueTokenRequest
+	(*IssueTokenResponse)(nil),      // 19: access.v1.IssueTokenResponse
+	(*RevokeGrantRequest)(nil),      // 20: access.v1.RevokeGrantRequest
+	(*RevokeGrantResponse)(nil),     // 21: access.v1.RevokeGrantResponse
+	(*Principal)(nil),               // 22: access.v1.Principal
+	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
+	(*Requirement)(nil),             // 24: access.v1.Requirement
+	(*Vote)(nil),                    // 25: access.v1.Vote
+	(*timestamppb.Timestamp)(nil),   // 26: google.protobuf.Timestamp
+	(*Intent)(nil),                  // 27: access.v1.Intent
 }
 var file_access_v1_requests_proto_depIdxs = []int32{
-	17, // 0: access.v1.AccessRequest.principal:type_name -> access.v1.Principal
-	18, // 1: access.v1.AccessRequest.duration:type_name -> google.protobuf.Duration
+	22, // 0: access.v1.AccessRequest.principal:type_name -> access.v1.Principal
+	23, // 1: access.v1.AccessRequest.duration:type_name -> google.protobuf.Duration
 	0,  // 2: access.v1.AccessRequest.state:type_name -> access.v1.RequestState
-	19, // 3: access.v1.AccessRequest.requirements:type_name -> access.v1.Requirement
-	20, // 4: access.v1.AccessRequest.votes:type_name -> access.v1.Vote
-	21, // 5: access.v1.AccessRequest.created_at:type_name -> google.protobuf.Timestamp
-	21, // 6: access.v1.AccessRequest.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 7: access.v1.AccessRequest.decided_at:type_name -> google.protobuf.Timestamp
-	17, // 8: access.v1.Grant.principal:type_name -> access.v1.Principal
-	21, // 9: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
-	21, // 10: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 11: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
-	18, // 12: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
-	1,  // 13: access.v1.CreateRequestResponse.request:type_name -> access.v1.AccessRequest
-	2,  // 14: access.v1.CreateRequestResponse.grant:type_name -> access.v1.Grant
-	1,  // 15: access.v1.WithdrawRequestResponse.request:type_name -> access.v1.AccessRequest
-	18, // 16: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
-	1,  // 17: access.v1.WaitRequestResponse.request:type_name -> access.v1.AccessRequest
-	2,  // 18: access.v1.WaitRequestResponse.grant:type_name -> access.v1.Grant
-	2,  // 19: access.v1.GetGrantResponse.grant:type_name -> access.v1.Grant
-	2,  // 20: access.v1.ListGrantsResponse.grants:type_name -> access.v1.Grant
-	21, // 21: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 22: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
-	3,  // 23: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
-	5,  // 24: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
-	7,  // 25: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
-	9,  // 26: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
-	11, // 27: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
-	13, // 28: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
-	15, // 29: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
-	4,  // 30: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
-	6,  // 31: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
-	8,  // 32: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
-	10, // 33: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
-	12, // 34: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
-	14, // 35: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
-	16, // 36: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	24, // 3: access.v1.AccessRequest.requirements:type_name -> access.v1.Requirement
+	25, // 4: access.v1.AccessRequest.votes:type_name -> access.v1.Vote
+	26, // 5: access.v1.AccessRequest.created_at:type_name -> google.protobuf.Timestamp
+	26, // 6: access.v1.AccessRequest.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 7: access.v1.AccessRequest.decided_at:type_name -> google.protobuf.Timestamp
+	27, // 8: access.v1.AccessRequest.intent:type_name -> access.v1.Intent
+	26, // 9: access.v1.AccessRequest.start_at:type_name -> google.protobuf.Timestamp
+	22, // 10: access.v1.Grant.principal:type_name -> access.v1.Principal
+	26, // 11: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
+	26, // 12: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 13: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
+	27, // 14: access.v1.Grant.intent:type_name -> access.v1.Intent
+	3,  // 15: access.v1.Grant.review:type_name -> access.v1.Review
+	26, // 16: access.v1.Review.at:type_name -> google.protobuf.Timestamp
+	23, // 17: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
+	27, // 18: access.v1.CreateRequestRequest.intent:type_name -> access.v1.Intent
+	26, // 19: access.v1.CreateRequestRequest.start_at:type_name -> google.protobuf.Timestamp
+	1,  // 20: access.v1.CreateRequestResponse.request:type_name -> access.v1.AccessRequest
+	2,  // 21: access.v1.CreateRequestResponse.grant:type_name -> access.v1.Grant
+	1,  // 22: access.v1.WithdrawRequestResponse.request:type_name -> access.v1.AccessRequest
+	23, // 23: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
+	1,  // 24: access.v1.WaitRequestResponse.request:type_name -> access.v1.AccessRequest
+	2,  // 25: access.v1.WaitRequestResponse.grant:type_name -> access.v1.Grant
+	2,  // 26: access.v1.GetGrantResponse.grant:type_name -> access.v1.Grant
+	0,  // 27: access.v1.ListRequestsRequest.state:type_name -> access.v1.RequestState
+	1,  // 28: access.v1.ListRequestsResponse.requests:type_name -> access.v1.AccessRequest
+	2,  // 29: access.v1.ListGrantsResponse.grants:type_name -> access.v1.Grant
+	2,  // 30: access.v1.ReviewGrantResponse.grant:type_name -> access.v1.Grant
+	26, // 31: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 32: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
+	4,  // 33: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
+	6,  // 34: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
+	8,  // 35: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
+	12, // 36: access.v1.RequestService.ListRequests:input_type -> access.v1.ListRequestsRequest
+	10, // 37: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
+	14, // 38: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
+	18, // 39: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
+	20, // 40: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
+	16, // 41: access.v1.GrantService.ReviewGrant:input_type -> access.v1.ReviewGrantRequest
+	5,  // 42: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
+	7,  // 43: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
+	9,  // 44: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
+	13, // 45: access.v1.RequestService.ListRequests:output_type -> access.v1.ListRequestsResponse
+	11, // 46: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
+	15, // 47: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
+	19, // 48: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
+	21, // 49: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
+	17, // 50: access.v1.GrantService.ReviewGrant:output_type -> access.v1.ReviewGrantResponse
+	42, // [42:51] is the sub-list for method output_type
+	33, // [33:42] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_requests_proto_init() }
@@ -1382,7 +1883,7 @@ func file_access_v1_requests_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_requests_proto_rawDesc), len(file_access_v1_requests_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

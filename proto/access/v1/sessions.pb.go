@@ -36,7 +36,11 @@ type Session struct {
 	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	EndReason     string                 `protobuf:"bytes,11,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	Live          bool                   `protobuf:"varint,12,opt,name=live,proto3" json:"live,omitempty"`
-	Intent        string                 `protobuf:"bytes,13,opt,name=intent,proto3" json:"intent,omitempty"`
+	RequestReason string                 `protobuf:"bytes,13,opt,name=request_reason,json=requestReason,proto3" json:"request_reason,omitempty"` // of the access request
+	Intent        *Intent                `protobuf:"bytes,14,opt,name=intent,proto3" json:"intent,omitempty"`                                    // of the access request
+	// commands that were decided so far, and how many of them were denied; known once their records have arrived.
+	Commands      int64 `protobuf:"varint,15,opt,name=commands,proto3" json:"commands,omitempty"`
+	Denied        int64 `protobuf:"varint,16,opt,name=denied,proto3" json:"denied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -155,11 +159,32 @@ func (x *Session) GetLive() bool {
 	return false
 }
 
-func (x *Session) GetIntent() string {
+func (x *Session) GetRequestReason() string {
+	if x != nil {
+		return x.RequestReason
+	}
+	return ""
+}
+
+func (x *Session) GetIntent() *Intent {
 	if x != nil {
 		return x.Intent
 	}
-	return ""
+	return nil
+}
+
+func (x *Session) GetCommands() int64 {
+	if x != nil {
+		return x.Commands
+	}
+	return 0
+}
+
+func (x *Session) GetDenied() int64 {
+	if x != nil {
+		return x.Denied
+	}
+	return 0
 }
 
 // Record is one audit event, as JSON of pkg/audit's form plus the fields that lists need.
@@ -271,7 +296,8 @@ type ListSessionsRequest struct {
 	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
 	Resource  string `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
 	// limit at most 1000; 0 is 100.
-	Limit         int32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit         int32  `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,9 +360,17 @@ func (x *ListSessionsRequest) GetLimit() int32 {
 	return 0
 }
 
+func (x *ListSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListSessionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sessions      []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,6 +410,13 @@ func (x *ListSessionsResponse) GetSessions() []*Session {
 		return x.Sessions
 	}
 	return nil
+}
+
+func (x *ListSessionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type GetSessionRequest struct {
@@ -738,11 +779,202 @@ func (x *ListAdminRecordsResponse) GetRecords() []*Record {
 	return nil
 }
 
+type SearchRecordsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Principal string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Resource  string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Session   string                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	// kind of record, for example "command"; "admin" is people's calls.
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// decision is "allow", "deny" or "hold".
+	Decision string `protobuf:"bytes,5,opt,name=decision,proto3" json:"decision,omitempty"`
+	PolicyId string `protobuf:"bytes,6,opt,name=policy_id,json=policyId,proto3" json:"policy_id,omitempty"`
+	// text is looked for in statements and procedures, without regard to case.
+	Text string `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// from and until bound the time; unset from is 24 h before until, and unset until is now.
+	From  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=from,proto3" json:"from,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=until,proto3" json:"until,omitempty"`
+	// page_size at most 200; 0 is 50.
+	PageSize      int32  `protobuf:"varint,10,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,11,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchRecordsRequest) Reset() {
+	*x = SearchRecordsRequest{}
+	mi := &file_access_v1_sessions_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchRecordsRequest) ProtoMessage() {}
+
+func (x *SearchRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_sessions_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchRecordsRequest.ProtoReflect.Descriptor instead.
+func (*SearchRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_sessions_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SearchRecordsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetPolicyId() string {
+	if x != nil {
+		return x.PolicyId
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SearchRecordsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *SearchRecordsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SearchRecordsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type SearchRecordsResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// next_page_token goes on from here. A page may be short of records, or empty, and yet have one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// searched_back_to says how far back in time the search has come.
+	SearchedBackTo *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=searched_back_to,json=searchedBackTo,proto3" json:"searched_back_to,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SearchRecordsResponse) Reset() {
+	*x = SearchRecordsResponse{}
+	mi := &file_access_v1_sessions_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchRecordsResponse) ProtoMessage() {}
+
+func (x *SearchRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_sessions_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchRecordsResponse.ProtoReflect.Descriptor instead.
+func (*SearchRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_sessions_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SearchRecordsResponse) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *SearchRecordsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *SearchRecordsResponse) GetSearchedBackTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SearchedBackTo
+	}
+	return nil
+}
+
 var File_access_v1_sessions_proto protoreflect.FileDescriptor
 
 const file_access_v1_sessions_proto_rawDesc = "" +
 	"\n" +
-	"\x18access/v1/sessions.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x03\n" +
+	"\x18access/v1/sessions.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x04\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -759,8 +991,11 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x1d\n" +
 	"\n" +
 	"end_reason\x18\v \x01(\tR\tendReason\x12\x12\n" +
-	"\x04live\x18\f \x01(\bR\x04live\x12\x16\n" +
-	"\x06intent\x18\r \x01(\tR\x06intent\"\xd6\x01\n" +
+	"\x04live\x18\f \x01(\bR\x04live\x12%\n" +
+	"\x0erequest_reason\x18\r \x01(\tR\rrequestReason\x12)\n" +
+	"\x06intent\x18\x0e \x01(\v2\x11.access.v1.IntentR\x06intent\x12\x1a\n" +
+	"\bcommands\x18\x0f \x01(\x03R\bcommands\x12\x16\n" +
+	"\x06denied\x18\x10 \x01(\x03R\x06denied\"\xd6\x01\n" +
 	"\x06Record\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12.\n" +
@@ -769,14 +1004,17 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\asession\x18\x05 \x01(\tR\asession\x12\x1c\n" +
 	"\tprincipal\x18\x06 \x01(\tR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\a \x01(\tR\bresource\x12\x12\n" +
-	"\x04json\x18\b \x01(\tR\x04json\"w\n" +
+	"\x04json\x18\b \x01(\tR\x04json\"\x96\x01\n" +
 	"\x13ListSessionsRequest\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x03 \x01(\tR\bresource\x12\x14\n" +
-	"\x05limit\x18\x04 \x01(\x05R\x05limit\"F\n" +
+	"\x05limit\x18\x04 \x01(\x05R\x05limit\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"n\n" +
 	"\x14ListSessionsResponse\x12.\n" +
-	"\bsessions\x18\x01 \x03(\v2\x12.access.v1.SessionR\bsessions\"#\n" +
+	"\bsessions\x18\x01 \x03(\v2\x12.access.v1.SessionR\bsessions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"#\n" +
 	"\x11GetSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"B\n" +
 	"\x12GetSessionResponse\x12,\n" +
@@ -793,15 +1031,34 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\x17ListAdminRecordsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\"G\n" +
 	"\x18ListAdminRecordsResponse\x12+\n" +
-	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords2\xd0\x02\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\"\xe9\x02\n" +
+	"\x14SearchRecordsRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x1a\n" +
+	"\bdecision\x18\x05 \x01(\tR\bdecision\x12\x1b\n" +
+	"\tpolicy_id\x18\x06 \x01(\tR\bpolicyId\x12\x12\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12.\n" +
+	"\x04from\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
+	"\tpage_size\x18\n" +
+	" \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\v \x01(\tR\tpageToken\"\xb2\x01\n" +
+	"\x15SearchRecordsResponse\x12+\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12D\n" +
+	"\x10searched_back_to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0esearchedBackTo2\xd0\x02\n" +
 	"\x0eSessionService\x12O\n" +
 	"\fListSessions\x12\x1e.access.v1.ListSessionsRequest\x1a\x1f.access.v1.ListSessionsResponse\x12I\n" +
 	"\n" +
 	"GetSession\x12\x1c.access.v1.GetSessionRequest\x1a\x1d.access.v1.GetSessionResponse\x12T\n" +
 	"\rReplaySession\x12\x1f.access.v1.ReplaySessionRequest\x1a .access.v1.ReplaySessionResponse0\x01\x12L\n" +
-	"\vKillSession\x12\x1d.access.v1.KillSessionRequest\x1a\x1e.access.v1.KillSessionResponse2k\n" +
+	"\vKillSession\x12\x1d.access.v1.KillSessionRequest\x1a\x1e.access.v1.KillSessionResponse2\xbf\x01\n" +
 	"\fAuditService\x12[\n" +
-	"\x10ListAdminRecords\x12\".access.v1.ListAdminRecordsRequest\x1a#.access.v1.ListAdminRecordsResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
+	"\x10ListAdminRecords\x12\".access.v1.ListAdminRecordsRequest\x1a#.access.v1.ListAdminRecordsResponse\x12R\n" +
+	"\rSearchRecords\x12\x1f.access.v1.SearchRecordsRequest\x1a .access.v1.SearchRecordsResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
 
 var (
 	file_access_v1_sessions_proto_rawDescOnce sync.Once
@@ -815,7 +1072,7 @@ func file_access_v1_sessions_proto_rawDescGZIP() []byte {
 	return file_access_v1_sessions_proto_rawDescData
 }
 
-var file_access_v1_sessions_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_access_v1_sessions_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_access_v1_sessions_proto_goTypes = []any{
 	(*Session)(nil),                  // 0: access.v1.Session
 	(*Record)(nil),                   // 1: access.v1.Record
@@ -829,33 +1086,43 @@ var file_access_v1_sessions_proto_goTypes = []any{
 	(*KillSessionResponse)(nil),      // 9: access.v1.KillSessionResponse
 	(*ListAdminRecordsRequest)(nil),  // 10: access.v1.ListAdminRecordsRequest
 	(*ListAdminRecordsResponse)(nil), // 11: access.v1.ListAdminRecordsResponse
-	(*Principal)(nil),                // 12: access.v1.Principal
-	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
+	(*SearchRecordsRequest)(nil),     // 12: access.v1.SearchRecordsRequest
+	(*SearchRecordsResponse)(nil),    // 13: access.v1.SearchRecordsResponse
+	(*Principal)(nil),                // 14: access.v1.Principal
+	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
+	(*Intent)(nil),                   // 16: access.v1.Intent
 }
 var file_access_v1_sessions_proto_depIdxs = []int32{
-	12, // 0: access.v1.Session.principal:type_name -> access.v1.Principal
-	13, // 1: access.v1.Session.started_at:type_name -> google.protobuf.Timestamp
-	13, // 2: access.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
-	13, // 3: access.v1.Record.time:type_name -> google.protobuf.Timestamp
-	0,  // 4: access.v1.ListSessionsResponse.sessions:type_name -> access.v1.Session
-	0,  // 5: access.v1.GetSessionResponse.session:type_name -> access.v1.Session
-	1,  // 6: access.v1.ReplaySessionResponse.record:type_name -> access.v1.Record
-	1,  // 7: access.v1.ListAdminRecordsResponse.records:type_name -> access.v1.Record
-	2,  // 8: access.v1.SessionService.ListSessions:input_type -> access.v1.ListSessionsRequest
-	4,  // 9: access.v1.SessionService.GetSession:input_type -> access.v1.GetSessionRequest
-	6,  // 10: access.v1.SessionService.ReplaySession:input_type -> access.v1.ReplaySessionRequest
-	8,  // 11: access.v1.SessionService.KillSession:input_type -> access.v1.KillSessionRequest
-	10, // 12: access.v1.AuditService.ListAdminRecords:input_type -> access.v1.ListAdminRecordsRequest
-	3,  // 13: access.v1.SessionService.ListSessions:output_type -> access.v1.ListSessionsResponse
-	5,  // 14: access.v1.SessionService.GetSession:output_type -> access.v1.GetSessionResponse
-	7,  // 15: access.v1.SessionService.ReplaySession:output_type -> access.v1.ReplaySessionResponse
-	9,  // 16: access.v1.SessionService.KillSession:output_type -> access.v1.KillSessionResponse
-	11, // 17: access.v1.AuditService.ListAdminRecords:output_type -> access.v1.ListAdminRecordsResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	14, // 0: access.v1.Session.principal:type_name -> access.v1.Principal
+	15, // 1: access.v1.Session.started_at:type_name -> google.protobuf.Timestamp
+	15, // 2: access.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
+	16, // 3: access.v1.Session.intent:type_name -> access.v1.Intent
+	15, // 4: access.v1.Record.time:type_name -> google.protobuf.Timestamp
+	0,  // 5: access.v1.ListSessionsResponse.sessions:type_name -> access.v1.Session
+	0,  // 6: access.v1.GetSessionResponse.session:type_name -> access.v1.Session
+	1,  // 7: access.v1.ReplaySessionResponse.record:type_name -> access.v1.Record
+	1,  // 8: access.v1.ListAdminRecordsResponse.records:type_name -> access.v1.Record
+	15, // 9: access.v1.SearchRecordsRequest.from:type_name -> google.protobuf.Timestamp
+	15, // 10: access.v1.SearchRecordsRequest.until:type_name -> google.protobuf.Timestamp
+	1,  // 11: access.v1.SearchRecordsResponse.records:type_name -> access.v1.Record
+	15, // 12: access.v1.SearchRecordsResponse.searched_back_to:type_name -> google.protobuf.Timestamp
+	2,  // 13: access.v1.SessionService.ListSessions:input_type -> access.v1.ListSessionsRequest
+	4,  // 14: access.v1.SessionService.GetSession:input_type -> access.v1.GetSessionRequest
+	6,  // 15: access.v1.SessionService.ReplaySession:input_type -> access.v1.ReplaySessionRequest
+	8,  // 16: access.v1.SessionService.KillSession:input_type -> access.v1.KillSessionRequest
+	10, // 17: access.v1.AuditService.ListAdminRecords:input_type -> access.v1.ListAdminRecordsRequest
+	12, // 18: access.v1.AuditService.SearchRecords:input_type -> access.v1.SearchRecordsRequest
+	3,  // 19: access.v1.SessionService.ListSessions:output_type -> access.v1.ListSessionsResponse
+	5,  // 20: access.v1.SessionService.GetSession:output_type -> access.v1.GetSessionResponse
+	7,  // 21: access.v1.SessionService.ReplaySession:output_type -> access.v1.ReplaySessionResponse
+	9,  // 22: access.v1.SessionService.KillSession:output_type -> access.v1.KillSessionResponse
+	11, // 23: access.v1.AuditService.ListAdminRecords:output_type -> access.v1.ListAdminRecordsResponse
+	13, // 24: access.v1.AuditService.SearchRecords:output_type -> access.v1.SearchRecordsResponse
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_sessions_proto_init() }
@@ -870,7 +1137,7 @@ func file_access_v1_sessions_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_sessions_proto_rawDesc), len(file_access_v1_sessions_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

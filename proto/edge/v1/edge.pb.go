@@ -646,6 +646,7 @@ type LinkResponse struct {
 	//	*LinkResponse_State
 	//	*LinkResponse_EndSessions
 	//	*LinkResponse_SweepLeases
+	//	*LinkResponse_PrincipalChanged
 	Message       isLinkResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -733,6 +734,15 @@ func (x *LinkResponse) GetSweepLeases() *SweepLeases {
 	return nil
 }
 
+func (x *LinkResponse) GetPrincipalChanged() *PrincipalChanged {
+	if x != nil {
+		if x, ok := x.Message.(*LinkResponse_PrincipalChanged); ok {
+			return x.PrincipalChanged
+		}
+	}
+	return nil
+}
+
 type isLinkResponse_Message interface {
 	isLinkResponse_Message()
 }
@@ -757,6 +767,10 @@ type LinkResponse_SweepLeases struct {
 	SweepLeases *SweepLeases `protobuf:"bytes,5,opt,name=sweep_leases,json=sweepLeases,proto3,oneof"`
 }
 
+type LinkResponse_PrincipalChanged struct {
+	PrincipalChanged *PrincipalChanged `protobuf:"bytes,6,opt,name=principal_changed,json=principalChanged,proto3,oneof"`
+}
+
 func (*LinkResponse_HeartbeatAck) isLinkResponse_Message() {}
 
 func (*LinkResponse_Policy) isLinkResponse_Message() {}
@@ -766,6 +780,8 @@ func (*LinkResponse_State) isLinkResponse_Message() {}
 func (*LinkResponse_EndSessions) isLinkResponse_Message() {}
 
 func (*LinkResponse_SweepLeases) isLinkResponse_Message() {}
+
+func (*LinkResponse_PrincipalChanged) isLinkResponse_Message() {}
 
 type HeartbeatAck struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1190,6 +1206,60 @@ func (x *EndSessions) GetBy() string {
 	return ""
 }
 
+// PrincipalChanged says what the newest sign-in of a principal with live sessions says; they are decided with it from
+// their next command on.
+type PrincipalChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     *v1.Principal          `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Sessions      []string               `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrincipalChanged) Reset() {
+	*x = PrincipalChanged{}
+	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrincipalChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrincipalChanged) ProtoMessage() {}
+
+func (x *PrincipalChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrincipalChanged.ProtoReflect.Descriptor instead.
+func (*PrincipalChanged) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PrincipalChanged) GetPrincipal() *v1.Principal {
+	if x != nil {
+		return x.Principal
+	}
+	return nil
+}
+
+func (x *PrincipalChanged) GetSessions() []string {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
 // SweepLeases asks the edge to drop roles whose session is gone and to settle each lease.
 type SweepLeases struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1200,7 +1270,7 @@ type SweepLeases struct {
 
 func (x *SweepLeases) Reset() {
 	*x = SweepLeases{}
-	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	mi := &file_edge_v1_edge_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1282,7 @@ func (x *SweepLeases) String() string {
 func (*SweepLeases) ProtoMessage() {}
 
 func (x *SweepLeases) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	mi := &file_edge_v1_edge_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1295,7 @@ func (x *SweepLeases) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepLeases.ProtoReflect.Descriptor instead.
 func (*SweepLeases) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{16}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SweepLeases) GetLeases() []*SweepLeases_Lease {
@@ -1249,7 +1319,7 @@ type OpenSessionRequest struct {
 
 func (x *OpenSessionRequest) Reset() {
 	*x = OpenSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[17]
+	mi := &file_edge_v1_edge_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1331,7 @@ func (x *OpenSessionRequest) String() string {
 func (*OpenSessionRequest) ProtoMessage() {}
 
 func (x *OpenSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[17]
+	mi := &file_edge_v1_edge_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1344,7 @@ func (x *OpenSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSessionRequest.ProtoReflect.Descriptor instead.
 func (*OpenSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OpenSessionRequest) GetAccessToken() string {
@@ -1319,7 +1389,7 @@ type OpenSessionResponse struct {
 	Grant         string                 `protobuf:"bytes,3,opt,name=grant,proto3" json:"grant,omitempty"`
 	Actions       []string               `protobuf:"bytes,4,rep,name=actions,proto3" json:"actions,omitempty"` // of the grant; empty is everything that policy permits
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	Intent        string                 `protobuf:"bytes,6,opt,name=intent,proto3" json:"intent,omitempty"`
+	RequestReason string                 `protobuf:"bytes,6,opt,name=request_reason,json=requestReason,proto3" json:"request_reason,omitempty"` // of the access request
 	Credential    *Credential            `protobuf:"bytes,7,opt,name=credential,proto3" json:"credential,omitempty"`
 	Ticket        string                 `protobuf:"bytes,8,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1328,7 +1398,7 @@ type OpenSessionResponse struct {
 
 func (x *OpenSessionResponse) Reset() {
 	*x = OpenSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[18]
+	mi := &file_edge_v1_edge_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1410,7 @@ func (x *OpenSessionResponse) String() string {
 func (*OpenSessionResponse) ProtoMessage() {}
 
 func (x *OpenSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[18]
+	mi := &file_edge_v1_edge_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1423,7 @@ func (x *OpenSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSessionResponse.ProtoReflect.Descriptor instead.
 func (*OpenSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{18}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OpenSessionResponse) GetPrincipal() *v1.Principal {
@@ -1391,9 +1461,9 @@ func (x *OpenSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *OpenSessionResponse) GetIntent() string {
+func (x *OpenSessionResponse) GetRequestReason() string {
 	if x != nil {
-		return x.Intent
+		return x.RequestReason
 	}
 	return ""
 }
@@ -1427,7 +1497,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_edge_v1_edge_proto_msgTypes[19]
+	mi := &file_edge_v1_edge_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1509,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[19]
+	mi := &file_edge_v1_edge_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1522,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{19}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Credential) GetLease() string {
@@ -1501,7 +1571,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_edge_v1_edge_proto_msgTypes[20]
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1583,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[20]
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1596,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{20}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Role) GetMemberOf() []string {
@@ -1559,7 +1629,7 @@ type RenewSessionRequest struct {
 
 func (x *RenewSessionRequest) Reset() {
 	*x = RenewSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1641,7 @@ func (x *RenewSessionRequest) String() string {
 func (*RenewSessionRequest) ProtoMessage() {}
 
 func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1654,7 @@ func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionRequest.ProtoReflect.Descriptor instead.
 func (*RenewSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RenewSessionRequest) GetSession() string {
@@ -1603,7 +1673,7 @@ type RenewSessionResponse struct {
 
 func (x *RenewSessionResponse) Reset() {
 	*x = RenewSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1685,7 @@ func (x *RenewSessionResponse) String() string {
 func (*RenewSessionResponse) ProtoMessage() {}
 
 func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1698,7 @@ func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionResponse.ProtoReflect.Descriptor instead.
 func (*RenewSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RenewSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
@@ -1648,7 +1718,7 @@ type CloseSessionRequest struct {
 
 func (x *CloseSessionRequest) Reset() {
 	*x = CloseSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1730,7 @@ func (x *CloseSessionRequest) String() string {
 func (*CloseSessionRequest) ProtoMessage() {}
 
 func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1743,7 @@ func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionRequest.ProtoReflect.Descriptor instead.
 func (*CloseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CloseSessionRequest) GetSession() string {
@@ -1698,7 +1768,7 @@ type CloseSessionResponse struct {
 
 func (x *CloseSessionResponse) Reset() {
 	*x = CloseSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1780,7 @@ func (x *CloseSessionResponse) String() string {
 func (*CloseSessionResponse) ProtoMessage() {}
 
 func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1793,7 @@ func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionResponse.ProtoReflect.Descriptor instead.
 func (*CloseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
 }
 
 type ServiceCredentialRequest struct {
@@ -1735,7 +1805,7 @@ type ServiceCredentialRequest struct {
 
 func (x *ServiceCredentialRequest) Reset() {
 	*x = ServiceCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1817,7 @@ func (x *ServiceCredentialRequest) String() string {
 func (*ServiceCredentialRequest) ProtoMessage() {}
 
 func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1830,7 @@ func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialRequest.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ServiceCredentialRequest) GetResource() string {
@@ -1779,7 +1849,7 @@ type ServiceCredentialResponse struct {
 
 func (x *ServiceCredentialResponse) Reset() {
 	*x = ServiceCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1861,7 @@ func (x *ServiceCredentialResponse) String() string {
 func (*ServiceCredentialResponse) ProtoMessage() {}
 
 func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1874,7 @@ func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialResponse.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ServiceCredentialResponse) GetCredential() *Credential {
@@ -1823,7 +1893,7 @@ type SettleLeaseRequest struct {
 
 func (x *SettleLeaseRequest) Reset() {
 	*x = SettleLeaseRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1835,7 +1905,7 @@ func (x *SettleLeaseRequest) String() string {
 func (*SettleLeaseRequest) ProtoMessage() {}
 
 func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1848,7 +1918,7 @@ func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseRequest.ProtoReflect.Descriptor instead.
 func (*SettleLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SettleLeaseRequest) GetLease() string {
@@ -1866,7 +1936,7 @@ type SettleLeaseResponse struct {
 
 func (x *SettleLeaseResponse) Reset() {
 	*x = SettleLeaseResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +1948,7 @@ func (x *SettleLeaseResponse) String() string {
 func (*SettleLeaseResponse) ProtoMessage() {}
 
 func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +1961,7 @@ func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseResponse.ProtoReflect.Descriptor instead.
 func (*SettleLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
 }
 
 type HoldRequest struct {
@@ -1907,13 +1977,14 @@ type HoldRequest struct {
 	Revision      uint64                 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
 	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	Timeout       *durationpb.Duration   `protobuf:"bytes,11,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Preview       *v1.Preview            `protobuf:"bytes,12,opt,name=preview,proto3" json:"preview,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +1996,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2009,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HoldRequest) GetSession() string {
@@ -2018,6 +2089,13 @@ func (x *HoldRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *HoldRequest) GetPreview() *v1.Preview {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
+}
+
 type HoldResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2032,7 +2110,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2122,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2135,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *HoldResponse) GetId() string {
@@ -2100,7 +2178,7 @@ type SpendApprovalRequest struct {
 
 func (x *SpendApprovalRequest) Reset() {
 	*x = SpendApprovalRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2190,7 @@ func (x *SpendApprovalRequest) String() string {
 func (*SpendApprovalRequest) ProtoMessage() {}
 
 func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2203,7 @@ func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalRequest.ProtoReflect.Descriptor instead.
 func (*SpendApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SpendApprovalRequest) GetHold() string {
@@ -2165,7 +2243,7 @@ type SpendApprovalResponse struct {
 
 func (x *SpendApprovalResponse) Reset() {
 	*x = SpendApprovalResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2255,7 @@ func (x *SpendApprovalResponse) String() string {
 func (*SpendApprovalResponse) ProtoMessage() {}
 
 func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2268,7 @@ func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalResponse.ProtoReflect.Descriptor instead.
 func (*SpendApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SpendApprovalResponse) GetApprovers() []string {
@@ -2212,7 +2290,7 @@ type ShipRequest struct {
 
 func (x *ShipRequest) Reset() {
 	*x = ShipRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2224,7 +2302,7 @@ func (x *ShipRequest) String() string {
 func (*ShipRequest) ProtoMessage() {}
 
 func (x *ShipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2237,7 +2315,7 @@ func (x *ShipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipRequest.ProtoReflect.Descriptor instead.
 func (*ShipRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ShipRequest) GetBlock() []byte {
@@ -2271,7 +2349,7 @@ type ShipResponse struct {
 
 func (x *ShipResponse) Reset() {
 	*x = ShipResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +2361,7 @@ func (x *ShipResponse) String() string {
 func (*ShipResponse) ProtoMessage() {}
 
 func (x *ShipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +2374,7 @@ func (x *ShipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipResponse.ProtoReflect.Descriptor instead.
 func (*ShipResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ShipResponse) GetSequence() uint64 {
@@ -2317,7 +2395,7 @@ type SweepLeases_Lease struct {
 
 func (x *SweepLeases_Lease) Reset() {
 	*x = SweepLeases_Lease{}
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2407,7 @@ func (x *SweepLeases_Lease) String() string {
 func (*SweepLeases_Lease) ProtoMessage() {}
 
 func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2420,7 @@ func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepLeases_Lease.ProtoReflect.Descriptor instead.
 func (*SweepLeases_Lease) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{16, 0}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *SweepLeases_Lease) GetId() string {
@@ -2370,7 +2448,7 @@ var File_edge_v1_edge_proto protoreflect.FileDescriptor
 
 const file_edge_v1_edge_proto_rawDesc = "" +
 	"\n" +
-	"\x12edge/v1/edge.proto\x12\aedge.v1\x1a\x16access/v1/common.proto\x1a\x19access/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n" +
+	"\x12edge/v1/edge.proto\x12\aedge.v1\x1a\x19access/v1/approvals.proto\x1a\x16access/v1/common.proto\x1a\x19access/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n" +
 	"\fEnrolRequest\x12\x1d\n" +
 	"\n" +
 	"join_token\x18\x01 \x01(\tR\tjoinToken\x12\x1d\n" +
@@ -2415,13 +2493,14 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\bEnforced\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\xa8\x02\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"\xf2\x02\n" +
 	"\fLinkResponse\x12<\n" +
 	"\rheartbeat_ack\x18\x01 \x01(\v2\x15.edge.v1.HeartbeatAckH\x00R\fheartbeatAck\x121\n" +
 	"\x06policy\x18\x02 \x01(\v2\x17.edge.v1.PolicyRevisionH\x00R\x06policy\x12&\n" +
 	"\x05state\x18\x03 \x01(\v2\x0e.edge.v1.StateH\x00R\x05state\x129\n" +
 	"\fend_sessions\x18\x04 \x01(\v2\x14.edge.v1.EndSessionsH\x00R\vendSessions\x129\n" +
-	"\fsweep_leases\x18\x05 \x01(\v2\x14.edge.v1.SweepLeasesH\x00R\vsweepLeasesB\t\n" +
+	"\fsweep_leases\x18\x05 \x01(\v2\x14.edge.v1.SweepLeasesH\x00R\vsweepLeases\x12H\n" +
+	"\x11principal_changed\x18\x06 \x01(\v2\x19.edge.v1.PrincipalChangedH\x00R\x10principalChangedB\t\n" +
 	"\amessage\"w\n" +
 	"\fHeartbeatAck\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12/\n" +
@@ -2457,7 +2536,10 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\vEndSessions\x12\x1a\n" +
 	"\bsessions\x18\x01 \x03(\tR\bsessions\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
-	"\x02by\x18\x03 \x01(\tR\x02by\"\x8a\x01\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\"b\n" +
+	"\x10PrincipalChanged\x122\n" +
+	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
+	"\bsessions\x18\x02 \x03(\tR\bsessions\"\x8a\x01\n" +
 	"\vSweepLeases\x122\n" +
 	"\x06leases\x18\x01 \x03(\v2\x1a.edge.v1.SweepLeases.LeaseR\x06leases\x1aG\n" +
 	"\x05Lease\x12\x0e\n" +
@@ -2470,15 +2552,15 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\vclient_addr\x18\x03 \x01(\tR\n" +
 	"clientAddr\x12 \n" +
 	"\vapplication\x18\x04 \x01(\tR\vapplication\x12\x18\n" +
-	"\asession\x18\x05 \x01(\tR\asession\"\xb5\x02\n" +
+	"\asession\x18\x05 \x01(\tR\asession\"\xc4\x02\n" +
 	"\x13OpenSessionResponse\x122\n" +
 	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
 	"\x05grant\x18\x03 \x01(\tR\x05grant\x12\x18\n" +
 	"\aactions\x18\x04 \x03(\tR\aactions\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
-	"\x06intent\x18\x06 \x01(\tR\x06intent\x123\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12%\n" +
+	"\x0erequest_reason\x18\x06 \x01(\tR\rrequestReason\x123\n" +
 	"\n" +
 	"credential\x18\a \x01(\v2\x13.edge.v1.CredentialR\n" +
 	"credential\x12\x16\n" +
@@ -2513,7 +2595,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"credential\"*\n" +
 	"\x12SettleLeaseRequest\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\tR\x05lease\"\x15\n" +
-	"\x13SettleLeaseResponse\"\xeb\x02\n" +
+	"\x13SettleLeaseResponse\"\x99\x03\n" +
 	"\vHoldRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x1c\n" +
 	"\tstatement\x18\x02 \x01(\tR\tstatement\x12\x16\n" +
@@ -2527,7 +2609,8 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\brevision\x18\t \x01(\x04R\brevision\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x123\n" +
-	"\atimeout\x18\v \x01(\v2\x19.google.protobuf.DurationR\atimeout\"^\n" +
+	"\atimeout\x18\v \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12,\n" +
+	"\apreview\x18\f \x01(\v2\x12.access.v1.PreviewR\apreview\"^\n" +
 	"\fHoldResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x0e\n" +
@@ -2572,7 +2655,7 @@ func file_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_edge_v1_edge_proto_rawDescData
 }
 
-var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_edge_v1_edge_proto_goTypes = []any{
 	(*EnrolRequest)(nil),              // 0: edge.v1.EnrolRequest
 	(*Certificates)(nil),              // 1: edge.v1.Certificates
@@ -2590,31 +2673,33 @@ var file_edge_v1_edge_proto_goTypes = []any{
 	(*Lock)(nil),                      // 13: edge.v1.Lock
 	(*PublicKey)(nil),                 // 14: edge.v1.PublicKey
 	(*EndSessions)(nil),               // 15: edge.v1.EndSessions
-	(*SweepLeases)(nil),               // 16: edge.v1.SweepLeases
-	(*OpenSessionRequest)(nil),        // 17: edge.v1.OpenSessionRequest
-	(*OpenSessionResponse)(nil),       // 18: edge.v1.OpenSessionResponse
-	(*Credential)(nil),                // 19: edge.v1.Credential
-	(*Role)(nil),                      // 20: edge.v1.Role
-	(*RenewSessionRequest)(nil),       // 21: edge.v1.RenewSessionRequest
-	(*RenewSessionResponse)(nil),      // 22: edge.v1.RenewSessionResponse
-	(*CloseSessionRequest)(nil),       // 23: edge.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),      // 24: edge.v1.CloseSessionResponse
-	(*ServiceCredentialRequest)(nil),  // 25: edge.v1.ServiceCredentialRequest
-	(*ServiceCredentialResponse)(nil), // 26: edge.v1.ServiceCredentialResponse
-	(*SettleLeaseRequest)(nil),        // 27: edge.v1.SettleLeaseRequest
-	(*SettleLeaseResponse)(nil),       // 28: edge.v1.SettleLeaseResponse
-	(*HoldRequest)(nil),               // 29: edge.v1.HoldRequest
-	(*HoldResponse)(nil),              // 30: edge.v1.HoldResponse
-	(*SpendApprovalRequest)(nil),      // 31: edge.v1.SpendApprovalRequest
-	(*SpendApprovalResponse)(nil),     // 32: edge.v1.SpendApprovalResponse
-	(*ShipRequest)(nil),               // 33: edge.v1.ShipRequest
-	(*ShipResponse)(nil),              // 34: edge.v1.ShipResponse
-	(*SweepLeases_Lease)(nil),         // 35: edge.v1.SweepLeases.Lease
-	(*durationpb.Duration)(nil),       // 36: google.protobuf.Duration
-	(*v1.Resource)(nil),               // 37: access.v1.Resource
-	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
-	(*v1.Principal)(nil),              // 39: access.v1.Principal
-	(*v1.Requirement)(nil),            // 40: access.v1.Requirement
+	(*PrincipalChanged)(nil),          // 16: edge.v1.PrincipalChanged
+	(*SweepLeases)(nil),               // 17: edge.v1.SweepLeases
+	(*OpenSessionRequest)(nil),        // 18: edge.v1.OpenSessionRequest
+	(*OpenSessionResponse)(nil),       // 19: edge.v1.OpenSessionResponse
+	(*Credential)(nil),                // 20: edge.v1.Credential
+	(*Role)(nil),                      // 21: edge.v1.Role
+	(*RenewSessionRequest)(nil),       // 22: edge.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),      // 23: edge.v1.RenewSessionResponse
+	(*CloseSessionRequest)(nil),       // 24: edge.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),      // 25: edge.v1.CloseSessionResponse
+	(*ServiceCredentialRequest)(nil),  // 26: edge.v1.ServiceCredentialRequest
+	(*ServiceCredentialResponse)(nil), // 27: edge.v1.ServiceCredentialResponse
+	(*SettleLeaseRequest)(nil),        // 28: edge.v1.SettleLeaseRequest
+	(*SettleLeaseResponse)(nil),       // 29: edge.v1.SettleLeaseResponse
+	(*HoldRequest)(nil),               // 30: edge.v1.HoldRequest
+	(*HoldResponse)(nil),              // 31: edge.v1.HoldResponse
+	(*SpendApprovalRequest)(nil),      // 32: edge.v1.SpendApprovalRequest
+	(*SpendApprovalResponse)(nil),     // 33: edge.v1.SpendApprovalResponse
+	(*ShipRequest)(nil),               // 34: edge.v1.ShipRequest
+	(*ShipResponse)(nil),              // 35: edge.v1.ShipResponse
+	(*SweepLeases_Lease)(nil),         // 36: edge.v1.SweepLeases.Lease
+	(*durationpb.Duration)(nil),       // 37: google.protobuf.Duration
+	(*v1.Resource)(nil),               // 38: access.v1.Resource
+	(*timestamppb.Timestamp)(nil),     // 39: google.protobuf.Timestamp
+	(*v1.Principal)(nil),              // 40: access.v1.Principal
+	(*v1.Requirement)(nil),            // 41: access.v1.Requirement
+	(*v1.Preview)(nil),                // 42: access.v1.Preview
 }
 var file_edge_v1_edge_proto_depIdxs = []int32{
 	1,  // 0: edge.v1.EnrolResponse.certificates:type_name -> edge.v1.Certificates
@@ -2622,56 +2707,59 @@ var file_edge_v1_edge_proto_depIdxs = []int32{
 	6,  // 2: edge.v1.LinkRequest.hello:type_name -> edge.v1.Hello
 	7,  // 3: edge.v1.LinkRequest.heartbeat:type_name -> edge.v1.Heartbeat
 	8,  // 4: edge.v1.LinkRequest.enforced:type_name -> edge.v1.Enforced
-	36, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
+	37, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
 	10, // 6: edge.v1.LinkResponse.heartbeat_ack:type_name -> edge.v1.HeartbeatAck
 	11, // 7: edge.v1.LinkResponse.policy:type_name -> edge.v1.PolicyRevision
 	12, // 8: edge.v1.LinkResponse.state:type_name -> edge.v1.State
 	15, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
-	16, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
-	36, // 11: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
-	37, // 12: edge.v1.State.resources:type_name -> access.v1.Resource
-	13, // 13: edge.v1.State.locks:type_name -> edge.v1.Lock
-	14, // 14: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
-	14, // 15: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
-	38, // 16: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 17: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
-	39, // 18: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
-	38, // 19: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	19, // 20: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
-	38, // 21: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 22: edge.v1.Credential.role:type_name -> edge.v1.Role
-	38, // 23: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
-	38, // 24: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	19, // 25: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
-	40, // 26: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
-	36, // 27: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
-	0,  // 28: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
-	3,  // 29: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
-	5,  // 30: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
-	17, // 31: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
-	21, // 32: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
-	23, // 33: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
-	25, // 34: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
-	27, // 35: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
-	29, // 36: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
-	31, // 37: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
-	33, // 38: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
-	2,  // 39: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
-	4,  // 40: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
-	9,  // 41: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
-	18, // 42: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
-	22, // 43: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
-	24, // 44: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
-	26, // 45: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
-	28, // 46: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
-	30, // 47: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
-	32, // 48: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
-	34, // 49: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
-	39, // [39:50] is the sub-list for method output_type
-	28, // [28:39] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	17, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
+	16, // 11: edge.v1.LinkResponse.principal_changed:type_name -> edge.v1.PrincipalChanged
+	37, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
+	38, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
+	13, // 14: edge.v1.State.locks:type_name -> edge.v1.Lock
+	14, // 15: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
+	14, // 16: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
+	39, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
+	36, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
+	40, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
+	39, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 22: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
+	39, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
+	39, // 25: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
+	39, // 26: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 27: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
+	41, // 28: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
+	37, // 29: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
+	42, // 30: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
+	0,  // 31: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
+	3,  // 32: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
+	5,  // 33: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
+	18, // 34: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
+	22, // 35: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
+	24, // 36: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
+	26, // 37: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
+	28, // 38: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
+	30, // 39: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
+	32, // 40: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
+	34, // 41: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
+	2,  // 42: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
+	4,  // 43: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
+	9,  // 44: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
+	19, // 45: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
+	23, // 46: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
+	25, // 47: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
+	27, // 48: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
+	29, // 49: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
+	31, // 50: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
+	33, // 51: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
+	35, // 52: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
+	42, // [42:53] is the sub-list for method output_type
+	31, // [31:42] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_edge_v1_edge_proto_init() }
@@ -2690,6 +2778,7 @@ func file_edge_v1_edge_proto_init() {
 		(*LinkResponse_State)(nil),
 		(*LinkResponse_EndSessions)(nil),
 		(*LinkResponse_SweepLeases)(nil),
+		(*LinkResponse_PrincipalChanged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2697,7 +2786,7 @@ func file_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edge_v1_edge_proto_rawDesc), len(file_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -43,6 +43,9 @@ const (
 	ApprovalServiceApproveProcedure = "/access.v1.ApprovalService/Approve"
 	// ApprovalServiceDenyProcedure is the fully-qualified name of the ApprovalService's Deny RPC.
 	ApprovalServiceDenyProcedure = "/access.v1.ApprovalService/Deny"
+	// ApprovalServiceWatchApprovalsProcedure is the fully-qualified name of the ApprovalService's
+	// WatchApprovals RPC.
+	ApprovalServiceWatchApprovalsProcedure = "/access.v1.ApprovalService/WatchApprovals"
 )
 
 // ApprovalServiceClient is a client for the access.v1.ApprovalService service.
@@ -53,6 +56,8 @@ type ApprovalServiceClient interface {
 	Approve(context.Context, *v1.ApproveRequest) (*v1.ApproveResponse, error)
 	// Deny refuses; one denial of an eligible approver is enough.
 	Deny(context.Context, *v1.DenyRequest) (*v1.DenyResponse, error)
+	// WatchApprovals streams what waits for the caller or was asked by it, first as it is and then each change.
+	WatchApprovals(context.Context, *v1.WatchApprovalsRequest) (*connect.ServerStreamForClient[v1.WatchApprovalsResponse], error)
 }
 
 // NewApprovalServiceClient constructs a client for the access.v1.ApprovalService service. By
@@ -90,15 +95,22 @@ func NewApprovalServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(approvalServiceMethods.ByName("Deny")),
 			connect.WithClientOptions(opts...),
 		),
+		watchApprovals: connect.NewClient[v1.WatchApprovalsRequest, v1.WatchApprovalsResponse](
+			httpClient,
+			baseURL+ApprovalServiceWatchApprovalsProcedure,
+			connect.WithSchema(approvalServiceMethods.ByName("WatchApprovals")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // approvalServiceClient implements ApprovalServiceClient.
 type approvalServiceClient struct {
-	listApprovals *connect.Client[v1.ListApprovalsRequest, v1.ListApprovalsResponse]
-	getApproval   *connect.Client[v1.GetApprovalRequest, v1.GetApprovalResponse]
-	approve       *connect.Client[v1.ApproveRequest, v1.ApproveResponse]
-	deny          *connect.Client[v1.DenyRequest, v1.DenyResponse]
+	listApprovals  *connect.Client[v1.ListApprovalsRequest, v1.ListApprovalsResponse]
+	getApproval    *connect.Client[v1.GetApprovalRequest, v1.GetApprovalResponse]
+	approve        *connect.Client[v1.ApproveRequest, v1.ApproveResponse]
+	deny           *connect.Client[v1.DenyRequest, v1.DenyResponse]
+	watchApprovals *connect.Client[v1.WatchApprovalsRequest, v1.WatchApprovalsResponse]
 }
 
 // ListApprovals calls access.v1.ApprovalService.ListApprovals.
@@ -137,6 +149,11 @@ func (c *approvalServiceClient) Deny(ctx context.Context, req *v1.DenyRequest) (
 	return nil, err
 }
 
+// WatchApprovals calls access.v1.ApprovalService.WatchApprovals.
+func (c *approvalServiceClient) WatchApprovals(ctx context.Context, req *v1.WatchApprovalsRequest) (*connect.ServerStreamForClient[v1.WatchApprovalsResponse], error) {
+	return c.watchApprovals.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // ApprovalServiceHandler is an implementation of the access.v1.ApprovalService service.
 type ApprovalServiceHandler interface {
 	ListApprovals(context.Context, *v1.ListApprovalsRequest) (*v1.ListApprovalsResponse, error)
@@ -145,6 +162,8 @@ type ApprovalServiceHandler interface {
 	Approve(context.Context, *v1.ApproveRequest) (*v1.ApproveResponse, error)
 	// Deny refuses; one denial of an eligible approver is enough.
 	Deny(context.Context, *v1.DenyRequest) (*v1.DenyResponse, error)
+	// WatchApprovals streams what waits for the caller or was asked by it, first as it is and then each change.
+	WatchApprovals(context.Context, *v1.WatchApprovalsRequest, *connect.ServerStream[v1.WatchApprovalsResponse]) error
 }
 
 // NewApprovalServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -178,6 +197,12 @@ func NewApprovalServiceHandler(svc ApprovalServiceHandler, opts ...connect.Handl
 		connect.WithSchema(approvalServiceMethods.ByName("Deny")),
 		connect.WithHandlerOptions(opts...),
 	)
+	approvalServiceWatchApprovalsHandler := connect.NewServerStreamHandlerSimple(
+		ApprovalServiceWatchApprovalsProcedure,
+		svc.WatchApprovals,
+		connect.WithSchema(approvalServiceMethods.ByName("WatchApprovals")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/access.v1.ApprovalService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ApprovalServiceListApprovalsProcedure:
@@ -188,6 +213,8 @@ func NewApprovalServiceHandler(svc ApprovalServiceHandler, opts ...connect.Handl
 			approvalServiceApproveHandler.ServeHTTP(w, r)
 		case ApprovalServiceDenyProcedure:
 			approvalServiceDenyHandler.ServeHTTP(w, r)
+		case ApprovalServiceWatchApprovalsProcedure:
+			approvalServiceWatchApprovalsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -211,4 +238,8 @@ func (UnimplementedApprovalServiceHandler) Approve(context.Context, *v1.ApproveR
 
 func (UnimplementedApprovalServiceHandler) Deny(context.Context, *v1.DenyRequest) (*v1.DenyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.ApprovalService.Deny is not implemented"))
+}
+
+func (UnimplementedApprovalServiceHandler) WatchApprovals(context.Context, *v1.WatchApprovalsRequest, *connect.ServerStream[v1.WatchApprovalsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.ApprovalService.WatchApprovals is not implemented"))
 }

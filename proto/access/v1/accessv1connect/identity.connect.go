@@ -23,6 +23,8 @@ const _ = connect.IsAtLeastVersion1_13_0
 const (
 	// IdentityServiceName is the fully-qualified name of the IdentityService service.
 	IdentityServiceName = "access.v1.IdentityService"
+	// PrincipalServiceName is the fully-qualified name of the PrincipalService service.
+	PrincipalServiceName = "access.v1.PrincipalService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -33,16 +35,32 @@ const (
 // reflection-formatted method names, remove the leading slash and convert the remaining slash to a
 // period.
 const (
+	// IdentityServiceListSignInMethodsProcedure is the fully-qualified name of the IdentityService's
+	// ListSignInMethods RPC.
+	IdentityServiceListSignInMethodsProcedure = "/access.v1.IdentityService/ListSignInMethods"
+	// IdentityServiceCreateNonceProcedure is the fully-qualified name of the IdentityService's
+	// CreateNonce RPC.
+	IdentityServiceCreateNonceProcedure = "/access.v1.IdentityService/CreateNonce"
 	// IdentityServiceLoginProcedure is the fully-qualified name of the IdentityService's Login RPC.
 	IdentityServiceLoginProcedure = "/access.v1.IdentityService/Login"
 	// IdentityServiceLogoutProcedure is the fully-qualified name of the IdentityService's Logout RPC.
 	IdentityServiceLogoutProcedure = "/access.v1.IdentityService/Logout"
 	// IdentityServiceWhoAmIProcedure is the fully-qualified name of the IdentityService's WhoAmI RPC.
 	IdentityServiceWhoAmIProcedure = "/access.v1.IdentityService/WhoAmI"
+	// PrincipalServiceListPrincipalsProcedure is the fully-qualified name of the PrincipalService's
+	// ListPrincipals RPC.
+	PrincipalServiceListPrincipalsProcedure = "/access.v1.PrincipalService/ListPrincipals"
+	// PrincipalServiceEndLoginsProcedure is the fully-qualified name of the PrincipalService's
+	// EndLogins RPC.
+	PrincipalServiceEndLoginsProcedure = "/access.v1.PrincipalService/EndLogins"
 )
 
 // IdentityServiceClient is a client for the access.v1.IdentityService service.
 type IdentityServiceClient interface {
+	// ListSignInMethods says how one can sign in here.
+	ListSignInMethods(context.Context, *v1.ListSignInMethodsRequest) (*v1.ListSignInMethodsResponse, error)
+	// CreateNonce returns a value that a signed AWS identity proof must carry, once.
+	CreateNonce(context.Context, *v1.CreateNonceRequest) (*v1.CreateNonceResponse, error)
 	// Login exchanges an identity proof for a login token.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
 	// Logout ends the login that the call carries.
@@ -62,6 +80,18 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 	baseURL = strings.TrimRight(baseURL, "/")
 	identityServiceMethods := v1.File_access_v1_identity_proto.Services().ByName("IdentityService").Methods()
 	return &identityServiceClient{
+		listSignInMethods: connect.NewClient[v1.ListSignInMethodsRequest, v1.ListSignInMethodsResponse](
+			httpClient,
+			baseURL+IdentityServiceListSignInMethodsProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("ListSignInMethods")),
+			connect.WithClientOptions(opts...),
+		),
+		createNonce: connect.NewClient[v1.CreateNonceRequest, v1.CreateNonceResponse](
+			httpClient,
+			baseURL+IdentityServiceCreateNonceProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("CreateNonce")),
+			connect.WithClientOptions(opts...),
+		),
 		login: connect.NewClient[v1.LoginRequest, v1.LoginResponse](
 			httpClient,
 			baseURL+IdentityServiceLoginProcedure,
@@ -85,9 +115,29 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 
 // identityServiceClient implements IdentityServiceClient.
 type identityServiceClient struct {
-	login  *connect.Client[v1.LoginRequest, v1.LoginResponse]
-	logout *connect.Client[v1.LogoutRequest, v1.LogoutResponse]
-	whoAmI *connect.Client[v1.WhoAmIRequest, v1.WhoAmIResponse]
+	listSignInMethods *connect.Client[v1.ListSignInMethodsRequest, v1.ListSignInMethodsResponse]
+	createNonce       *connect.Client[v1.CreateNonceRequest, v1.CreateNonceResponse]
+	login             *connect.Client[v1.LoginRequest, v1.LoginResponse]
+	logout            *connect.Client[v1.LogoutRequest, v1.LogoutResponse]
+	whoAmI            *connect.Client[v1.WhoAmIRequest, v1.WhoAmIResponse]
+}
+
+// ListSignInMethods calls access.v1.IdentityService.ListSignInMethods.
+func (c *identityServiceClient) ListSignInMethods(ctx context.Context, req *v1.ListSignInMethodsRequest) (*v1.ListSignInMethodsResponse, error) {
+	response, err := c.listSignInMethods.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CreateNonce calls access.v1.IdentityService.CreateNonce.
+func (c *identityServiceClient) CreateNonce(ctx context.Context, req *v1.CreateNonceRequest) (*v1.CreateNonceResponse, error) {
+	response, err := c.createNonce.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Login calls access.v1.IdentityService.Login.
@@ -119,6 +169,10 @@ func (c *identityServiceClient) WhoAmI(ctx context.Context, req *v1.WhoAmIReques
 
 // IdentityServiceHandler is an implementation of the access.v1.IdentityService service.
 type IdentityServiceHandler interface {
+	// ListSignInMethods says how one can sign in here.
+	ListSignInMethods(context.Context, *v1.ListSignInMethodsRequest) (*v1.ListSignInMethodsResponse, error)
+	// CreateNonce returns a value that a signed AWS identity proof must carry, once.
+	CreateNonce(context.Context, *v1.CreateNonceRequest) (*v1.CreateNonceResponse, error)
 	// Login exchanges an identity proof for a login token.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
 	// Logout ends the login that the call carries.
@@ -134,6 +188,18 @@ type IdentityServiceHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	identityServiceMethods := v1.File_access_v1_identity_proto.Services().ByName("IdentityService").Methods()
+	identityServiceListSignInMethodsHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceListSignInMethodsProcedure,
+		svc.ListSignInMethods,
+		connect.WithSchema(identityServiceMethods.ByName("ListSignInMethods")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceCreateNonceHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceCreateNonceProcedure,
+		svc.CreateNonce,
+		connect.WithSchema(identityServiceMethods.ByName("CreateNonce")),
+		connect.WithHandlerOptions(opts...),
+	)
 	identityServiceLoginHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceLoginProcedure,
 		svc.Login,
@@ -154,6 +220,10 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 	)
 	return "/access.v1.IdentityService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
+		case IdentityServiceListSignInMethodsProcedure:
+			identityServiceListSignInMethodsHandler.ServeHTTP(w, r)
+		case IdentityServiceCreateNonceProcedure:
+			identityServiceCreateNonceHandler.ServeHTTP(w, r)
 		case IdentityServiceLoginProcedure:
 			identityServiceLoginHandler.ServeHTTP(w, r)
 		case IdentityServiceLogoutProcedure:
@@ -169,6 +239,14 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 // UnimplementedIdentityServiceHandler returns CodeUnimplemented from all methods.
 type UnimplementedIdentityServiceHandler struct{}
 
+func (UnimplementedIdentityServiceHandler) ListSignInMethods(context.Context, *v1.ListSignInMethodsRequest) (*v1.ListSignInMethodsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.IdentityService.ListSignInMethods is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) CreateNonce(context.Context, *v1.CreateNonceRequest) (*v1.CreateNonceResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.IdentityService.CreateNonce is not implemented"))
+}
+
 func (UnimplementedIdentityServiceHandler) Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.IdentityService.Login is not implemented"))
 }
@@ -179,4 +257,110 @@ func (UnimplementedIdentityServiceHandler) Logout(context.Context, *v1.LogoutReq
 
 func (UnimplementedIdentityServiceHandler) WhoAmI(context.Context, *v1.WhoAmIRequest) (*v1.WhoAmIResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.IdentityService.WhoAmI is not implemented"))
+}
+
+// PrincipalServiceClient is a client for the access.v1.PrincipalService service.
+type PrincipalServiceClient interface {
+	ListPrincipals(context.Context, *v1.ListPrincipalsRequest) (*v1.ListPrincipalsResponse, error)
+	// EndLogins signs a principal out everywhere. Its grants and sessions stay; a lock stops them.
+	EndLogins(context.Context, *v1.EndLoginsRequest) (*v1.EndLoginsResponse, error)
+}
+
+// NewPrincipalServiceClient constructs a client for the access.v1.PrincipalService service. By
+// default, it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses,
+// and sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the
+// connect.WithGRPC() or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewPrincipalServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) PrincipalServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	principalServiceMethods := v1.File_access_v1_identity_proto.Services().ByName("PrincipalService").Methods()
+	return &principalServiceClient{
+		listPrincipals: connect.NewClient[v1.ListPrincipalsRequest, v1.ListPrincipalsResponse](
+			httpClient,
+			baseURL+PrincipalServiceListPrincipalsProcedure,
+			connect.WithSchema(principalServiceMethods.ByName("ListPrincipals")),
+			connect.WithClientOptions(opts...),
+		),
+		endLogins: connect.NewClient[v1.EndLoginsRequest, v1.EndLoginsResponse](
+			httpClient,
+			baseURL+PrincipalServiceEndLoginsProcedure,
+			connect.WithSchema(principalServiceMethods.ByName("EndLogins")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// principalServiceClient implements PrincipalServiceClient.
+type principalServiceClient struct {
+	listPrincipals *connect.Client[v1.ListPrincipalsRequest, v1.ListPrincipalsResponse]
+	endLogins      *connect.Client[v1.EndLoginsRequest, v1.EndLoginsResponse]
+}
+
+// ListPrincipals calls access.v1.PrincipalService.ListPrincipals.
+func (c *principalServiceClient) ListPrincipals(ctx context.Context, req *v1.ListPrincipalsRequest) (*v1.ListPrincipalsResponse, error) {
+	response, err := c.listPrincipals.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndLogins calls access.v1.PrincipalService.EndLogins.
+func (c *principalServiceClient) EndLogins(ctx context.Context, req *v1.EndLoginsRequest) (*v1.EndLoginsResponse, error) {
+	response, err := c.endLogins.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PrincipalServiceHandler is an implementation of the access.v1.PrincipalService service.
+type PrincipalServiceHandler interface {
+	ListPrincipals(context.Context, *v1.ListPrincipalsRequest) (*v1.ListPrincipalsResponse, error)
+	// EndLogins signs a principal out everywhere. Its grants and sessions stay; a lock stops them.
+	EndLogins(context.Context, *v1.EndLoginsRequest) (*v1.EndLoginsResponse, error)
+}
+
+// NewPrincipalServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewPrincipalServiceHandler(svc PrincipalServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	principalServiceMethods := v1.File_access_v1_identity_proto.Services().ByName("PrincipalService").Methods()
+	principalServiceListPrincipalsHandler := connect.NewUnaryHandlerSimple(
+		PrincipalServiceListPrincipalsProcedure,
+		svc.ListPrincipals,
+		connect.WithSchema(principalServiceMethods.ByName("ListPrincipals")),
+		connect.WithHandlerOptions(opts...),
+	)
+	principalServiceEndLoginsHandler := connect.NewUnaryHandlerSimple(
+		PrincipalServiceEndLoginsProcedure,
+		svc.EndLogins,
+		connect.WithSchema(principalServiceMethods.ByName("EndLogins")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/access.v1.PrincipalService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case PrincipalServiceListPrincipalsProcedure:
+			principalServiceListPrincipalsHandler.ServeHTTP(w, r)
+		case PrincipalServiceEndLoginsProcedure:
+			principalServiceEndLoginsHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedPrincipalServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedPrincipalServiceHandler struct{}
+
+func (UnimplementedPrincipalServiceHandler) ListPrincipals(context.Context, *v1.ListPrincipalsRequest) (*v1.ListPrincipalsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.PrincipalService.ListPrincipals is not implemented"))
+}
+
+func (UnimplementedPrincipalServiceHandler) EndLogins(context.Context, *v1.EndLoginsRequest) (*v1.EndLoginsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.PrincipalService.EndLogins is not implemented"))
 }

@@ -44,6 +44,9 @@ const (
 	// RequestServiceWaitRequestProcedure is the fully-qualified name of the RequestService's
 	// WaitRequest RPC.
 	RequestServiceWaitRequestProcedure = "/access.v1.RequestService/WaitRequest"
+	// RequestServiceListRequestsProcedure is the fully-qualified name of the RequestService's
+	// ListRequests RPC.
+	RequestServiceListRequestsProcedure = "/access.v1.RequestService/ListRequests"
 	// GrantServiceGetGrantProcedure is the fully-qualified name of the GrantService's GetGrant RPC.
 	GrantServiceGetGrantProcedure = "/access.v1.GrantService/GetGrant"
 	// GrantServiceListGrantsProcedure is the fully-qualified name of the GrantService's ListGrants RPC.
@@ -53,6 +56,9 @@ const (
 	// GrantServiceRevokeGrantProcedure is the fully-qualified name of the GrantService's RevokeGrant
 	// RPC.
 	GrantServiceRevokeGrantProcedure = "/access.v1.GrantService/RevokeGrant"
+	// GrantServiceReviewGrantProcedure is the fully-qualified name of the GrantService's ReviewGrant
+	// RPC.
+	GrantServiceReviewGrantProcedure = "/access.v1.GrantService/ReviewGrant"
 )
 
 // RequestServiceClient is a client for the access.v1.RequestService service.
@@ -63,6 +69,8 @@ type RequestServiceClient interface {
 	WithdrawRequest(context.Context, *v1.WithdrawRequestRequest) (*v1.WithdrawRequestResponse, error)
 	// WaitRequest returns when the request is no longer pending, or after max_wait.
 	WaitRequest(context.Context, *v1.WaitRequestRequest) (*v1.WaitRequestResponse, error)
+	// ListRequests lists one's own requests, newest first; admins and auditors may ask for all.
+	ListRequests(context.Context, *v1.ListRequestsRequest) (*v1.ListRequestsResponse, error)
 }
 
 // NewRequestServiceClient constructs a client for the access.v1.RequestService service. By default,
@@ -94,6 +102,12 @@ func NewRequestServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(requestServiceMethods.ByName("WaitRequest")),
 			connect.WithClientOptions(opts...),
 		),
+		listRequests: connect.NewClient[v1.ListRequestsRequest, v1.ListRequestsResponse](
+			httpClient,
+			baseURL+RequestServiceListRequestsProcedure,
+			connect.WithSchema(requestServiceMethods.ByName("ListRequests")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -102,6 +116,7 @@ type requestServiceClient struct {
 	createRequest   *connect.Client[v1.CreateRequestRequest, v1.CreateRequestResponse]
 	withdrawRequest *connect.Client[v1.WithdrawRequestRequest, v1.WithdrawRequestResponse]
 	waitRequest     *connect.Client[v1.WaitRequestRequest, v1.WaitRequestResponse]
+	listRequests    *connect.Client[v1.ListRequestsRequest, v1.ListRequestsResponse]
 }
 
 // CreateRequest calls access.v1.RequestService.CreateRequest.
@@ -131,6 +146,15 @@ func (c *requestServiceClient) WaitRequest(ctx context.Context, req *v1.WaitRequ
 	return nil, err
 }
 
+// ListRequests calls access.v1.RequestService.ListRequests.
+func (c *requestServiceClient) ListRequests(ctx context.Context, req *v1.ListRequestsRequest) (*v1.ListRequestsResponse, error) {
+	response, err := c.listRequests.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RequestServiceHandler is an implementation of the access.v1.RequestService service.
 type RequestServiceHandler interface {
 	// CreateRequest files an access request; policy may grant it at once.
@@ -139,6 +163,8 @@ type RequestServiceHandler interface {
 	WithdrawRequest(context.Context, *v1.WithdrawRequestRequest) (*v1.WithdrawRequestResponse, error)
 	// WaitRequest returns when the request is no longer pending, or after max_wait.
 	WaitRequest(context.Context, *v1.WaitRequestRequest) (*v1.WaitRequestResponse, error)
+	// ListRequests lists one's own requests, newest first; admins and auditors may ask for all.
+	ListRequests(context.Context, *v1.ListRequestsRequest) (*v1.ListRequestsResponse, error)
 }
 
 // NewRequestServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -166,6 +192,12 @@ func NewRequestServiceHandler(svc RequestServiceHandler, opts ...connect.Handler
 		connect.WithSchema(requestServiceMethods.ByName("WaitRequest")),
 		connect.WithHandlerOptions(opts...),
 	)
+	requestServiceListRequestsHandler := connect.NewUnaryHandlerSimple(
+		RequestServiceListRequestsProcedure,
+		svc.ListRequests,
+		connect.WithSchema(requestServiceMethods.ByName("ListRequests")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/access.v1.RequestService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RequestServiceCreateRequestProcedure:
@@ -174,6 +206,8 @@ func NewRequestServiceHandler(svc RequestServiceHandler, opts ...connect.Handler
 			requestServiceWithdrawRequestHandler.ServeHTTP(w, r)
 		case RequestServiceWaitRequestProcedure:
 			requestServiceWaitRequestHandler.ServeHTTP(w, r)
+		case RequestServiceListRequestsProcedure:
+			requestServiceListRequestsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -195,6 +229,10 @@ func (UnimplementedRequestServiceHandler) WaitRequest(context.Context, *v1.WaitR
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.RequestService.WaitRequest is not implemented"))
 }
 
+func (UnimplementedRequestServiceHandler) ListRequests(context.Context, *v1.ListRequestsRequest) (*v1.ListRequestsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.RequestService.ListRequests is not implemented"))
+}
+
 // GrantServiceClient is a client for the access.v1.GrantService service.
 type GrantServiceClient interface {
 	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.GetGrantResponse, error)
@@ -204,6 +242,8 @@ type GrantServiceClient interface {
 	IssueToken(context.Context, *v1.IssueTokenRequest) (*v1.IssueTokenResponse, error)
 	// RevokeGrant ends a grant and its sessions now.
 	RevokeGrant(context.Context, *v1.RevokeGrantRequest) (*v1.RevokeGrantResponse, error)
+	// ReviewGrant notes a person's verdict on a break-glass grant afterwards.
+	ReviewGrant(context.Context, *v1.ReviewGrantRequest) (*v1.ReviewGrantResponse, error)
 }
 
 // NewGrantServiceClient constructs a client for the access.v1.GrantService service. By default, it
@@ -241,6 +281,12 @@ func NewGrantServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(grantServiceMethods.ByName("RevokeGrant")),
 			connect.WithClientOptions(opts...),
 		),
+		reviewGrant: connect.NewClient[v1.ReviewGrantRequest, v1.ReviewGrantResponse](
+			httpClient,
+			baseURL+GrantServiceReviewGrantProcedure,
+			connect.WithSchema(grantServiceMethods.ByName("ReviewGrant")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -250,6 +296,7 @@ type grantServiceClient struct {
 	listGrants  *connect.Client[v1.ListGrantsRequest, v1.ListGrantsResponse]
 	issueToken  *connect.Client[v1.IssueTokenRequest, v1.IssueTokenResponse]
 	revokeGrant *connect.Client[v1.RevokeGrantRequest, v1.RevokeGrantResponse]
+	reviewGrant *connect.Client[v1.ReviewGrantRequest, v1.ReviewGrantResponse]
 }
 
 // GetGrant calls access.v1.GrantService.GetGrant.
@@ -288,6 +335,15 @@ func (c *grantServiceClient) RevokeGrant(ctx context.Context, req *v1.RevokeGran
 	return nil, err
 }
 
+// ReviewGrant calls access.v1.GrantService.ReviewGrant.
+func (c *grantServiceClient) ReviewGrant(ctx context.Context, req *v1.ReviewGrantRequest) (*v1.ReviewGrantResponse, error) {
+	response, err := c.reviewGrant.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GrantServiceHandler is an implementation of the access.v1.GrantService service.
 type GrantServiceHandler interface {
 	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.GetGrantResponse, error)
@@ -297,6 +353,8 @@ type GrantServiceHandler interface {
 	IssueToken(context.Context, *v1.IssueTokenRequest) (*v1.IssueTokenResponse, error)
 	// RevokeGrant ends a grant and its sessions now.
 	RevokeGrant(context.Context, *v1.RevokeGrantRequest) (*v1.RevokeGrantResponse, error)
+	// ReviewGrant notes a person's verdict on a break-glass grant afterwards.
+	ReviewGrant(context.Context, *v1.ReviewGrantRequest) (*v1.ReviewGrantResponse, error)
 }
 
 // NewGrantServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -330,6 +388,12 @@ func NewGrantServiceHandler(svc GrantServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(grantServiceMethods.ByName("RevokeGrant")),
 		connect.WithHandlerOptions(opts...),
 	)
+	grantServiceReviewGrantHandler := connect.NewUnaryHandlerSimple(
+		GrantServiceReviewGrantProcedure,
+		svc.ReviewGrant,
+		connect.WithSchema(grantServiceMethods.ByName("ReviewGrant")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/access.v1.GrantService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case GrantServiceGetGrantProcedure:
@@ -340,6 +404,8 @@ func NewGrantServiceHandler(svc GrantServiceHandler, opts ...connect.HandlerOpti
 			grantServiceIssueTokenHandler.ServeHTTP(w, r)
 		case GrantServiceRevokeGrantProcedure:
 			grantServiceRevokeGrantHandler.ServeHTTP(w, r)
+		case GrantServiceReviewGrantProcedure:
+			grantServiceReviewGrantHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -363,4 +429,8 @@ func (UnimplementedGrantServiceHandler) IssueToken(context.Context, *v1.IssueTok
 
 func (UnimplementedGrantServiceHandler) RevokeGrant(context.Context, *v1.RevokeGrantRequest) (*v1.RevokeGrantResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.GrantService.RevokeGrant is not implemented"))
+}
+
+func (UnimplementedGrantServiceHandler) ReviewGrant(context.Context, *v1.ReviewGrantRequest) (*v1.ReviewGrantResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.GrantService.ReviewGrant is not implemented"))
 }

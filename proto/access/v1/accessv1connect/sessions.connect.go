@@ -50,6 +50,9 @@ const (
 	// AuditServiceListAdminRecordsProcedure is the fully-qualified name of the AuditService's
 	// ListAdminRecords RPC.
 	AuditServiceListAdminRecordsProcedure = "/access.v1.AuditService/ListAdminRecords"
+	// AuditServiceSearchRecordsProcedure is the fully-qualified name of the AuditService's
+	// SearchRecords RPC.
+	AuditServiceSearchRecordsProcedure = "/access.v1.AuditService/SearchRecords"
 )
 
 // SessionServiceClient is a client for the access.v1.SessionService service.
@@ -220,6 +223,8 @@ func (UnimplementedSessionServiceHandler) KillSession(context.Context, *v1.KillS
 type AuditServiceClient interface {
 	// ListAdminRecords lists records of access.v1 calls, newest first.
 	ListAdminRecords(context.Context, *v1.ListAdminRecordsRequest) (*v1.ListAdminRecordsResponse, error)
+	// SearchRecords finds records of sessions and of people's calls, newest first.
+	SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error)
 }
 
 // NewAuditServiceClient constructs a client for the access.v1.AuditService service. By default, it
@@ -239,12 +244,19 @@ func NewAuditServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(auditServiceMethods.ByName("ListAdminRecords")),
 			connect.WithClientOptions(opts...),
 		),
+		searchRecords: connect.NewClient[v1.SearchRecordsRequest, v1.SearchRecordsResponse](
+			httpClient,
+			baseURL+AuditServiceSearchRecordsProcedure,
+			connect.WithSchema(auditServiceMethods.ByName("SearchRecords")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // auditServiceClient implements AuditServiceClient.
 type auditServiceClient struct {
 	listAdminRecords *connect.Client[v1.ListAdminRecordsRequest, v1.ListAdminRecordsResponse]
+	searchRecords    *connect.Client[v1.SearchRecordsRequest, v1.SearchRecordsResponse]
 }
 
 // ListAdminRecords calls access.v1.AuditService.ListAdminRecords.
@@ -256,10 +268,21 @@ func (c *auditServiceClient) ListAdminRecords(ctx context.Context, req *v1.ListA
 	return nil, err
 }
 
+// SearchRecords calls access.v1.AuditService.SearchRecords.
+func (c *auditServiceClient) SearchRecords(ctx context.Context, req *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error) {
+	response, err := c.searchRecords.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AuditServiceHandler is an implementation of the access.v1.AuditService service.
 type AuditServiceHandler interface {
 	// ListAdminRecords lists records of access.v1 calls, newest first.
 	ListAdminRecords(context.Context, *v1.ListAdminRecordsRequest) (*v1.ListAdminRecordsResponse, error)
+	// SearchRecords finds records of sessions and of people's calls, newest first.
+	SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error)
 }
 
 // NewAuditServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -275,10 +298,18 @@ func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(auditServiceMethods.ByName("ListAdminRecords")),
 		connect.WithHandlerOptions(opts...),
 	)
+	auditServiceSearchRecordsHandler := connect.NewUnaryHandlerSimple(
+		AuditServiceSearchRecordsProcedure,
+		svc.SearchRecords,
+		connect.WithSchema(auditServiceMethods.ByName("SearchRecords")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/access.v1.AuditService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AuditServiceListAdminRecordsProcedure:
 			auditServiceListAdminRecordsHandler.ServeHTTP(w, r)
+		case AuditServiceSearchRecordsProcedure:
+			auditServiceSearchRecordsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -290,4 +321,8 @@ type UnimplementedAuditServiceHandler struct{}
 
 func (UnimplementedAuditServiceHandler) ListAdminRecords(context.Context, *v1.ListAdminRecordsRequest) (*v1.ListAdminRecordsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.AuditService.ListAdminRecords is not implemented"))
+}
+
+func (UnimplementedAuditServiceHandler) SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.AuditService.SearchRecords is not implemented"))
 }
