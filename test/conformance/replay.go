@@ -170,7 +170,7 @@ func (r *Replay) statement(ctx context.Context, t *Tally, file string, script *S
 		}
 		return data
 	}
-	through, err := r.exchange(r.links[0], step.SQL, rows)
+	through, err := r.exchange(r.links[0], step, rows)
 	if err != nil {
 		return nil, r.broken(ctx, t, file, step, err)
 	}
@@ -186,7 +186,7 @@ func (r *Replay) statement(ctx context.Context, t *Tally, file string, script *S
 	}
 	var answers [2][]Message
 	for i, l := range r.links[1:] {
-		if answers[i], err = r.exchange(l, step.SQL, rows); err != nil {
+		if answers[i], err = r.exchange(l, step, rows); err != nil {
 			return nil, r.broken(ctx, t, file, step, fmt.Errorf("direct: %w", err))
 		}
 	}
@@ -228,11 +228,16 @@ func judge(through []Message, direct [2][]Message, local bool) (Verdict, string)
 	return Different, d
 }
 
-func (r *Replay) exchange(l *Link, sql string, rows func() []byte) ([]Message, error) {
-	if r.Extended && !several.MatchString(sql) {
-		return l.Extended(sql, int16(r.turn&1), rows)
+// exchange runs one statement at one server. What a later statement's text is made of is asked for in text.
+func (r *Replay) exchange(l *Link, step Step, rows func() []byte) ([]Message, error) {
+	if !r.Extended || several.MatchString(step.SQL) {
+		return l.Simple(step.SQL, rows)
 	}
-	return l.Simple(sql, rows)
+	format := int16(r.turn & 1)
+	if name, _, _ := strings.Cut(step.Meta, " "); name == `\gset` || name == `\gexec` {
+		format = 0
+	}
+	return l.Extended(step.SQL, format, rows)
 }
 
 var (
