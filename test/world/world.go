@@ -38,6 +38,10 @@ type Config struct {
 	Resource string
 	// Policy is the folder of the bundle to push. Default: the starter bundle.
 	Policy string
+	// Issuers are further entries of the control plane's list of OIDC issuers, as YAML.
+	Issuers string
+	// Settings of the control plane besides those that every world has, as YAML.
+	Control string
 	// EdgeArgs are further arguments of the edge.
 	EdgeArgs []string
 	// Progress is told what happens. Default: nothing.
@@ -228,8 +232,8 @@ func (w *World) startControl(ctx context.Context) error {
 	if w.EdgeAddr, err = address(w.EdgePort); err != nil {
 		return err
 	}
-	conf := fmt.Sprintf("listen-access: %s\nlisten-edge: %s\ndata-dir: %s\nroles:\n  admin: [writ-admins]\n  auditor: [writ-auditors]\noidc:\n- url: %s\n  audiences: [%s]\n  kind_claim: kind\n  kind: agent\n",
-		w.Access, w.EdgeAddr, filepath.Join(dir, "data"), w.Issuer.URL(), Audience)
+	conf := w.Config.Control + fmt.Sprintf("listen-access: %s\nlisten-edge: %s\ndata-dir: %s\nroles:\n  admin: [writ-admins]\n  auditor: [writ-auditors]\noidc:\n- url: %s\n  audiences: [%s]\n  kind_claim: kind\n  kind: agent\n",
+		w.Access, w.EdgeAddr, filepath.Join(dir, "data"), w.Issuer.URL(), Audience) + w.Issuers
 	file := filepath.Join(dir, "controlplane.yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return err
