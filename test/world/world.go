@@ -40,8 +40,8 @@ type Config struct {
 	Policy string
 	// Issuers are further entries of the control plane's list of OIDC issuers, as YAML.
 	Issuers string
-	// Settings of the control plane besides those that every world has, as YAML.
-	Control string
+	// ControlSettings of the control plane besides those that every world has, as YAML.
+	ControlSettings string
 	// EdgeArgs are further arguments of the edge.
 	EdgeArgs []string
 	// Progress is told what happens. Default: nothing.
@@ -232,7 +232,7 @@ func (w *World) startControl(ctx context.Context) error {
 	if w.EdgeAddr, err = address(w.EdgePort); err != nil {
 		return err
 	}
-	conf := w.Config.Control + fmt.Sprintf("listen-access: %s\nlisten-edge: %s\ndata-dir: %s\nroles:\n  admin: [writ-admins]\n  auditor: [writ-auditors]\noidc:\n- url: %s\n  audiences: [%s]\n  kind_claim: kind\n  kind: agent\n",
+	conf := w.ControlSettings + fmt.Sprintf("listen-access: %s\nlisten-edge: %s\ndata-dir: %s\nroles:\n  admin: [writ-admins]\n  auditor: [writ-auditors]\noidc:\n- url: %s\n  audiences: [%s]\n  kind_claim: kind\n  kind: agent\n",
 		w.Access, w.EdgeAddr, filepath.Join(dir, "data"), w.Issuer.URL(), Audience) + w.Issuers
 	file := filepath.Join(dir, "controlplane.yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
