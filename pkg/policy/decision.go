@@ -43,6 +43,7 @@ type Finding struct {
 	Question  Question
 	Effect    Effect   // Deny or Hold
 	PolicyIDs []string // the forbids that determined it; none when no policy permits
+	For       string   // the delegator it was decided for; empty for the principal itself
 }
 
 // Decision is the verdict on a command. The zero value denies.
@@ -131,6 +132,14 @@ func (d *Decision) obligeBy(r *rule) {
 func (d *Decision) release() {
 	d.Effect, d.Reason, d.Findings, d.HoldTimeout = Allow, "", nil, 0
 	d.PolicyIDs = append(d.PolicyIDs, d.permits...)
+}
+
+// settle ends the merging: a hold whose approvals were all given is released.
+func (d *Decision) settle(given []Approval) {
+	if d.Effect == Hold && covers(given, d.Approvals) {
+		d.release()
+	}
+	d.finish()
 }
 
 // finish puts the lists in order.

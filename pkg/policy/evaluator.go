@@ -11,16 +11,29 @@ import (
 
 // Evaluator decides for one principal on one resource, from one Set. It is made once per
 // session and specialises the policies per action when that action is first asked about.
+// For a principal with delegators it decides everything for each of them too, so that
+// acting for somebody only ever narrows what is allowed.
 // It is safe for concurrent use. The zero Evaluator denies.
 type Evaluator struct {
-	set     *Set
-	plans   *plans
-	name    ResourceName
-	session [attrCount]types.Value
+	set        *Set
+	plans      *plans
+	name       ResourceName
+	session    [attrCount]types.Value
+	delegators []delegator
 }
 
 // For makes an Evaluator. It refuses a principal or a resource that is not complete.
 func (s *Set) For(p Principal, r Resource, o Origin) (*Evaluator, error) {
+	e, err := s.forOne(p, r, o)
+	if err != nil {
+		return nil, err
+	}
+	e.delegators, err = s.forDelegators(p, r, o)
+	return e, err
+}
+
+// forOne makes an Evaluator for p, leaving its delegators out.
+func (s *Set) forOne(p Principal, r Resource, o Origin) (*Evaluator, error) {
 	principal, err := p.entity()
 	if err != nil {
 		return nil, err
@@ -42,23 +55,29 @@ func (s *Set) For(p Principal, r Resource, o Origin) (*Evaluator, error) {
 // A hold is a denial whose every determining forbid carries @approval and that would be
 // an allow with the approvals given. When m.Approvals covers what is asked for now, under
 // this policy, the command is allowed and Decision.Approvals says what released it.
-func (e *Evaluator) Decide(m Moment, f *Facts, questions ...Question) (d Decision) {
+func (e *Evaluator) Decide(m Moment, f *Facts, questions ...Question) Decision {
+	if len(questions) == 0 {
+		return denied("nothing was asked")
+	}
+	d := e.decideAll(m, f, questions)
+	for i := range e.delegatorCount() {
+		d.merge(e.delegators[i].decide(m, f, questions))
+	}
+	d.settle(m.Approvals)
+	return d
+}
+
+// decideAll answers the questions for the principal itself, as if no approval had been given.
+func (e *Evaluator) decideAll(m Moment, f *Facts, questions []Question) (d Decision) {
 	defer func() {
 		if r := recover(); r != nil { // the evaluation is not ours
 			d = denied("policy evaluation failed")
 		}
 	}()
-	if len(questions) == 0 {
-		return denied("nothing was asked")
-	}
 	d = e.decide(m, f, &questions[0])
 	for i := range questions[1:] {
 		d.merge(e.decide(m, f, &questions[1+i]))
 	}
-	if d.Effect == Hold && covers(m.Approvals, d.Approvals) {
-		d.release()
-	}
-	d.finish()
 	return d
 }
 
@@ -216,11 +235,10 @@ func withReason(text string) string {
 	return ": " + text
 }
 
-// Reveal says how column is shown. Allowed, it is shown in clear. Denied, the strictest
-// @mask of the forbids that determined it applies. Denied without a @mask, held, failed or
-// not asked properly, it is redacted.
-func (e *Evaluator) Reveal(m Moment, f *Facts, column Entity) Masking {
-	d := e.Decide(m, f, Question{Action: SQLReveal, Entity: column})
+// reveal is Reveal for the principal itself.
+func (e *Evaluator) reveal(m Moment, f *Facts, column Entity) Masking {
+	d := e.decideAll(m, f, []Question{{Action: SQLReveal, Entity: column}})
+	d.settle(m.Approvals)
 	out := Masking{PolicyIDs: d.PolicyIDs, Depends: d.Depends}
 	if d.Effect == Allow {
 		out.Kind = MaskReveal

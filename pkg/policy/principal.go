@@ -14,6 +14,8 @@ import (
 var (
 	// ErrPrincipal is returned for a principal without an id or of an unknown kind.
 	ErrPrincipal = errors.New("invalid principal")
+	// ErrDelegation is returned for more than MaxDelegators delegators, or one who is the principal.
+	ErrDelegation = errors.New("invalid delegation")
 	// ErrResource is returned for a resource without a usable name.
 	ErrResource = errors.New("invalid resource")
 )
@@ -31,7 +33,9 @@ var principalTypes = map[string]types.EntityType{
 }
 
 // Principal is who acts, as a verified identity gives it. Groups and Attrs come from
-// claims; a policy reads Attrs as tags. OnBehalfOf is the delegation chain, nearest first.
+// claims; a policy reads Attrs as tags. OnBehalfOf names for whom it acts, nearest first.
+// Delegators are those of them who proved who they are, in the same order: an Evaluator
+// decides for the principal and for each of them. Their own Delegators do not count.
 type Principal struct {
 	Kind       string // KindPerson, KindAgent, KindJob or KindService
 	ID         string
@@ -41,7 +45,17 @@ type Principal struct {
 	Groups     []string
 	Attrs      map[string]string
 	OnBehalfOf []string
+	Delegators []Principal `json:",omitempty"`
 }
+
+// alone is a delegator as the principal of its own deeds.
+func (p Principal) alone() Principal {
+	p.OnBehalfOf, p.Delegators = nil, nil
+	return p
+}
+
+// MaxDelegators is how many proven identities may stand behind one principal.
+const MaxDelegators = 4
 
 // Resource is one database, cluster or account. Each label "k": "v" puts it, and all that
 // is in it, in Label::"k=v".
