@@ -88,6 +88,9 @@ type Config struct {
 	Now       func() time.Time
 	Rand      io.Reader // for ids
 
+	// Events hears of what happens; nil tells nobody.
+	Events Events
+
 	// MaxGrant is the longest time a grant may have left. Default 8 h.
 	MaxGrant time.Duration
 	// RequestTTL is how long a request waits for votes. Default 1 h.
@@ -126,6 +129,9 @@ func (cfg Config) complete() (Config, error) {
 	setDefault(&cfg.Retention, 30*24*time.Hour)
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	if cfg.Events == nil {
+		cfg.Events = silence{}
 	}
 	if cfg.MaxGrant < minGrant || cfg.RequestTTL < 0 || cfg.HoldTTL < 0 || cfg.Retention < 0 ||
 		cfg.MaxPending < 1 || cfg.MaxPending > 50 {

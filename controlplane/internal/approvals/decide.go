@@ -61,7 +61,10 @@ func (a *Approvals) change(ctx context.Context, id string, step func(*store.Tx, 
 				return err
 			}
 		}
-		return a.requests.In(tx).Put(id, out)
+		if err := a.requests.In(tx).Put(id, out); err != nil {
+			return err
+		}
+		return a.publishRequest(tx, out)
 	})
 	if err != nil {
 		return Request{}, err

@@ -40,6 +40,22 @@ func (d digest) list(items []string) {
 
 func (d digest) time(t time.Time) { d.number(t.UnixNano()) }
 
+// moment is a time that may be unset.
+func (d digest) moment(t time.Time) {
+	d.flag(!t.IsZero())
+	if !t.IsZero() {
+		d.time(t)
+	}
+}
+
+func (d digest) flag(b bool) {
+	if b {
+		d.number(1)
+	} else {
+		d.number(0)
+	}
+}
+
 func (d digest) principal(p policy.Principal) {
 	d.text(p.Kind)
 	d.text(p.ID)
@@ -52,7 +68,7 @@ func (d digest) String() string { return hex.EncodeToString(d.h.Sum(nil)) }
 
 // shown is what a person is shown of a request and therefore votes on.
 func (r Request) shown() string {
-	d := newDigest("writ access request v1")
+	d := newDigest("writ access request v2")
 	d.text(r.ID)
 	d.principal(r.Principal)
 	d.text(r.Resource)
@@ -62,6 +78,9 @@ func (r Request) shown() string {
 	d.text(r.Reason)
 	d.text(r.Ticket)
 	d.text(r.Extends)
+	d.intent(r.Intent)
+	d.moment(r.StartAt)
+	d.flag(r.BreakGlass)
 	d.time(r.CreatedAt)
 	return d.String()
 }
@@ -69,15 +88,17 @@ func (r Request) shown() string {
 // shown is what a person is shown of a held command and therefore votes on. It includes the edge's digest of the
 // command itself, of which the statement is a redacted view.
 func (h Hold) shown() string {
-	d := newDigest("writ held command v1")
+	d := newDigest("writ held command v2")
 	d.text(h.ID)
 	d.principal(h.Principal)
-	for _, s := range []string{h.Resource, h.Edge, h.Session, h.Grant, h.Statement, h.Reason, h.RequestReason} {
+	for _, s := range []string{h.Resource, h.Edge, h.Session, h.Grant, h.Statement, h.Reason, h.RequestReason, h.Ticket} {
 		d.text(s)
 	}
 	d.list(h.Params)
 	d.list(h.Actions)
 	d.list(h.Tables)
+	d.intent(h.Intent)
+	d.flag(h.BreakGlass)
 	d.text(string(h.Command))
 	d.time(h.CreatedAt)
 	return d.String()

@@ -23,12 +23,25 @@ type Grant struct {
 	Actions      []string         `json:"actions,omitempty"` // empty is everything that policy permits
 	Reason       string           `json:"reason,omitempty"`
 	Ticket       string           `json:"ticket,omitempty"`
+	Intent       Intent           `json:"intent,omitzero"`
+	BreakGlass   bool             `json:"break_glass,omitempty"`
 	Request      string           `json:"request"`
-	StartsAt     time.Time        `json:"starts_at"`
+	StartsAt     time.Time        `json:"starts_at"` // may be in the future
 	ExpiresAt    time.Time        `json:"expires_at"`
 	RevokedAt    time.Time        `json:"revoked_at,omitzero"`
 	RevokedBy    string           `json:"revoked_by,omitempty"`
 	RevokeReason string           `json:"revoke_reason,omitempty"`
+	Review       *Review          `json:"review,omitempty"` // of a break-glass grant
+	// DueNoted is when it was noted that its review is due.
+	DueNoted time.Time `json:"due_noted,omitzero"`
+}
+
+// Review is a person's verdict on a break-glass grant.
+type Review struct {
+	Reviewer  string    `json:"reviewer"`
+	Justified bool      `json:"justified"`
+	Comment   string    `json:"comment,omitempty"`
+	At        time.Time `json:"at"`
 }
 
 // Active reports whether the grant's own times let it be used at now. Admit asks for everything else as well.
@@ -51,7 +64,8 @@ func (a *Approvals) begin(tx *store.Tx, r Request, now time.Time) (Grant, error)
 	}
 	g := Grant{
 		ID: id, Principal: r.Principal, Resource: r.Resource, ResourceUID: r.ResourceUID, Actions: r.Actions,
-		Reason: r.Reason, Ticket: r.Ticket, Request: r.ID, StartsAt: now, ExpiresAt: now.Add(r.Duration),
+		Reason: r.Reason, Ticket: r.Ticket, Intent: r.Intent, BreakGlass: r.BreakGlass, Request: r.ID,
+		StartsAt: now, ExpiresAt: now.Add(r.Duration),
 	}
 	if err := a.owned.In(tx).Put(store.Key(fold(g.Principal.ID), g.ID), struct{}{}); err != nil {
 		return Grant{}, err
@@ -256,7 +270,10 @@ func (a *Approvals) Revoke(ctx context.Context, rev Revocation) (Grant, int, err
 			return nil
 		}
 		g.RevokedAt, g.RevokedBy, g.RevokeReason = a.cfg.Now().UTC(), rev.By, rev.Reason
-		return a.grants.In(tx).Put(g.ID, g)
+		if err := a.grants.In(tx).Put(g.ID, g); err != nil {
+			return err
+		}
+		return a.publish(tx, Event{Kind: GrantRevoked, Grant: &g, By: rev.By})
 	})
 	if err != nil {
 		return Grant{}, 0, err

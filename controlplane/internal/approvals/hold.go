@@ -28,6 +28,9 @@ type Hold struct {
 	Tables        []string          `json:"tables,omitempty"`
 	Reason        string            `json:"reason,omitempty"`         // of the policy that held it
 	RequestReason string            `json:"request_reason,omitempty"` // of the access request
+	Ticket        string            `json:"ticket,omitempty"`         // of the access request
+	Intent        Intent            `json:"intent,omitzero"`          // of the access request
+	BreakGlass    bool              `json:"break_glass,omitempty"`    // the grant is a break-glass one
 	PolicyIDs     []string          `json:"policy_ids,omitempty"`
 	Revision      uint64            `json:"revision"`
 	Requirements  []policy.Approval `json:"requirements"`
@@ -134,7 +137,8 @@ func (a *Approvals) fileHold(tx *store.Tx, h Hold) (Hold, error) {
 	if err := a.underRevision(tx, h.Revision); err != nil {
 		return h, err
 	}
-	h.Principal, h.RequestReason = g.Principal, g.Reason // from the grant, whatever the edge says
+	h.Principal, h.RequestReason, h.Ticket = g.Principal, g.Reason, g.Ticket // from the grant, whatever the edge says
+	h.Intent, h.BreakGlass = g.Intent, g.BreakGlass
 	h.Digest = h.shown()
 	rows, err := a.waiting.In(tx).List(store.Key(h.Session, ""))
 	if err != nil {
@@ -146,7 +150,10 @@ func (a *Approvals) fileHold(tx *store.Tx, h Hold) (Hold, error) {
 	if err := a.waiting.In(tx).Put(store.Key(h.Session, h.ID), pendingRow{ExpiresAt: h.ExpiresAt}); err != nil {
 		return h, err
 	}
-	return h, a.holds.In(tx).Create(h.ID, h)
+	if err := a.holds.In(tx).Create(h.ID, h); err != nil {
+		return h, err
+	}
+	return h, a.publish(tx, Event{Kind: HoldFiled, Hold: &h})
 }
 
 func (h Hold) admission() Admission {
@@ -256,7 +263,10 @@ func (a *Approvals) changeHold(ctx context.Context, id string, states []State, s
 				return err
 			}
 		}
-		return a.holds.In(tx).Put(id, out)
+		if err := a.holds.In(tx).Put(id, out); err != nil || out.State == h.State {
+			return err
+		}
+		return a.publishHold(tx, out)
 	})
 	if err != nil {
 		return Hold{}, err

@@ -41,7 +41,12 @@ type Ask struct {
 	Reason    string
 	Ticket    string
 	Extend    string // a grant of the principal's own to lengthen
-	ClientIP  netip.Addr
+	Intent    Intent
+	// StartAt is when the grant begins, at most MaxAhead from now; zero is at once.
+	StartAt time.Time
+	// BreakGlass asks without approvers, where policy permits that.
+	BreakGlass bool
+	ClientIP   netip.Addr
 }
 
 // Request is an ask that was filed.
@@ -55,6 +60,9 @@ type Request struct {
 	Reason       string            `json:"reason,omitempty"`
 	Ticket       string            `json:"ticket,omitempty"`
 	Extends      string            `json:"extends,omitempty"`
+	Intent       Intent            `json:"intent,omitzero"`
+	StartAt      time.Time         `json:"start_at,omitzero"` // zero is at once
+	BreakGlass   bool              `json:"break_glass,omitempty"`
 	ClientIP     netip.Addr        `json:"client_ip,omitzero"`
 	State        State             `json:"state"`
 	Requirements []policy.Approval `json:"requirements,omitempty"`
@@ -127,6 +135,7 @@ func (a *Approvals) newRequest(ask Ask) (Request, error) {
 	return Request{
 		ID: id, Principal: ask.Principal, Resource: ask.Resource, Actions: slices.Compact(actions),
 		Duration: ask.Duration, Reason: ask.Reason, Ticket: ask.Ticket, Extends: ask.Extend, ClientIP: ask.ClientIP,
+		Intent: ask.Intent.clone(), StartAt: ask.StartAt, BreakGlass: ask.BreakGlass,
 		State: Pending, CreatedAt: now, ExpiresAt: now.Add(a.cfg.RequestTTL),
 	}, nil
 }
@@ -193,7 +202,13 @@ func (a *Approvals) file(tx *store.Tx, r Request) (Request, *Grant, error) {
 			return waiting, nil, err
 		}
 	}
-	return r, grant, a.requests.In(tx).Create(r.ID, r)
+	if err := a.requests.In(tx).Create(r.ID, r); err != nil {
+		return r, nil, err
+	}
+	if r.State == Pending {
+		return r, nil, a.publish(tx, Event{Kind: RequestFiled, Request: &r})
+	}
+	return r, grant, a.publishRequest(tx, r)
 }
 
 // checkSubject refuses what a lock stops.

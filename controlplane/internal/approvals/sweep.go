@@ -41,12 +41,12 @@ func (a *Approvals) sweepRequests(ctx context.Context) error {
 		r := e.Value.at(now)
 		switch {
 		case r.State == Expired && e.Value.State == Pending:
-			err = errors.Join(err, a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-				if err := a.dequeue(tx, r); err != nil {
+			err = errors.Join(err, ignoreStale(a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+				if err := a.requests.In(tx).Replace(e.Key, r, e.Revision); err != nil {
 					return err
 				}
-				return ignoreStale(a.requests.In(tx).Replace(e.Key, r, e.Revision))
-			}))
+				return errors.Join(a.dequeue(tx, r), a.publishRequest(tx, r))
+			})))
 		case r.State != Pending && now.Sub(r.DecidedAt) > a.cfg.Retention:
 			err = errors.Join(err, forget(ctx, a.requests, e.Key))
 		}
@@ -61,12 +61,12 @@ func (a *Approvals) sweepHolds(ctx context.Context) error {
 		h := e.Value.at(now)
 		switch {
 		case h.State == Expired && e.Value.State != Expired:
-			err = errors.Join(err, a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-				if err := a.unwait(tx, h); err != nil {
+			err = errors.Join(err, ignoreStale(a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+				if err := a.holds.In(tx).Replace(e.Key, h, e.Revision); err != nil {
 					return err
 				}
-				return ignoreStale(a.holds.In(tx).Replace(e.Key, h, e.Revision))
-			}))
+				return errors.Join(a.unwait(tx, h), a.publishHold(tx, h))
+			})))
 		case h.State != Pending && h.State != Approved && now.Sub(h.DecidedAt) > a.cfg.Retention:
 			err = errors.Join(err, forget(ctx, a.holds, e.Key))
 		case h.State == Pending || h.State == Approved:
