@@ -78,7 +78,7 @@ func New(cfg Config) (http.Handler, error) {
 	mount(accessv1connect.NewPolicyServiceHandler(policyService{cfg}, opts...))
 	mount(accessv1connect.NewRequestServiceHandler(requestService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewGrantServiceHandler(grantService{cfg: cfg}, opts...))
-	mount(accessv1connect.NewApprovalServiceHandler(approvalService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewApprovalServiceHandler(approvalService{cfg: cfg, watches: newStreamCount()}, opts...))
 	mount(accessv1connect.NewSessionServiceHandler(sessionService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewAuditServiceHandler(auditService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewEdgeServiceHandler(edgeService{cfg}, opts...))
@@ -115,7 +115,9 @@ func harden(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage+64<<10)
-		if !streams[r.URL.Path] {
+		if streams[r.URL.Path] {
+			w = newPatient(w)
+		} else {
 			ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 			defer cancel()
 			r = r.WithContext(ctx)

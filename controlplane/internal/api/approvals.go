@@ -2,17 +2,34 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/guard"
+	"github.com/writhq/writ/controlplane/internal/login"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
-	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
 type approvalService struct {
-	accessv1connect.UnimplementedApprovalServiceHandler
-	cfg Config
+	cfg     Config
+	watches *streamCount
+}
+
+// sees reports whether the caller may see the subject.
+func sees(c login.Caller, subject approvals.Subject) bool {
+	return seesAll(c) || subject.Concerns(c.Principal)
+}
+
+// approval is the message of a subject for the caller.
+func approval(c login.Caller, subject approvals.Subject, now time.Time) *accessv1.Approval {
+	out := convert.Approval(subject)
+	if err := subject.Standing(c.Principal, now); err != nil {
+		out.CannotVoteBecause = err.Error()
+	} else {
+		out.CanVote = true
+	}
+	return out
 }
 
 func (s approvalService) ListApprovals(ctx context.Context, req *accessv1.ListApprovalsRequest) (*accessv1.ListApprovalsResponse, error) {
@@ -23,8 +40,8 @@ func (s approvalService) ListApprovals(ctx context.Context, req *accessv1.ListAp
 	c := caller(ctx)
 	resp := &accessv1.ListApprovalsResponse{}
 	for _, subject := range all {
-		if seesAll(c) || subject.Concerns(c.Principal) {
-			resp.Approvals = append(resp.Approvals, convert.Approval(subject))
+		if sees(c, subject) {
+			resp.Approvals = append(resp.Approvals, approval(c, subject, s.cfg.Now()))
 		}
 	}
 	return resp, nil
@@ -35,10 +52,11 @@ func (s approvalService) GetApproval(ctx context.Context, req *accessv1.GetAppro
 	if err != nil {
 		return nil, err
 	}
-	if c := caller(ctx); !seesAll(c) && !subject.Concerns(c.Principal) {
+	c := caller(ctx)
+	if !sees(c, subject) {
 		return nil, guard.ErrNotYours
 	}
-	return &accessv1.GetApprovalResponse{Approval: convert.Approval(subject)}, nil
+	return &accessv1.GetApprovalResponse{Approval: approval(c, subject, s.cfg.Now())}, nil
 }
 
 func (s approvalService) Approve(ctx context.Context, req *accessv1.ApproveRequest) (*accessv1.ApproveResponse, error) {
@@ -48,7 +66,7 @@ func (s approvalService) Approve(ctx context.Context, req *accessv1.ApproveReque
 	if err != nil {
 		return nil, err
 	}
-	return &accessv1.ApproveResponse{Approval: convert.Approval(subject)}, nil
+	return &accessv1.ApproveResponse{Approval: approval(caller(ctx), subject, s.cfg.Now())}, nil
 }
 
 func (s approvalService) Deny(ctx context.Context, req *accessv1.DenyRequest) (*accessv1.DenyResponse, error) {
@@ -58,5 +76,5 @@ func (s approvalService) Deny(ctx context.Context, req *accessv1.DenyRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &accessv1.DenyResponse{Approval: convert.Approval(subject)}, nil
+	return &accessv1.DenyResponse{Approval: approval(caller(ctx), subject, s.cfg.Now())}, nil
 }

@@ -43,7 +43,9 @@ var meanings = []meaning{
 	{errForbidden, connect.CodePermissionDenied, ""},
 	{errNoRule, connect.CodePermissionDenied, ""},
 	{errFlood, connect.CodeResourceExhausted, ""},
+	{errRights, connect.CodeAborted, ""},
 	{ErrNotYours, connect.CodePermissionDenied, ""},
+	{ErrTooManyStreams, connect.CodeResourceExhausted, ""},
 
 	{locks.ErrLocked, connect.CodePermissionDenied, ""},
 	{approvals.ErrOwn, connect.CodePermissionDenied, ""},
@@ -79,6 +81,9 @@ var meanings = []meaning{
 
 // ErrNotYours is what a handler returns for what belongs to somebody else.
 var ErrNotYours = errors.New("this belongs to somebody else, and your roles do not allow it")
+
+// ErrTooManyStreams is what a handler returns to a caller that has as many streams open as one may have.
+var ErrTooManyStreams = errors.New("too many open streams; close one first")
 
 const internalText = "something went wrong inside the control plane; its log says more"
 

@@ -31,12 +31,15 @@ type Identifier interface {
 	Identify(ctx context.Context, bearer string) (login.Caller, error)
 }
 
-// Config is what the guard needs. All but Logger is required.
+// Config is what the guard needs. Everything without a stated default is required.
 type Config struct {
 	Identify Identifier
 	Records  Recorder
 	Now      func() time.Time
-	Logger   hclog.Logger // nil discards
+	// Recheck is how often the caller of a stream is identified again. Default 30 s.
+	Recheck time.Duration
+	// Logger receives messages; nil discards them.
+	Logger hclog.Logger
 }
 
 // Guard is a connect interceptor.
@@ -61,6 +64,9 @@ func New(cfg Config) (*Guard, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	if cfg.Recheck <= 0 {
+		cfg.Recheck = 30 * time.Second
 	}
 	return &Guard{cfg: cfg, strangers: rate.NewLimiter(strangersPerSecond, strangersBurst)}, nil
 }
@@ -103,7 +109,7 @@ func (g *Guard) admit(ctx context.Context, spec connect.Spec, header http.Header
 	if rule.Public {
 		return ctx, c, nil
 	}
-	caller, err := g.cfg.Identify.Identify(ctx, bearer(header))
+	caller, err := g.identify(ctx, header)
 	if err != nil {
 		return ctx, c, err
 	}
@@ -181,10 +187,12 @@ func (g *Guard) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 		if err != nil {
 			return c.refuse(ctx, err)
 		}
+		ctx, release := c.entitled(ctx, conn.RequestHeader())
+		defer release()
 		_, err = c.handle(ctx, func() (connect.AnyResponse, error) {
 			return nil, next(ctx, &recordedConn{StreamingHandlerConn: conn, ctx: ctx, call: c})
 		})
-		return c.finish(ctx, nil, err)
+		return c.finish(ctx, nil, why(ctx, err))
 	}
 }
 
