@@ -33,6 +33,8 @@ type verified struct {
 	principal policy.Principal
 	issued    time.Time
 	expires   time.Time
+	nonce     string // of the sign-in it was issued for; may be empty
+	party     string // the client it was issued to, where the token tells
 }
 
 // verifier checks the tokens of one issuer.
@@ -61,6 +63,11 @@ func newVerifier(is Issuer, now func() time.Time) (*verifier, error) {
 
 // verify checks signature, issuer, audience, times and required claims.
 func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
+	return v.verifyFor(ctx, raw, v.issuer.Audiences)
+}
+
+// verifyFor is verify for one of these audiences.
+func (v *verifier) verifyFor(ctx context.Context, raw string, audiences []string) (verified, error) {
 	if _, err := v.keys.find(ctx, ""); err != nil { // first, because the library does not keep the kind of this error
 		return verified{}, err
 	}
@@ -75,8 +82,8 @@ func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
 	if token.Issuer != v.issuer.URL { // the library is lenient to one issuer
 		return verified{}, fmt.Errorf("%w: it is of another issuer", ErrProof)
 	}
-	if !slices.ContainsFunc(token.Audience, func(aud string) bool { return slices.Contains(v.issuer.Audiences, aud) }) {
-		return verified{}, fmt.Errorf("%w: it is for another audience; ask for one for %s", ErrProof, strings.Join(v.issuer.Audiences, " or "))
+	if !slices.ContainsFunc(token.Audience, func(aud string) bool { return slices.Contains(audiences, aud) }) {
+		return verified{}, fmt.Errorf("%w: it is for another audience; ask for one for %s", ErrProof, strings.Join(audiences, " or "))
 	}
 	if err := c.checkTimes(v.now()); err != nil {
 		return verified{}, err
@@ -87,7 +94,7 @@ func (v *verifier) verify(ctx context.Context, raw string) (verified, error) {
 		}
 	}
 	p, err := v.principal(c)
-	return verified{principal: p, issued: token.IssuedAt, expires: token.Expiry}, err
+	return verified{principal: p, issued: token.IssuedAt, expires: token.Expiry, nonce: token.Nonce, party: c.party(token.Audience)}, err
 }
 
 // explain keeps the library's words for what the owner of the token can act on, and no others.
@@ -137,6 +144,18 @@ func (c claims) checkTimes(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// party is the client that a token was issued to: "azp", or the only audience (OpenID Connect Core 1.0, section 2).
+func (c claims) party(audience []string) string {
+	if _, given := c["azp"]; given {
+		party, _ := c.scalar("azp")
+		return party
+	}
+	if len(audience) == 1 {
+		return audience[0]
+	}
+	return ""
 }
 
 func (c claims) time(name string) (time.Time, bool) {

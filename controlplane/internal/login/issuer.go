@@ -40,6 +40,12 @@ type Issuer struct {
 	Require map[string]string `yaml:"require,omitempty"`
 	// CAFile holds PEM certificates that sign the issuer's own. Default: the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
+	// Name is what people know the issuer by, for example "Example Corp". Default: the host of URL.
+	Name string `yaml:"name,omitempty"`
+	// Browser lets people sign in with a browser. Default: they cannot.
+	Browser BrowserClient `yaml:"browser,omitempty"`
+	// Device lets people sign in with `writ login`. Default: they cannot.
+	Device DeviceClient `yaml:"device,omitempty"`
 }
 
 // reserved starts the names of Writ's own principals.
@@ -63,7 +69,10 @@ func (is Issuer) complete() (Issuer, error) {
 	case strings.HasPrefix(is.NamePrefix, reserved) || strings.HasPrefix(reserved, is.NamePrefix) && is.NamePrefix != "":
 		return is, fmt.Errorf("issuer %q: name_prefix: %q is kept for Writ's own principals", is.URL, is.NamePrefix)
 	}
-	return is, is.checkURL()
+	if err := is.checkURL(); err != nil {
+		return is, err
+	}
+	return is.completeClients()
 }
 
 func (is Issuer) checkURL() error {

@@ -39,7 +39,7 @@ type remoteKeys struct {
 	now    func() time.Time
 
 	mu      sync.Mutex
-	uri     string
+	found   document // zero when it must be looked up anew
 	keys    jose.JSONWebKeySet
 	fetched time.Time // last success
 	tried   time.Time // last attempt
@@ -138,38 +138,61 @@ func (k *remoteKeys) match(id string) []jose.JSONWebKey {
 func (k *remoteKeys) fetch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
-	if k.uri == "" {
-		uri, err := k.discover(ctx)
+	if k.found.JWKSURI == "" {
+		doc, err := k.discover(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrIssuerUnavailable, err)
 		}
-		k.uri = uri
+		k.found = doc
 	}
 	var set jose.JSONWebKeySet
-	if err := k.get(ctx, k.uri, &set); err != nil {
-		k.uri = "" // it may have moved
+	if err := k.get(ctx, k.found.JWKSURI, &set); err != nil {
+		k.found = document{} // it may have moved
 		return fmt.Errorf("%w: %w", ErrIssuerUnavailable, err)
 	}
 	k.keys = set
 	return nil
 }
 
-func (k *remoteKeys) discover(ctx context.Context) (string, error) {
+// document is what Writ reads of an issuer's discovery document (OpenID Connect Discovery 1.0, section 3; RFC 9207,
+// section 3).
+type document struct {
+	JWKSURI       string   `json:"jwks_uri"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	NamesItself   bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// document returns the issuer's discovery document.
+func (k *remoteKeys) document(ctx context.Context) (document, error) {
+	if _, err := k.find(ctx, ""); err != nil {
+		return document{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.found, nil
+}
+
+func (k *remoteKeys) discover(ctx context.Context) (document, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer.URL)
 	if err != nil {
-		return "", fmt.Errorf("discover: %w", err)
+		return document{}, fmt.Errorf("discover: %w", err)
 	}
-	var doc struct {
-		JWKSURI string `json:"jwks_uri"`
-	}
+	var doc document
 	if err := provider.Claims(&doc); err != nil {
-		return "", fmt.Errorf("discover: %w", err)
+		return document{}, fmt.Errorf("discover: %w", err)
 	}
-	u, err := url.Parse(doc.JWKSURI)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
-		return "", errors.New("discover: jwks_uri is not an https address")
+	if !secureAddress(doc.JWKSURI) {
+		return document{}, errors.New("discover: jwks_uri is not an https address")
 	}
-	return doc.JWKSURI, nil
+	return doc, nil
+}
+
+// secureAddress reports whether an address is https, or on this machine.
+func secureAddress(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
 }
 
 func (k *remoteKeys) get(ctx context.Context, uri string, into any) error {

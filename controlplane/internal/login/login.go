@@ -75,8 +75,11 @@ type Logins struct {
 	issuers   []Issuer
 	verifiers map[string]*verifier // by issuer URL, byte for byte
 	rows      *store.Collection[loginRow]
+	owned     *store.Collection[struct{}] // keys of logins, by whom they are of or act for
 	people    *store.Collection[personRow]
 	admin     *store.Collection[adminRow]
+
+	clientSecrets map[string]string // for the browser flow, by issuer URL
 }
 
 // loginRow is a login token at rest, under its hash.
@@ -91,6 +94,8 @@ type loginRow struct {
 type personRow struct {
 	Principal policy.Principal `json:"principal"`
 	Issued    time.Time        `json:"issued"`
+	// SignedOut is when the principal was last signed out everywhere: proofs from before then count no more.
+	SignedOut time.Time `json:"signed_out,omitzero"`
 }
 
 // New checks the issuers and returns the logins kept in cfg.Store. It contacts no issuer.
@@ -102,8 +107,9 @@ func New(cfg Config) (*Logins, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	l := &Logins{
-		cfg: cfg, verifiers: map[string]*verifier{},
+		cfg: cfg, verifiers: map[string]*verifier{}, clientSecrets: map[string]string{},
 		rows:   store.Define[loginRow](cfg.Store, "logins"),
+		owned:  store.Define[struct{}](cfg.Store, "logins-of"),
 		people: store.Define[personRow](cfg.Store, "principals"),
 		admin:  store.Define[adminRow](cfg.Store, "admin-token"),
 	}
@@ -115,6 +121,9 @@ func New(cfg Config) (*Logins, error) {
 		l.issuers = append(l.issuers, is)
 		if l.verifiers[is.URL], err = newVerifier(is, cfg.Now); err != nil {
 			return nil, err
+		}
+		if l.clientSecrets[is.URL], err = is.Browser.secret(); err != nil {
+			return nil, fmt.Errorf("issuer %q: %w", is.URL, err)
 		}
 	}
 	return l, checkIssuers(l.issuers)
@@ -164,7 +173,7 @@ func (l *Logins) signIn(ctx context.Context, v verified, local bool, also func(*
 	}
 	caller := l.caller(row, secret.Hash().String())
 	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := errors.Join(also(tx), l.checkLocks(tx, v.principal)); err != nil {
+		if err := errors.Join(also(tx), l.checkLocks(tx, v.principal), l.checkSignedOut(tx, v)); err != nil {
 			return err
 		}
 		if !local {
@@ -177,10 +186,10 @@ func (l *Logins) signIn(ctx context.Context, v verified, local bool, also func(*
 				return err
 			}
 		}
-		return l.rows.In(tx).Create(caller.login, row, store.WithLease(lease.ID()))
+		return l.keep(tx, caller.login, row, lease.ID())
 	})
 	if err != nil {
-		return SignIn{}, err
+		return SignIn{}, errors.Join(err, lease.Revoke(context.WithoutCancel(ctx)))
 	}
 	return SignIn{Token: secret, Caller: caller}, nil
 }
@@ -203,7 +212,7 @@ func (l *Logins) remember(tx *store.Tx, v verified) (policy.Principal, error) {
 	} else if known && !v.issued.After(e.Value.Issued) && samePrincipal(e.Value.Principal, v.principal) {
 		return v.principal, nil
 	}
-	return v.principal, l.people.In(tx).Put(key, personRow{Principal: v.principal, Issued: v.issued})
+	return v.principal, l.people.In(tx).Put(key, personRow{Principal: v.principal, Issued: v.issued, SignedOut: e.Value.SignedOut})
 }
 
 func samePrincipal(a, b policy.Principal) bool {
@@ -247,7 +256,7 @@ func (l *Logins) Identify(ctx context.Context, bearer string) (Caller, error) {
 	}
 	row := loginRow{Principal: v.principal, Expires: v.expires}
 	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := l.checkLocks(tx, v.principal); err != nil {
+		if err := errors.Join(l.checkLocks(tx, v.principal), l.checkSignedOut(tx, v)); err != nil {
 			return err
 		}
 		row.Principal, err = l.remember(tx, v)
@@ -300,15 +309,4 @@ func (l *Logins) caller(row loginRow, key string) Caller {
 		c.Roles = append(c.Roles, Auditor)
 	}
 	return c
-}
-
-// Logout ends the login that the caller came with. An ID token has none.
-func (l *Logins) Logout(ctx context.Context, c Caller) error {
-	if c.login == "" {
-		return nil
-	}
-	if _, err := l.rows.Delete(ctx, c.login); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return nil
 }
