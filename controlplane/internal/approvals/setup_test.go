@@ -125,8 +125,13 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func setUp(t *testing.T) *fixture {
 	t.Helper()
+	return setUpOn(t, store.Config{DataDir: filepath.Join(t.TempDir(), "etcd")})
+}
+
+func setUpOn(t *testing.T, where store.Config) *fixture {
+	t.Helper()
 	c := &clock{t: time.Now()}
-	st := must[*store.Store](t)(store.Open(t.Context(), store.Config{DataDir: filepath.Join(t.TempDir(), "etcd")}))
+	st := must[*store.Store](t)(store.Open(t.Context(), where))
 	t.Cleanup(func() { _ = st.Close() })
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
