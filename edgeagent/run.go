@@ -172,12 +172,13 @@ func (e *edge) hooks(listeners []net.Listener) tunnel.Hooks {
 		endpoints = []string{listeners[0].Addr().String()}
 	}
 	return tunnel.Hooks{
-		Endpoints:       func() []string { return endpoints },
-		Sessions:        e.pipeline.Sessions,
-		EndSessions:     e.pipeline.EndSessions,
-		State:           e.apply,
-		Sweep:           e.sweep,
-		OldestUnshipped: e.shipper.OldestUnshipped,
+		Endpoints:        func() []string { return endpoints },
+		Sessions:         e.pipeline.Sessions,
+		EndSessions:      e.pipeline.EndSessions,
+		PrincipalChanged: e.pipeline.PrincipalChanged,
+		State:            e.apply,
+		Sweep:            e.sweep,
+		OldestUnshipped:  e.shipper.OldestUnshipped,
 	}
 }
 

@@ -48,8 +48,18 @@ var kinds = map[string]accessv1.PrincipalKind{
 // EmailAttribute is the attribute of a principal's message that carries its verified e-mail address.
 const EmailAttribute = "email"
 
-// Principal is the message of a principal. Its e-mail address, where known, is the attribute "email".
+// Principal is the message of a principal, with its delegators. Its e-mail address, where known, is also the attribute
+// "email", for clients that know no other.
 func Principal(p policy.Principal) *accessv1.Principal {
+	w := alone(p)
+	for _, d := range p.Delegators {
+		w.Delegators = append(w.Delegators, alone(d))
+	}
+	return w
+}
+
+// alone is the message of a principal without its delegators.
+func alone(p policy.Principal) *accessv1.Principal {
 	attrs := maps.Clone(p.Attrs)
 	delete(attrs, EmailAttribute) // only a verified address may stand there
 	if p.Email != "" {
@@ -60,6 +70,7 @@ func Principal(p policy.Principal) *accessv1.Principal {
 	}
 	return &accessv1.Principal{
 		Name: p.ID, Kind: kinds[p.Kind], Groups: p.Groups, Attributes: attrs, Issuer: p.Issuer, OnBehalfOf: p.OnBehalfOf,
+		Email: p.Email,
 	}
 }
 

@@ -85,6 +85,8 @@ type Pipeline struct {
 	mu    sync.Mutex
 	live  map[string]*Session
 	locks []Lock
+	// opening holds the sessions that are being opened, with the principal where that changed meanwhile.
+	opening map[string]*policy.Principal
 }
 
 // New returns a pipeline, or an error that names what is missing.
@@ -96,7 +98,7 @@ func New(cfg Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make id source: %w", err)
 	}
-	p := &Pipeline{cfg: cfg, ids: ids, live: make(map[string]*Session), stopped: make(chan struct{})}
+	p := &Pipeline{cfg: cfg, ids: ids, live: make(map[string]*Session), opening: make(map[string]*policy.Principal), stopped: make(chan struct{})}
 	if p.own, err = p.newJournal(EdgeChain(cfg.Edge, cfg.Boot)); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,10 @@ func (s *Session) current() (*rules, error) {
 	if s.rules != nil && s.rules.set == set && s.rules.revision == revision {
 		return s.rules, nil
 	}
-	eval, err := set.For(s.who.Principal, s.who.Resource, policy.Origin{
+	if err := s.recordChange(); err != nil {
+		return nil, err
+	}
+	eval, err := set.For(s.acting, s.who.Resource, policy.Origin{
 		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.RequestReason, Ticket: s.who.Ticket,
 	})
 	if err != nil {

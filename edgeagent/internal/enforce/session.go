@@ -72,6 +72,8 @@ type Session struct {
 	log    *journal
 
 	mu       sync.Mutex
+	acting   policy.Principal // who, as the newest sign-ins describe it
+	changed  bool             // acting is another than recorded
 	rules    *rules
 	commands uint64
 	expires  time.Time
@@ -102,6 +104,7 @@ func (p *Pipeline) open(ctx context.Context, ask Admission) (*Session, error) {
 	if _, _, ok := p.cfg.Policies.Current(); !ok {
 		return nil, &Denied{Cause: CausePolicy, Reason: "this edge has no policy yet, so everything is denied", Next: "push a policy with: writ policy push"}
 	}
+	defer p.expect(ask.Session)()
 	who, err := p.cfg.Control.OpenSession(ctx, ask)
 	if err != nil {
 		var denied *Denied
@@ -126,7 +129,7 @@ func (p *Pipeline) admit(ask Admission, who Admitted) (*Session, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &Session{p: p, id: ask.Session, who: who, ask: ask, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt}
+	s := &Session{p: p, id: ask.Session, who: who, ask: ask, acting: who.Principal, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt}
 	if err := s.decideOpen(); err != nil {
 		cancel(err)
 		return nil, err
@@ -153,9 +156,15 @@ func (p *Pipeline) register(s *Session) error {
 	if l, locked := p.lockFor(s.who); locked {
 		return &Denied{Cause: CauseEnded, Reason: l.sentence()}
 	}
+	if now := p.opening[s.id]; now != nil && !equalPrincipals(s.acting, *now) {
+		return errChanged
+	}
 	p.live[s.id] = s
 	return nil
 }
+
+// errChanged is a session whose principal changed while it was opened.
+var errChanged = &Denied{Cause: CauseIdentity, Reason: "your groups changed while the session was opened", Next: "connect again"}
 
 func (p *Pipeline) forget(s *Session) {
 	p.mu.Lock()

@@ -182,6 +182,8 @@ func (l *link) handle(m *edgev1.LinkResponse) error {
 		l.offer(m.Policy)
 	case *edgev1.LinkResponse_EndSessions:
 		l.hooks.EndSessions(m.EndSessions.GetSessions(), m.EndSessions.GetReason(), m.EndSessions.GetBy())
+	case *edgev1.LinkResponse_PrincipalChanged:
+		l.hooks.PrincipalChanged(m.PrincipalChanged.GetSessions(), principalOf(m.PrincipalChanged.GetPrincipal()))
 	case *edgev1.LinkResponse_SweepLeases:
 		select {
 		case l.sweeps <- sweepsOf(m.SweepLeases):

@@ -360,6 +360,13 @@ type running struct {
 	ends   chan []string
 	sweeps chan []Sweep
 	stop   func()
+
+	principals chan changedPrincipal
+}
+
+type changedPrincipal struct {
+	sessions  []string
+	principal policy.Principal
 }
 
 func (p *fakePlane) run(cfg Config) *running {
@@ -368,7 +375,7 @@ func (p *fakePlane) run(cfg Config) *running {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	r := &running{Client: c, policy: cfg.Policy, states: make(chan State, 1000), ends: make(chan []string, 10), sweeps: make(chan []Sweep, 10)}
+	r := &running{Client: c, policy: cfg.Policy, states: make(chan State, 1000), ends: make(chan []string, 10), sweeps: make(chan []Sweep, 10), principals: make(chan changedPrincipal, 10)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -376,8 +383,11 @@ func (p *fakePlane) run(cfg Config) *running {
 			Endpoints:   func() []string { return []string{"127.0.0.1:5432"} },
 			Sessions:    func() []string { return []string{"ses-1"} },
 			EndSessions: func(ids []string, _, _ string) { r.ends <- ids },
-			State:       func(s State) { r.states <- s },
-			Sweep:       func(_ context.Context, s []Sweep) { r.sweeps <- s },
+			PrincipalChanged: func(ids []string, p policy.Principal) {
+				r.principals <- changedPrincipal{ids, p}
+			},
+			State: func(s State) { r.states <- s },
+			Sweep: func(_ context.Context, s []Sweep) { r.sweeps <- s },
 		})
 	}()
 	var once sync.Once

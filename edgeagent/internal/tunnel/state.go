@@ -188,14 +188,23 @@ var kinds = map[accessv1.PrincipalKind]string{
 	accessv1.PrincipalKind_PRINCIPAL_KIND_JOB: policy.KindJob, accessv1.PrincipalKind_PRINCIPAL_KIND_SERVICE: policy.KindService,
 }
 
-// emailAttribute is the attribute in which the control plane sends a verified
-// e-mail address.
+// emailAttribute is no attribute of the principal: the control plane repeats its
+// verified e-mail address there, for other clients.
 const emailAttribute = "email"
 
 func principalOf(w *accessv1.Principal) policy.Principal {
+	p := aloneOf(w)
+	for _, d := range w.GetDelegators() {
+		p.Delegators = append(p.Delegators, aloneOf(d))
+	}
+	return p
+}
+
+// aloneOf reads a principal without its delegators.
+func aloneOf(w *accessv1.Principal) policy.Principal {
 	p := policy.Principal{
 		Kind: kinds[w.GetKind()], ID: w.GetName(), Name: w.GetName(), Issuer: w.GetIssuer(), Groups: w.GetGroups(),
-		OnBehalfOf: w.GetOnBehalfOf(), Email: w.GetAttributes()[emailAttribute], Attrs: map[string]string{},
+		OnBehalfOf: w.GetOnBehalfOf(), Email: w.GetEmail(), Attrs: map[string]string{},
 	}
 	for k, v := range w.GetAttributes() {
 		if k != emailAttribute {

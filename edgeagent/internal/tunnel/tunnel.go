@@ -21,6 +21,7 @@ import (
 
 	"github.com/writhq/writ/edgeagent/internal/policycache"
 	"github.com/writhq/writ/pkg/identity"
+	"github.com/writhq/writ/pkg/policy"
 )
 
 const (
@@ -92,6 +93,8 @@ type Hooks struct {
 	Sessions func() []string
 	// EndSessions ends sessions now.
 	EndSessions func(ids []string, reason, by string)
+	// PrincipalChanged says who acts in these sessions from their next command on.
+	PrincipalChanged func(ids []string, p policy.Principal)
 	// State replaces what the edge knows of resources and locks.
 	State func(State)
 	// Sweep drops roles that ended sessions left and settles their leases.
@@ -101,7 +104,7 @@ type Hooks struct {
 }
 
 func (h *Hooks) complete() error {
-	if h.Endpoints == nil || h.Sessions == nil || h.EndSessions == nil || h.State == nil || h.Sweep == nil {
+	if h.Endpoints == nil || h.Sessions == nil || h.EndSessions == nil || h.PrincipalChanged == nil || h.State == nil || h.Sweep == nil {
 		return errors.New("tunnel: all hooks but OldestUnshipped are required")
 	}
 	if h.OldestUnshipped == nil {

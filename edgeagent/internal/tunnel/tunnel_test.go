@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/pkg/identity"
+	"github.com/writhq/writ/pkg/policy"
 	"github.com/writhq/writ/pkg/token"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 	edgev1 "github.com/writhq/writ/proto/edge/v1"
@@ -249,6 +251,36 @@ func TestLinkAppliesStateAndPolicy(t *testing.T) {
 	}
 	if s := await(t, "sweep", r.sweeps); len(s) != 1 || s[0] != (Sweep{"lease-1", "orders-db", "writ_s_x"}) {
 		t.Fatalf("sweep: %v", s)
+	}
+}
+
+func TestChangedPrincipalArrivesWhole(t *testing.T) {
+	p := newFakePlane(t)
+	r := p.run(p.config(t.TempDir() + "/s"))
+	await(t, "readiness", r.Ready())
+	l := await(t, "link", p.links)
+	err := l.send(&edgev1.LinkResponse{Message: &edgev1.LinkResponse_PrincipalChanged{PrincipalChanged: &edgev1.PrincipalChanged{
+		Sessions: []string{"ses-1"},
+		Principal: &accessv1.Principal{
+			Name: "bot", Kind: accessv1.PrincipalKind_PRINCIPAL_KIND_AGENT, Groups: []string{"agents"}, OnBehalfOf: []string{"alice"},
+			Delegators: []*accessv1.Principal{{
+				Name: "alice", Kind: accessv1.PrincipalKind_PRINCIPAL_KIND_PERSON, Email: "a@example.com", Groups: []string{"dba"},
+				Attributes: map[string]string{"email": "forged@example.com", "team": "shop"},
+			}},
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := await(t, "changed principal", r.principals)
+	want := changedPrincipal{[]string{"ses-1"}, policy.Principal{
+		Kind: policy.KindAgent, ID: "bot", Name: "bot", Groups: []string{"agents"}, OnBehalfOf: []string{"alice"}, Attrs: map[string]string{},
+		Delegators: []policy.Principal{{
+			Kind: policy.KindPerson, ID: "alice", Name: "alice", Email: "a@example.com", Groups: []string{"dba"}, Attrs: map[string]string{"team": "shop"},
+		}},
+	}}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, want %+v", got, want)
 	}
 }
 
