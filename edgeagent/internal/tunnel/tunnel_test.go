@@ -344,7 +344,7 @@ func TestOpenSession(t *testing.T) {
 	await(t, "readiness", r.Ready())
 	ask := enforce.Admission{Session: "ses-1", Token: "writ_x", Protocol: "postgres", ClientAddr: netip.MustParseAddrPort("10.0.0.1:9")}
 	answer := &edgev1.OpenSessionResponse{
-		Principal: &accessv1.Principal{Name: "agent-7", Kind: accessv1.PrincipalKind_PRINCIPAL_KIND_AGENT, Attributes: map[string]string{"email": "a@b.c", "team": "x"}},
+		Principal: &accessv1.Principal{Name: "agent-7", Kind: accessv1.PrincipalKind_PRINCIPAL_KIND_AGENT, Email: "a@b.c", Attributes: map[string]string{"email": "a@b.c", "team": "x"}},
 		Resource:  "orders-db", Grant: "grant-1", Actions: []string{"sql:select"}, RequestReason: "why",
 		Credential: &edgev1.Credential{Lease: "lease-1", User: "u", Password: []byte("pw"), Role: &edgev1.Role{MemberOf: []string{"r"}, ConnectionLimit: 2}},
 	}
