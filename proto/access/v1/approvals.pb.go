@@ -333,13 +333,15 @@ func (x *HeldCommand) GetTicket() string {
 // TextFlag marks characters that look like others or like nothing.
 type TextFlag struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// offset in bytes into the statement.
+	// offset and length in bytes of UTF-8.
 	Offset int32 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
 	Length int32 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
 	// kind is "invisible", "bidi", "control" or "confusable".
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// detail for people, for example "U+0430 CYRILLIC SMALL LETTER A looks like a".
-	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	// detail for people, for example "U+0430, a Cyrillic letter, looks like a".
+	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	// param is the number of the parameter that offset and length are in, 0 for the statement.
+	Param         int32 `protobuf:"varint,5,opt,name=param,proto3" json:"param,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -402,6 +404,13 @@ func (x *TextFlag) GetDetail() string {
 	return ""
 }
 
+func (x *TextFlag) GetParam() int32 {
+	if x != nil {
+		return x.Param
+	}
+	return 0
+}
+
 // Preview is the effect that a held command would have had when it was filed.
 type Preview struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -411,7 +420,8 @@ type Preview struct {
 	ExactRows *int64 `protobuf:"varint,2,opt,name=exact_rows,json=exactRows,proto3,oneof" json:"exact_rows,omitempty"`
 	// detail says how it was found, or why not.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	// plan as the target explained it, in text, masked as any result is.
+	// plan in outline: what kinds of steps on which relations, and how many rows the planner expects of each. It holds
+	// no values and no conditions.
 	Plan          string `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1112,12 +1122,13 @@ const file_access_v1_approvals_proto_rawDesc = "" +
 	"\x06intent\x18\x17 \x01(\v2\x11.access.v1.IntentR\x06intent\x12)\n" +
 	"\x05flags\x18\x18 \x03(\v2\x13.access.v1.TextFlagR\x05flags\x12,\n" +
 	"\apreview\x18\x19 \x01(\v2\x12.access.v1.PreviewR\apreview\x12\x16\n" +
-	"\x06ticket\x18\x1a \x01(\tR\x06ticket\"f\n" +
+	"\x06ticket\x18\x1a \x01(\tR\x06ticket\"|\n" +
 	"\bTextFlag\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x05R\x06offset\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x05R\x06length\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa7\x01\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x14\n" +
+	"\x05param\x18\x05 \x01(\x05R\x05param\"\xa7\x01\n" +
 	"\aPreview\x12*\n" +
 	"\x0eestimated_rows\x18\x01 \x01(\x01H\x00R\restimatedRows\x88\x01\x01\x12\"\n" +
 	"\n" +
