@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -31,6 +32,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/controlplane/internal/tunnel"
+	"github.com/writhq/writ/controlplane/internal/web"
 	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/token"
 )
@@ -254,12 +256,29 @@ func (p *plane) makeAPI(context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.handler, err = api.New(api.Config{
+	calls, err := api.New(api.Config{
 		Guard: g, Logins: p.logins, Resources: p.resources, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
 		Sessions: p.sessions, Edges: p.edges, Log: p.records, Tokens: issuer, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),
+		BrowserPath: web.StartPath,
+	})
+	if err != nil {
+		return err
+	}
+	p.handler, err = web.New(web.Config{
+		API: calls, Logins: p.logins, Guard: g, Sealer: p.sealer, PublicURL: p.publicURL(), Now: p.cfg.Now,
+		Logger: p.log.Named("web"),
 	})
 	return err
+}
+
+// publicURL is where browsers reach this control plane.
+func (p *plane) publicURL() string {
+	if p.cfg.PublicURL != "" {
+		return p.cfg.PublicURL
+	}
+	_, port, _ := net.SplitHostPort(p.listeners.access.Addr().String())
+	return "https://" + net.JoinHostPort(p.cfg.Names[0], port)
 }
 
 // edgeAddress is where edges dial.

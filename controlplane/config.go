@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/web"
 )
 
 // Issuer is an OIDC issuer whose ID tokens are accepted.
@@ -27,6 +28,9 @@ type Config struct {
 	ListenEdge string `help:"Serve edges on this address." default:"127.0.0.1:8444" placeholder:"HOST:PORT"`
 	// AdvertiseEdge is the "host:port" that edges are told to dial. Default: the address of ListenEdge.
 	AdvertiseEdge string `help:"Tell edges to dial this address. Default: the edge listener's." placeholder:"HOST:PORT"`
+	// PublicURL is "https://host[:port]" as browsers and links have it. Default: the first of Names, with the port of
+	// ListenAccess.
+	PublicURL string `help:"Address under which browsers reach this control plane, https://host:port. Default: the first name, with the people listener's port." name:"public-url" placeholder:"URL"`
 	// Names are the DNS names and IP addresses in the server certificate.
 	Names []string `help:"DNS names and IP addresses by which this control plane is reached." default:"localhost,127.0.0.1,::1" placeholder:"NAME"`
 	// DataDir holds the embedded store, records and keys. It is created with mode 0700.
@@ -113,6 +117,9 @@ func (cfg Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(cfg.AdvertiseEdge); cfg.AdvertiseEdge != "" && err != nil {
 		fail("advertise-edge: %q is not an address; use one such as writ.example.com:8444", cfg.AdvertiseEdge)
+	}
+	if _, err := web.ParsePublicURL(cfg.PublicURL); cfg.PublicURL != "" && err != nil {
+		fail("public-url: %w", err)
 	}
 	for name, d := range map[string]time.Duration{
 		"max-grant": cfg.MaxGrant, "request-ttl": cfg.RequestTTL, "hold-ttl": cfg.HoldTTL, "edge-lease": cfg.EdgeLease,

@@ -43,13 +43,15 @@ type Config struct {
 	CAPEM       []byte // of the authority that signs the edges' certificates
 	Pin         string // of that authority
 	EdgeAddress string // where edges dial
+
+	BrowserPath func(issuer string) string // where a sign-in with a browser begins
 }
 
 func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Policies == nil, cfg.Approvals == nil,
 		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Log == nil, cfg.Tokens == nil,
-		cfg.Ready == nil, cfg.Now == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
+		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}
 	return nil
@@ -83,7 +85,7 @@ func New(cfg Config) (http.Handler, error) {
 	mount(accessv1connect.NewAuditServiceHandler(auditService{cfg: cfg}, opts...))
 	mount(accessv1connect.NewEdgeServiceHandler(edgeService{cfg}, opts...))
 	mount(accessv1connect.NewLockServiceHandler(lockService{cfg}, opts...))
-	mount(accessv1connect.NewPrincipalServiceHandler(principalService{cfg: cfg}, opts...))
+	mount(accessv1connect.NewPrincipalServiceHandler(principalService{cfg}, opts...))
 	mount(accessv1connect.NewNotificationServiceHandler(notificationService{cfg: cfg}, opts...))
 	mux.HandleFunc("GET /healthz", cfg.health)
 	return harden(mux), nil

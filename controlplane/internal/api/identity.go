@@ -15,6 +15,19 @@ type identityService struct {
 	cfg Config
 }
 
+// ListSignInMethods says how people and workloads sign in here.
+func (s identityService) ListSignInMethods(context.Context, *accessv1.ListSignInMethodsRequest) (*accessv1.ListSignInMethodsResponse, error) {
+	resp := &accessv1.ListSignInMethodsResponse{}
+	for _, p := range s.cfg.Logins.Providers() {
+		provider := &accessv1.OpenIDProvider{Name: p.Name, Issuer: p.Issuer, DeviceClientId: p.DeviceClient, Scopes: p.DeviceScopes}
+		if p.Browser {
+			provider.BrowserPath = s.cfg.BrowserPath(p.Issuer)
+		}
+		resp.Methods = append(resp.Methods, &accessv1.SignInMethod{Method: &accessv1.SignInMethod_Openid{Openid: provider}})
+	}
+	return resp, nil
+}
+
 func (s identityService) Login(ctx context.Context, req *accessv1.LoginRequest) (*accessv1.LoginResponse, error) {
 	in, err := s.signIn(ctx, req)
 	if err != nil {

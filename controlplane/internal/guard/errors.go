@@ -40,6 +40,8 @@ var meanings = []meaning{
 
 	{login.ErrUnauthenticated, connect.CodeUnauthenticated, ""},
 	{login.ErrProof, connect.CodeUnauthenticated, ""},
+	{login.ErrUnknown, connect.CodeNotFound, ""},
+	{login.ErrQuery, connect.CodeInvalidArgument, ""},
 	{errForbidden, connect.CodePermissionDenied, ""},
 	{errNoRule, connect.CodePermissionDenied, ""},
 	{errFlood, connect.CodeResourceExhausted, ""},
@@ -75,6 +77,7 @@ var meanings = []meaning{
 	{sessions.ErrEnded, connect.CodeFailedPrecondition, ""},
 	{auditlog.ErrUnknownSession, connect.CodeNotFound, ""},
 
+	{ErrStopping, connect.CodeUnavailable, ""},
 	{context.Canceled, connect.CodeCanceled, "the call was cancelled"},
 	{context.DeadlineExceeded, connect.CodeDeadlineExceeded, "the call took too long"},
 }
@@ -84,6 +87,9 @@ var ErrNotYours = errors.New("this belongs to somebody else, and your roles do n
 
 // ErrTooManyStreams is what a handler returns to a caller that has as many streams open as one may have.
 var ErrTooManyStreams = errors.New("too many open streams; close one first")
+
+// ErrStopping is the cause for which the context of a call ends when the control plane stops.
+var ErrStopping = errors.New("the control plane is stopping; call again")
 
 const internalText = "something went wrong inside the control plane; its log says more"
 
