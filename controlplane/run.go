@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/writhq/writ/controlplane/internal/guard"
 )
 
 // shutdownLimit is how long the parts have to stop once the context ends or one of them fails.
@@ -153,13 +155,16 @@ func (p *plane) serveAccess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Long calls hear of the end, so that they do not hold it up.
+	calls, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { end(guard.ErrStopping) })()
+	defer end(guard.ErrStopping)
 	srv := &http.Server{
 		Handler: p.handler, TLSConfig: tlsConfig,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 90 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       serverLog(p.log),
-		// Long calls hear of the end, so that they do not hold it up.
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext:    func(net.Listener) context.Context { return calls },
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.ServeTLS(p.listeners.access, "", "") }()

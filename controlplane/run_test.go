@@ -42,6 +42,7 @@ type running struct {
 	dir    string
 	issuer *oidctest.Issuer
 	client *http.Client
+	stop   func() // set by run
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -104,6 +105,7 @@ func (r *running) run(t *testing.T, cfg controlplane.Config) (stop func()) {
 			}
 		})
 	}
+	r.stop = stop
 	t.Cleanup(stop)
 	return stop
 }
@@ -231,6 +233,11 @@ func (r *running) checkRecords(t *testing.T, admin connect.ClientOption, grant s
 	}
 }
 
+// forStrangers are the calls with which one finds out how to sign in.
+var forStrangers = map[string]bool{
+	accessv1connect.IdentityServiceListSignInMethodsProcedure: true, accessv1connect.IdentityServiceCreateNonceProcedure: true,
+}
+
 // Every call without an identity, with a broken one and with the identity of a mere member where that is not enough.
 func TestEveryCallNeedsAnIdentity(t *testing.T) {
 	r := start(t)
@@ -242,6 +249,9 @@ func TestEveryCallNeedsAnIdentity(t *testing.T) {
 			for j := range service.Methods().Len() {
 				m := service.Methods().Get(j)
 				procedure := "/" + string(service.FullName()) + "/" + string(m.Name())
+				if forStrangers[procedure] {
+					continue
+				}
 				for _, bearer := range []string{"", "x", "writ_login_" + strings.Repeat("A", 43), member + "x"} {
 					if code := r.invoke(t, m, procedure, bearer); code != connect.CodeUnauthenticated {
 						t.Errorf("%s with bearer %.12q: %v", procedure, bearer, code)

@@ -192,7 +192,7 @@ func (g *Guard) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 		_, err = c.handle(ctx, func() (connect.AnyResponse, error) {
 			return nil, next(ctx, &recordedConn{StreamingHandlerConn: conn, ctx: ctx, call: c})
 		})
-		return c.finish(ctx, nil, why(ctx, err))
+		return c.finish(ctx, nil, outcome(ctx, err))
 	}
 }
 

@@ -73,10 +73,14 @@ func sameSet[T ~string](a, b []T) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// why is the reason for which ctx ended, which a handler may have lost on its way out.
-func why(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+// outcome is what a stream came to. A handler may have lost the reason for which ctx ended; that its reader has gone is
+// an end like any other.
+func outcome(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
 	}
-	return err
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
 }
