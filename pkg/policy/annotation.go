@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ const (
 	annotID          = "id"
 	annotReason      = "reason"
 	annotApproval    = "approval"
+	annotHours       = "approval_hours"
 	annotHoldTimeout = "hold_timeout"
 	annotMask        = "mask"
 	annotRows        = "rows"
@@ -23,7 +25,9 @@ const (
 	annotUndo        = "undo"
 )
 
-var annotationNames = []string{annotID, annotReason, annotApproval, annotHoldTimeout, annotMask, annotRows, annotRecord, annotUndo}
+var annotationNames = []string{
+	annotID, annotReason, annotApproval, annotHours, annotHoldTimeout, annotMask, annotRows, annotRecord, annotUndo,
+}
 
 // Limits on annotation values.
 const (
@@ -45,6 +49,7 @@ type obligations struct {
 	id          string
 	reason      string
 	approvals   []Approval
+	hours       Hours // of approvals, which have them too
 	holdTimeout time.Duration
 	mask        *Mask
 	rows        int64
@@ -69,6 +74,9 @@ func readAnnotations(p *internalast.Policy) (obligations, []fault) {
 			faults = append(faults, fault{name, fmt.Sprintf("@%s: %v", name, err), hint})
 		}
 	}
+	for i := range o.approvals {
+		o.approvals[i].Hours = o.hours.String()
+	}
 	if o.id == "" && !slices.ContainsFunc(faults, func(f fault) bool { return f.name == annotID }) {
 		faults = append(faults, fault{"", "policy has no @id", `put @id("a-short-name") before it`})
 	}
@@ -91,6 +99,11 @@ func (o *obligations) set(name, value string) (hint string, err error) {
 	case annotApproval:
 		o.approvals, err = ParseApprovals(value)
 		return `for example @approval("2 of dba") or @approval("1 of dba, 1 of security")`, err
+	case annotHours:
+		if o.hours, err = ParseHours(value); err == nil && value == "" {
+			err = errors.New("empty")
+		}
+		return `days, hours and a time zone, for example "Mon-Fri 08:00-18:00 Europe/Berlin"`, err
 	case annotHoldTimeout:
 		o.holdTimeout, err = time.ParseDuration(value)
 		if err != nil || o.holdTimeout < minHoldTimeout || o.holdTimeout > maxHoldTimeout {
@@ -141,6 +154,7 @@ func misplaced(p *internalast.Policy, o obligations) []fault {
 	add(permit && o.mask != nil, annotMask, "@mask on a permit: a permitted column is shown in clear",
 		`write a forbid on Action::"sql:reveal"`)
 	add(o.holdTimeout > 0 && !held, annotHoldTimeout, "@hold_timeout without @approval", "add @approval")
+	add(o.hours.windows != nil && !held, annotHours, "@approval_hours without @approval", "add @approval")
 	add(!permit && !held && (o.rows > 0), annotRows, "@rows on a forbid", "put it on the permit")
 	add(!permit && !held && (o.record != nil), annotRecord, "@record on a forbid", "put it on the permit; refusals are always recorded")
 	add(!permit && !held && (o.undo != UndoNone), annotUndo, "@undo on a forbid", "put it on the permit")

@@ -98,6 +98,20 @@ func (s *Set) Depends(a Action) Depends {
 	return reads.depends()
 }
 
+// CheckZones refuses a bundle that names a time zone which the time zone database here does not have. Compile does not
+// ask for it: edges carry no such database, and never need one. The error is a *BundleError.
+func (s *Set) CheckZones() error {
+	var problems []Problem
+	for _, r := range s.rules {
+		if err := r.hours.CheckZones(); err != nil {
+			at := fault{name: annotHours}.position(r.text)
+			problems = append(problems, r.problem(at, fmt.Sprintf("@%s: %v", annotHours, err),
+				`use a name such as "Europe/Berlin" or "UTC"`))
+		}
+	}
+	return refusal(problems)
+}
+
 // parseFile splits a file into policies. A syntax error ends the file.
 func parseFile(name string, text []byte) (rules []*rule, problems []Problem) {
 	defer func() {

@@ -19,6 +19,7 @@ const (
 	attrOnBehalfOf
 	attrDelegated
 	attrApproved
+	attrBreakGlass
 	attrApplication
 	attrClientIP
 	attrReason
@@ -40,7 +41,7 @@ const (
 )
 
 var attrNames = [attrCount]types.String{
-	"now", "hour", "weekday", "on_behalf_of", "delegated", "approved", "application", "client_ip", "reason", "ticket",
+	"now", "hour", "weekday", "on_behalf_of", "delegated", "approved", "break_glass", "application", "client_ip", "reason", "ticket",
 	"duration_seconds", "actions",
 	"kind", "where", "rows", "rows_known", "in_transaction", "multi", "dynamic", "equality", "tables", "columns", "functions",
 }
@@ -175,6 +176,7 @@ func sessionValues(p Principal, o Origin) [attrCount]types.Value {
 	}
 	v[attrOnBehalfOf] = stringSet(p.OnBehalfOf)
 	v[attrDelegated] = types.Boolean(len(p.OnBehalfOf) > 0)
+	v[attrBreakGlass] = types.Boolean(o.BreakGlass)
 	v[attrApplication] = types.String(o.Application)
 	v[attrClientIP] = types.IPAddr(netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
 	v[attrReason] = types.String(o.Reason)

@@ -155,15 +155,15 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
-// unite merges approvals: of one group the larger count is enough.
+// unite merges approvals: of one group the larger count is enough, in the hours of both.
 func unite(a, b []Approval) []Approval {
 	for _, n := range b {
 		i := slices.IndexFunc(a, func(o Approval) bool { return o.Group == n.Group })
 		if i < 0 {
 			a = append(slices.Clip(a), n)
-		} else if a[i].Count < n.Count {
+		} else if a[i].Count < n.Count || a[i].Hours != n.Hours {
 			a = slices.Clone(a)
-			a[i].Count = n.Count
+			a[i].Count, a[i].Hours = max(a[i].Count, n.Count), bothHours(a[i].Hours, n.Hours)
 		}
 	}
 	slices.SortFunc(a, func(x, y Approval) int { return strings.Compare(x.Group, y.Group) })
@@ -173,7 +173,9 @@ func unite(a, b []Approval) []Approval {
 // covers reports whether given answers every approval in wanted.
 func covers(given, wanted []Approval) bool {
 	return !slices.ContainsFunc(wanted, func(w Approval) bool {
-		return !slices.ContainsFunc(given, func(g Approval) bool { return g.Group == w.Group && g.Count >= w.Count })
+		return !slices.ContainsFunc(given, func(g Approval) bool {
+			return g.Group == w.Group && g.Count >= w.Count && keepsHours(g.Hours, w.Hours)
+		})
 	})
 }
 

@@ -5,16 +5,35 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// Approval says that Count distinct people of Group must agree. When a command needs several
-// approvals, one person counts for one of them only.
+// Approval says that Count distinct people of Group must agree, in Hours. When a command needs
+// several approvals, one person counts for one of them only.
 type Approval struct {
 	Count int
 	Group string
+	Hours string `json:",omitempty"` // as ParseHours reads them
 }
 
-func (a Approval) String() string { return fmt.Sprintf("%d of %s", a.Count, a.Group) }
+// String is for people, for example "2 of dba (Mon-Fri 08:00-18:00 Europe/Berlin)".
+func (a Approval) String() string {
+	if a.Hours == "" {
+		return a.who()
+	}
+	return a.who() + " (" + a.Hours + ")"
+}
+
+func (a Approval) who() string { return fmt.Sprintf("%d of %s", a.Count, a.Group) }
+
+// OpenAt reports whether somebody may approve at t. Hours that cannot be read are never open.
+func (a Approval) OpenAt(t time.Time) (bool, error) {
+	h, err := ParseHours(a.Hours)
+	if err != nil {
+		return false, fmt.Errorf("hours of approval: %w", err)
+	}
+	return h.Contain(t)
+}
 
 // ParseApprovals reads "2 of dba" or "2 of dba, 1 of security".
 func ParseApprovals(text string) ([]Approval, error) {

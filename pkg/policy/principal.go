@@ -72,6 +72,7 @@ type Origin struct {
 	ClientIP    netip.Addr
 	Reason      string // the stated intent
 	Ticket      string
+	BreakGlass  bool // asked for without approvers, or under a grant that was
 }
 
 func (p Principal) entity() (types.Entity, error) {

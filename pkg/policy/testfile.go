@@ -93,6 +93,7 @@ type testContext struct {
 	ClientIP      string   `yaml:"client_ip"`
 	Reason        string   `yaml:"reason"`
 	Ticket        string   `yaml:"ticket"`
+	BreakGlass    bool     `yaml:"break_glass"`
 	Duration      string   `yaml:"duration"`
 	Actions       []string `yaml:"actions"`
 	Approvals     []string `yaml:"approvals"`
@@ -250,7 +251,7 @@ func (c testContext) moment() (Moment, error) {
 }
 
 func (c testContext) origin() (Origin, error) {
-	o := Origin{Application: c.Application, Reason: c.Reason, Ticket: c.Ticket}
+	o := Origin{Application: c.Application, Reason: c.Reason, Ticket: c.Ticket, BreakGlass: c.BreakGlass}
 	if c.ClientIP == "" {
 		return o, nil
 	}

@@ -2,6 +2,8 @@
 package main
 
 import (
+	_ "time/tzdata" // the hours of approvers name time zones, and a machine may have no database of them
+
 	"github.com/writhq/writ/controlplane"
 	"github.com/writhq/writ/pkg/config"
 	"github.com/writhq/writ/pkg/version"

@@ -23,7 +23,8 @@ func (s requestService) CreateRequest(ctx context.Context, req *accessv1.CreateR
 	r, g, err := s.cfg.Approvals.Create(ctx, approvals.Ask{
 		Principal: caller(ctx).Principal, Resource: req.GetResource(), Actions: req.GetActions(),
 		Duration: convert.FromDuration(req.GetDuration()), Reason: req.GetReason(), Ticket: req.GetTicket(),
-		Extend: req.GetExtend(), ClientIP: clientIP(ctx),
+		Extend: req.GetExtend(), ClientIP: clientIP(ctx), Intent: convert.FromIntent(req.GetIntent()),
+		StartAt: convert.FromTime(req.GetStartAt()), BreakGlass: req.GetBreakGlass(),
 	})
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func session(s sessions.Session) *accessv1.Session {
 	return &accessv1.Session{
 		Id: s.ID, Principal: convert.Principal(s.Principal), Resource: s.Resource, Edge: s.Edge, Grant: s.Grant,
 		Protocol: s.Protocol, ClientAddr: s.ClientAddr, Application: s.Application, StartedAt: convert.Time(s.StartedAt),
-		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), RequestReason: s.RequestReason,
+		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), RequestReason: s.RequestReason, Intent: convert.Intent(s.Intent),
 	}
 }
 

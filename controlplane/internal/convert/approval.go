@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"maps"
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
@@ -35,7 +36,21 @@ func Request(r approvals.Request) *accessv1.AccessRequest {
 		Requirements: Requirements(r.Requirements), Votes: all(r.Votes, vote), Digest: r.Digest, Grant: r.Grant,
 		Extends: r.Extends, CreatedAt: Time(r.CreatedAt), ExpiresAt: Time(r.ExpiresAt), DecidedAt: Time(r.DecidedAt),
 		PolicyIds: clone(r.PolicyIDs), Revision: r.Revision, Denial: r.Denial,
+		Intent: Intent(r.Intent), StartAt: Time(r.StartAt), BreakGlass: r.BreakGlass,
 	}
+}
+
+// Intent is the message of an intent, nil for none.
+func Intent(i approvals.Intent) *accessv1.Intent {
+	if i.IsZero() {
+		return nil
+	}
+	return &accessv1.Intent{Task: i.Task, Run: i.Run, Commands: clone(i.Commands), Details: maps.Clone(i.Details)}
+}
+
+// FromIntent is the reverse of Intent.
+func FromIntent(i *accessv1.Intent) approvals.Intent {
+	return approvals.Intent{Task: i.GetTask(), Run: i.GetRun(), Commands: i.GetCommands(), Details: i.GetDetails()}
 }
 
 // Grant is the message of a grant as it is at now.
@@ -44,7 +59,15 @@ func Grant(g approvals.Grant, now time.Time) *accessv1.Grant {
 		Id: g.ID, Principal: Principal(g.Principal), Resource: g.Resource, Actions: clone(g.Actions), Reason: g.Reason,
 		Ticket: g.Ticket, Request: g.Request, StartsAt: Time(g.StartsAt), ExpiresAt: Time(g.ExpiresAt),
 		RevokedAt: Time(g.RevokedAt), RevokedBy: g.RevokedBy, RevokeReason: g.RevokeReason, Active: g.Active(now),
+		Intent: Intent(g.Intent), BreakGlass: g.BreakGlass, Review: review(g.Review),
 	}
+}
+
+func review(r *approvals.Review) *accessv1.Review {
+	if r == nil {
+		return nil
+	}
+	return &accessv1.Review{Reviewer: r.Reviewer, Justified: r.Justified, Comment: r.Comment, At: Time(r.At)}
 }
 
 // Hold is the message of a held command.
@@ -55,7 +78,7 @@ func Hold(h approvals.Hold) *accessv1.HeldCommand {
 		Tables: clone(h.Tables), Reason: h.Reason, RequestReason: h.RequestReason, PolicyIds: clone(h.PolicyIDs),
 		Revision: h.Revision, Requirements: Requirements(h.Requirements), Votes: all(h.Votes, vote), Digest: h.Digest,
 		State: holdStates[h.State], CreatedAt: Time(h.CreatedAt), ExpiresAt: Time(h.ExpiresAt),
-		DecidedAt: Time(h.DecidedAt), SpentAt: Time(h.SpentAt),
+		DecidedAt: Time(h.DecidedAt), SpentAt: Time(h.SpentAt), Intent: Intent(h.Intent), Ticket: h.Ticket,
 	}
 }
 

@@ -22,6 +22,14 @@ func Time(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
+// FromTime is zero for nil.
+func FromTime(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
 // Duration is nil for zero.
 func Duration(d time.Duration) *durationpb.Duration {
 	if d == 0 {
@@ -78,7 +86,7 @@ func alone(p policy.Principal) *accessv1.Principal {
 func Requirements(wanted []policy.Approval) []*accessv1.Requirement {
 	out := make([]*accessv1.Requirement, len(wanted))
 	for i, w := range wanted {
-		out[i] = &accessv1.Requirement{Count: int32(w.Count), Group: w.Group}
+		out[i] = &accessv1.Requirement{Count: int32(w.Count), Group: w.Group, Hours: w.Hours}
 	}
 	return out
 }
@@ -87,7 +95,7 @@ func Requirements(wanted []policy.Approval) []*accessv1.Requirement {
 func FromRequirements(in []*accessv1.Requirement) []policy.Approval {
 	out := make([]policy.Approval, len(in))
 	for i, r := range in {
-		out[i] = policy.Approval{Count: int(r.GetCount()), Group: r.GetGroup()}
+		out[i] = policy.Approval{Count: int(r.GetCount()), Group: r.GetGroup(), Hours: r.GetHours()}
 	}
 	return out
 }

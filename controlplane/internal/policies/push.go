@@ -27,7 +27,7 @@ func (p *Policies) Push(ctx context.Context, push Push) (Revision, error) {
 	if err := push.check(); err != nil {
 		return Revision{}, err
 	}
-	set, err := policy.Compile(policy.Bundle{Files: push.Files})
+	set, err := compile(policy.Bundle{Files: push.Files})
 	if err != nil {
 		return Revision{}, err
 	}
@@ -38,6 +38,15 @@ func (p *Policies) Push(ctx context.Context, push Push) (Revision, error) {
 	}
 	p.remember(r.Number, set)
 	return r, nil
+}
+
+// compile checks a bundle, also for what only a control plane can tell.
+func compile(b policy.Bundle) (*policy.Set, error) {
+	set, err := policy.Compile(b)
+	if err != nil {
+		return nil, err
+	}
+	return set, set.CheckZones()
 }
 
 func (push Push) check() error {
@@ -63,7 +72,7 @@ func (p *Policies) Rollback(ctx context.Context, number uint64, author, message 
 	if err := (Push{Files: old.Files, Message: message}).check(); err != nil {
 		return Revision{}, err
 	}
-	set, err := policy.Compile(old.Bundle())
+	set, err := compile(old.Bundle())
 	if err != nil {
 		return Revision{}, err
 	}

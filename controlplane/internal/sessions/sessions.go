@@ -44,6 +44,7 @@ type Session struct {
 	Application   string           `json:"application,omitempty"`
 	RequestReason string           `json:"request_reason,omitempty"` // of the access request
 	Ticket        string           `json:"ticket,omitempty"`
+	Intent        approvals.Intent `json:"intent,omitzero"` // of the access request
 	StartedAt     time.Time        `json:"started_at"`
 	ExpiresAt     time.Time        `json:"expires_at"`
 	EndedAt       time.Time        `json:"ended_at,omitzero"`

@@ -48,7 +48,8 @@ func (s *Server) OpenSession(ctx context.Context, req *edgev1.OpenSessionRequest
 	g, cred := opened.grant, opened.credential
 	return &edgev1.OpenSessionResponse{
 		Principal: convert.Principal(g.Principal), Resource: g.Resource, Grant: g.ID, Actions: g.Actions,
-		ExpiresAt: timestamppb.New(opened.session.ExpiresAt), RequestReason: g.Reason, Ticket: g.Ticket, Credential: wireCredential(cred),
+		ExpiresAt: timestamppb.New(opened.session.ExpiresAt), RequestReason: g.Reason, Ticket: g.Ticket,
+		BreakGlass: g.BreakGlass, Credential: wireCredential(cred),
 	}, nil
 }
 
@@ -149,7 +150,7 @@ func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims tok
 
 func (s *Server) sessionFor(ask sessions.Session, g approvals.Grant, lease string) sessions.Session {
 	ask.Principal, ask.Grant, ask.Lease = g.Principal, g.ID, lease
-	ask.RequestReason, ask.Ticket = g.Reason, g.Ticket
+	ask.RequestReason, ask.Ticket, ask.Intent = g.Reason, g.Ticket, g.Intent
 	ask.StartedAt, ask.ExpiresAt = s.cfg.Now().UTC(), g.ExpiresAt
 	return ask
 }

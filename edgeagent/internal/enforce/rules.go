@@ -57,6 +57,7 @@ func (s *Session) current() (*rules, error) {
 	}
 	eval, err := set.For(s.acting, s.who.Resource, policy.Origin{
 		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.RequestReason, Ticket: s.who.Ticket,
+		BreakGlass: s.who.BreakGlass,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare policy: %w", err)

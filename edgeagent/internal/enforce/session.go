@@ -33,6 +33,7 @@ type Admitted struct {
 	ExpiresAt     time.Time
 	RequestReason string
 	Ticket        string
+	BreakGlass    bool // the grant was asked for without approvers
 	// Credential signs in upstream. It is wiped by the protocol after use.
 	Credential Credential
 }
@@ -141,6 +142,9 @@ func (p *Pipeline) admit(ask Admission, who Admitted) (*Session, error) {
 	rec := s.record(audit.KindSessionOpen)
 	rec.Reason = who.RequestReason
 	rec.Decision = audit.Allow
+	if who.BreakGlass {
+		rec.Attrs = append(rec.Attrs, audit.Attr{Name: "break_glass", Value: "true"})
+	}
 	if err := s.log.writeDurable(rec); err != nil {
 		p.forget(s)
 		cancel(err)

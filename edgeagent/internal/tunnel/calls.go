@@ -48,7 +48,8 @@ func (c *Client) OpenSession(ctx context.Context, ask enforce.Admission) (enforc
 	}
 	admitted := enforce.Admitted{
 		Principal: principalOf(resp.GetPrincipal()), Grant: resp.GetGrant(), ExpiresAt: resp.GetExpiresAt().AsTime(),
-		RequestReason: resp.GetRequestReason(), Ticket: resp.GetTicket(), Credential: credentialOf(resp.GetCredential()),
+		RequestReason: resp.GetRequestReason(), Ticket: resp.GetTicket(),
+		BreakGlass: resp.GetBreakGlass(), Credential: credentialOf(resp.GetCredential()),
 	}
 	for _, a := range resp.GetActions() {
 		admitted.Actions = append(admitted.Actions, policy.Action(a))
@@ -183,7 +184,7 @@ func verdictOf(w *edgev1.HoldResponse) (v enforce.Verdict, final bool) {
 func requirementsOf(wanted []policy.Approval) []*accessv1.Requirement {
 	var wire []*accessv1.Requirement
 	for _, a := range wanted {
-		wire = append(wire, &accessv1.Requirement{Count: int32(min(a.Count, 1000)), Group: a.Group})
+		wire = append(wire, &accessv1.Requirement{Count: int32(min(a.Count, 1000)), Group: a.Group, Hours: a.Hours})
 	}
 	return wire
 }

@@ -1392,6 +1392,8 @@ type OpenSessionResponse struct {
 	RequestReason string                 `protobuf:"bytes,6,opt,name=request_reason,json=requestReason,proto3" json:"request_reason,omitempty"` // of the access request
 	Credential    *Credential            `protobuf:"bytes,7,opt,name=credential,proto3" json:"credential,omitempty"`
 	Ticket        string                 `protobuf:"bytes,8,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// break_glass says that the grant was asked for without approvers.
+	BreakGlass    bool `protobuf:"varint,9,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1480,6 +1482,13 @@ func (x *OpenSessionResponse) GetTicket() string {
 		return x.Ticket
 	}
 	return ""
+}
+
+func (x *OpenSessionResponse) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
 }
 
 // Credential is one credential lease. The edge keeps it in memory only.
@@ -2552,7 +2561,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\vclient_addr\x18\x03 \x01(\tR\n" +
 	"clientAddr\x12 \n" +
 	"\vapplication\x18\x04 \x01(\tR\vapplication\x12\x18\n" +
-	"\asession\x18\x05 \x01(\tR\asession\"\xc4\x02\n" +
+	"\asession\x18\x05 \x01(\tR\asession\"\xe5\x02\n" +
 	"\x13OpenSessionResponse\x122\n" +
 	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -2564,7 +2573,9 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\n" +
 	"credential\x18\a \x01(\v2\x13.edge.v1.CredentialR\n" +
 	"credential\x12\x16\n" +
-	"\x06ticket\x18\b \x01(\tR\x06ticket\"\xb0\x01\n" +
+	"\x06ticket\x18\b \x01(\tR\x06ticket\x12\x1f\n" +
+	"\vbreak_glass\x18\t \x01(\bR\n" +
+	"breakGlass\"\xb0\x01\n" +
 	"\n" +
 	"Credential\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\tR\x05lease\x12\x12\n" +
