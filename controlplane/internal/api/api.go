@@ -118,7 +118,7 @@ func harden(next http.Handler) http.Handler {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage+64<<10)
 		if streams[r.URL.Path] {
-			w = newPatient(w)
+			w = newPatient(w, patience)
 		} else {
 			ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 			defer cancel()

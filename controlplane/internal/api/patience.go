@@ -13,10 +13,11 @@ const patience = 30 * time.Second
 type patient struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	wait    time.Duration
 }
 
-func newPatient(w http.ResponseWriter) *patient {
-	return &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+func newPatient(w http.ResponseWriter, wait time.Duration) *patient {
+	return &patient{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
 }
 
 // Unwrap is for http.ResponseController.
@@ -39,6 +40,6 @@ func (p *patient) Flush() { _ = p.FlushError() }
 // limit sets the deadline of one write and returns what takes it away. A writer without deadlines is as patient as it is.
 func (p *patient) limit() (lift func()) {
 	_ = p.control.SetReadDeadline(time.Time{}) // the request has been read
-	_ = p.control.SetWriteDeadline(time.Now().Add(patience))
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.wait))
 	return func() { _ = p.control.SetWriteDeadline(time.Time{}) }
 }
