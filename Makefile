@@ -4,6 +4,7 @@ BIN := $(CURDIR)/build/bin
 TOOLS := $(CURDIR)/build/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/writhq/writ/pkg/version.value=$(VERSION)
+CONSOLE := controlplane/console
 BUF := PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf
 export CGO_ENABLED ?= 0
 
@@ -16,11 +17,32 @@ PKG ?= ./...
 RUN ?=
 BENCHFLAGS ?=
 
-.PHONY: build demo test e2e race fuzz faults bench oracle lint generate generate-check clean
+# NODE says whether this machine can build the console; `make build NODE=` leaves it out.
+NODE := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes)
+CONSOLE_FILES := $(wildcard $(addprefix $(CONSOLE)/,*.ts *.json *.html *.yaml)) $(wildcard proto/access/v1/*.proto) \
+	$(shell find $(CONSOLE)/src $(CONSOLE)/public -type f -not -path '*/gen/*')
 
-build:
+.PHONY: build console console-test demo test e2e race fuzz faults bench oracle lint generate generate-check clean
+
+build: $(if $(NODE),$(CONSOLE)/dist/index.html)
 	@mkdir -p $(BIN)
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./controlplane/cmd/writ-controlplane ./edgeagent/cmd/writ-edge ./pkg/cli/cmd/writ
+
+# console builds the web console, which the control plane embeds. Without Node the control plane serves a page in its place.
+console:
+	@scripts/need npm
+	@$(MAKE) --no-print-directory $(CONSOLE)/dist/index.html
+
+console-test: $(CONSOLE)/dist/index.html
+	cd $(CONSOLE) && npm run --silent check && npm run --silent test
+
+$(CONSOLE)/dist/index.html: $(CONSOLE)/node_modules/.package-lock.json $(CONSOLE_FILES)
+	cd $(CONSOLE) && npm run --silent build
+	@touch $@
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
+	cd $(CONSOLE) && npm ci --silent --no-fund --no-audit
+	@touch $@
 
 demo: build
 	@scripts/need postgresql psql
@@ -28,7 +50,7 @@ demo: build
 	@go build -o $(TOOLS)/demo ./scripts/demo
 	@exec $(TOOLS)/demo -bin $(BIN) -out build $(if $(ONCE),-once)
 
-test: build
+test: build $(if $(NODE),console-test)
 	@scripts/need postgresql psql pgbouncer psycopg
 	WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
@@ -75,7 +97,8 @@ generate-check: generate
 	@git diff --exit-code -- proto || { echo "error: generated code is stale; run make generate and commit"; exit 1; }
 
 clean:
-	rm -rf build
+	rm -rf build $(CONSOLE)/node_modules $(CONSOLE)/src/gen
+	find $(CONSOLE)/dist -mindepth 1 -not -name .keep -delete
 
 $(TOOLS)/.lint: Makefile
 	@mkdir -p $(TOOLS)

@@ -2,6 +2,9 @@ module github.com/writhq/writ
 
 go 1.26.8
 
+// Not Go: what npm installs for the console.
+ignore ./controlplane/console/node_modules
+
 require (
 	aidanwoods.dev/go-paseto v1.6.0
 	connectrpc.com/connect v1.21.1

@@ -1,0 +1,28 @@
+import type { Preview } from "../../gen/access/v1/approvals_pb";
+import { rows } from "../../text/count";
+import { Said } from "../../ui/said";
+
+/** Effect says what a held command would have done when it was filed, or why nobody knows. */
+export function Effect({ of }: { of?: Preview }) {
+  if (!of) return null;
+  const exact = of.exactRows !== undefined;
+  const known = exact || of.estimatedRows !== undefined;
+  return (
+    <section className="effect" aria-label="Effect" data-known={known || undefined}>
+      {known && (
+        <p className="effect-rows">
+          <strong>{exact ? rows(Number(of.exactRows)) : `about ${rows(Math.round(of.estimatedRows!))}`}</strong>{" "}
+          {exact ? "would change, counted" : "would change, as the target estimates"}
+          {exact && of.estimatedRows !== undefined && <span className="faint"> (estimate: {rows(Math.round(of.estimatedRows))})</span>}
+        </p>
+      )}
+      {of.detail && <p className="soft"><Said text={of.detail} /></p>}
+      {of.plan && (
+        <details>
+          <summary>Plan of the target</summary>
+          <pre tabIndex={0} role="region" aria-label="Plan of the target"><code dir="ltr"><Said text={of.plan} /></code></pre>
+        </details>
+      )}
+    </section>
+  );
+}
