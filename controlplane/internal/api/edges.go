@@ -73,7 +73,7 @@ func (s lockService) ListLocks(ctx context.Context, _ *accessv1.ListLocksRequest
 }
 
 func (s lockService) RemoveLock(ctx context.Context, req *accessv1.RemoveLockRequest) (*accessv1.RemoveLockResponse, error) {
-	if err := s.cfg.Locks.Remove(ctx, req.GetId()); err != nil {
+	if err := s.cfg.Locks.Remove(ctx, req.GetId(), caller(ctx).Principal.ID); err != nil {
 		return nil, err
 	}
 	return &accessv1.RemoveLockResponse{}, nil

@@ -56,7 +56,7 @@ func TestLocksStopGrants(t *testing.T) {
 		if _, err := f.Admit(t.Context(), admission(g)); !errors.Is(err, locks.ErrLocked) {
 			t.Errorf("%s: %v", target, err)
 		}
-		if err := f.locks.Remove(t.Context(), lock.ID); err != nil {
+		if err := f.locks.Remove(t.Context(), lock.ID, "eve"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := f.Admit(t.Context(), admission(g)); err != nil {

@@ -39,6 +39,17 @@ type Authority interface {
 	PEM() []byte
 }
 
+// Events hears of an edge in the transaction that removes it. It has no
+// effect outside tx, and fails only when the store does.
+type Events interface {
+	EdgeRemoved(tx *store.Tx, e Edge) error
+}
+
+// silence hears nothing.
+type silence struct{}
+
+func (silence) EdgeRemoved(*store.Tx, Edge) error { return nil }
+
 // Config is what the registry needs. Everything without a stated default is
 // required.
 type Config struct {
@@ -48,6 +59,7 @@ type Config struct {
 	Replica string
 	Rand    io.Reader        // for ids
 	Now     func() time.Time // default time.Now
+	Events  Events           // nil tells nobody
 	Logger  hclog.Logger     // nil discards
 }
 
@@ -70,6 +82,9 @@ func New(cfg Config) (*Registry, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	if cfg.Events == nil {
+		cfg.Events = silence{}
 	}
 	return &Registry{
 		cfg:   cfg,
@@ -225,7 +240,10 @@ func (r *Registry) Remove(ctx context.Context, name, by string) error {
 			return err
 		}
 		e.Value.Removed, e.Value.RemovedBy = true, by
-		return r.edges.In(tx).Put(name, e.Value)
+		if err := r.edges.In(tx).Put(name, e.Value); err != nil {
+			return err
+		}
+		return r.cfg.Events.EdgeRemoved(tx, e.Value)
 	})
 	if err != nil {
 		return fmt.Errorf("remove edge %.80q: %w", name, err)

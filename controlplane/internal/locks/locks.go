@@ -60,12 +60,26 @@ type Ender interface {
 	EndSessions(ctx context.Context, target Target, name, reason, by string) (int, error)
 }
 
-// Config is what the locks need; everything is required.
+// Events hears of locks in the transaction that changes them. It has no effect outside tx, and fails only when the
+// store does.
+type Events interface {
+	LockCreated(tx *store.Tx, lock Lock) error
+	LockRemoved(tx *store.Tx, lock Lock, by string) error
+}
+
+// silence hears nothing.
+type silence struct{}
+
+func (silence) LockCreated(*store.Tx, Lock) error         { return nil }
+func (silence) LockRemoved(*store.Tx, Lock, string) error { return nil }
+
+// Config is what the locks need; everything but Events is required.
 type Config struct {
 	Store    *store.Store
 	Sessions Ender
 	Now      func() time.Time
 	Rand     io.Reader // for ids
+	Events   Events    // nil tells nobody
 }
 
 // Locks is the set of locks, shared by all replicas.
@@ -78,6 +92,9 @@ type Locks struct {
 func New(cfg Config) (*Locks, error) {
 	if cfg.Store == nil || cfg.Sessions == nil || cfg.Now == nil || cfg.Rand == nil {
 		return nil, errors.New("locks: store, sessions, clock and randomness are required")
+	}
+	if cfg.Events == nil {
+		cfg.Events = silence{}
 	}
 	return &Locks{cfg: cfg, rows: store.Define[Lock](cfg.Store, "locks")}, nil
 }
@@ -150,7 +167,13 @@ func (l *Locks) put(ctx context.Context, lock Lock, ttl time.Duration) error {
 		}
 		opts = append(opts, store.WithLease(lease.ID()))
 	}
-	if _, err := l.rows.Create(ctx, key(lock.Target, lock.Name, lock.ID), lock, opts...); err != nil {
+	err := l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := l.rows.In(tx).Create(key(lock.Target, lock.Name, lock.ID), lock, opts...); err != nil {
+			return err
+		}
+		return l.cfg.Events.LockCreated(tx, lock)
+	})
+	if err != nil {
 		return fmt.Errorf("create lock: %w", err)
 	}
 	return nil
@@ -181,7 +204,7 @@ func active(entries []store.Entry[Lock], now time.Time) []Lock {
 }
 
 // Remove lifts the lock with that id, or fails with ErrNotFound.
-func (l *Locks) Remove(ctx context.Context, id string) error {
+func (l *Locks) Remove(ctx context.Context, id, by string) error {
 	entries, _, err := l.rows.List(ctx, store.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("remove lock: %w", err)
@@ -190,7 +213,12 @@ func (l *Locks) Remove(ctx context.Context, id string) error {
 		if e.Value.ID != id {
 			continue
 		}
-		_, err := l.rows.Delete(ctx, e.Key)
+		err := l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+			if err := l.rows.In(tx).Delete(e.Key); err != nil {
+				return err
+			}
+			return l.cfg.Events.LockRemoved(tx, e.Value, by)
+		})
 		if errors.Is(err, store.ErrNotFound) {
 			break
 		}

@@ -58,10 +58,10 @@ func TestLock(t *testing.T) {
 		if err := l.Check(ctx, other); err != nil {
 			t.Errorf("%s: stops others too: %v", target, err)
 		}
-		if err := l.Remove(ctx, lock.ID); err != nil {
+		if err := l.Remove(ctx, lock.ID, "eve"); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Remove(ctx, lock.ID); !errors.Is(err, locks.ErrNotFound) {
+		if err := l.Remove(ctx, lock.ID, "eve"); !errors.Is(err, locks.ErrNotFound) {
 			t.Errorf("removed twice: %v", err)
 		}
 	}

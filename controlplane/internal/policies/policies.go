@@ -68,11 +68,23 @@ func Payload(number uint64, digest []byte) []byte {
 	return append(out, digest...)
 }
 
-// Config is what the policies need. All but Logger is required.
+// Events hears of a revision in the transaction that puts it in force. It has no effect outside tx, and fails only when
+// the store does.
+type Events interface {
+	PolicyPushed(tx *store.Tx, r Revision) error
+}
+
+// silence hears nothing.
+type silence struct{}
+
+func (silence) PolicyPushed(*store.Tx, Revision) error { return nil }
+
+// Config is what the policies need. All but Events and Logger is required.
 type Config struct {
 	Store   *store.Store
 	Keyring Keyring
 	Now     func() time.Time
+	Events  Events       // nil tells nobody
 	Logger  hclog.Logger // nil discards
 }
 
@@ -106,6 +118,9 @@ func New(cfg Config) (*Policies, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	if cfg.Events == nil {
+		cfg.Events = silence{}
 	}
 	return &Policies{
 		cfg:  cfg,

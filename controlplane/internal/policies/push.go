@@ -103,7 +103,10 @@ func (p *Policies) append(ctx context.Context, r Revision, base uint64) (Revisio
 		if err := p.rows.In(tx).Create(key(r.Number), r); err != nil {
 			return err
 		}
-		return p.head.In(tx).Put(headKey, headRow{Number: r.Number})
+		if err := p.head.In(tx).Put(headKey, headRow{Number: r.Number}); err != nil {
+			return err
+		}
+		return p.cfg.Events.PolicyPushed(tx, r)
 	})
 	return r, err
 }

@@ -189,7 +189,7 @@ func TestLockedAndRemovedEdgesAreCutOff(t *testing.T) {
 	wantCode(t, "link of a locked edge", await(t, "end", l.closed), codes.PermissionDenied)
 	again := e.link()
 	wantCode(t, "new link of a locked edge", await(t, "end", again.closed), codes.PermissionDenied)
-	if err := p.locks.Remove(t.Context(), lock.ID); err != nil {
+	if err := p.locks.Remove(t.Context(), lock.ID, "alice"); err != nil {
 		t.Fatal(err)
 	}
 	var free *linked
