@@ -128,8 +128,12 @@ func readable(t *testing.T, from string) string {
 }
 
 func runSuite(t *testing.T, dir string, files []string, extended bool) {
-	r, _ := replay(t)
-	r.Extended = extended
+	r, servers := replay(t)
+	if r.Extended = extended; extended {
+		// In binary, names of relations and types come as object ids, which differ once a statement failed at one server and
+		// was refused before it at another. The control's differ from the start, so that what shows them is unstable.
+		servers[2].Exec(t, "postgres", "SELECT count(lo_unlink(lo_create(0))) FROM generate_series(1, 1000)")
+	}
 	r.Env = map[string]string{"PG_ABS_SRCDIR": dir, "PG_LIBDIR": dir, "PG_DLSUFFIX": ".so", "PG_ABS_BUILDDIR": dir}
 	r.Tell = func(file string, step conformance.Step, v conformance.Verdict, detail string) {
 		if why := known[file+":"+strconv.Itoa(step.Line)]; why != "" {
