@@ -31,6 +31,31 @@ func (s *Set) forDelegators(p Principal, r Resource, o Origin) ([]delegator, err
 	return all, nil
 }
 
+// Narrowed returns p with those of its groups, and of each of its delegators', that the newest
+// sign-in still has. newest is of that name; one that is not known, or is of another issuer,
+// takes nothing away. Nobody gains a group: what was approved was approved for less.
+func (p Principal) Narrowed(newest func(name string) (now Principal, known bool, err error)) (Principal, error) {
+	var err error
+	if p.Groups, err = p.stillIn(newest); err != nil {
+		return p, err
+	}
+	p.Delegators = slices.Clone(p.Delegators)
+	for i, d := range p.Delegators {
+		if p.Delegators[i].Groups, err = d.stillIn(newest); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func (p Principal) stillIn(newest func(name string) (Principal, bool, error)) ([]string, error) {
+	now, known, err := newest(p.ID)
+	if err != nil || !known || now.Issuer != p.Issuer {
+		return p.Groups, err
+	}
+	return slices.DeleteFunc(slices.Clone(p.Groups), func(g string) bool { return !slices.Contains(now.Groups, g) }), nil
+}
+
 // delegatorCount is 0 for the zero Evaluator.
 func (e *Evaluator) delegatorCount() int {
 	if e == nil {

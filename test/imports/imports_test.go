@@ -47,6 +47,7 @@ var onlies = []only{
 	}, "", "protobuf stops at the border; pkg/audit writes the wire format, and pkg/sqlclass walks the parser's tree"},
 	{[]string{"aidanwoods.dev/go-paseto/..."}, []string{"pkg/token"}, "", "tokens are made and verified in one place"},
 	{[]string{"github.com/coreos/go-oidc/...", "github.com/go-jose/..."}, []string{"controlplane/internal/login", "pkg/oidctest"}, "", "identity tokens are verified in one place"},
+	{[]string{"github.com/spiffe/..."}, []string{"controlplane/internal/login/svid"}, "", "JWT-SVIDs are verified in one place"},
 	{[]string{"github.com/tink-crypto/..."}, []string{"controlplane/internal/seal"}, "", "what is at rest is sealed in one place"},
 	{[]string{"github.com/alecthomas/kong"}, []string{"pkg/config", "pkg/cli"}, "", "flags are parsed at the edge of the program"},
 	{[]string{"github.com/hashicorp/go-hclog"}, []string{}, "pkg/...", "pkg is pure: it returns errors and logs nothing"},

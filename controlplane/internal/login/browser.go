@@ -129,8 +129,5 @@ func (l *Logins) verifyOfFlow(ctx context.Context, ver *verifier, f Flow, raw st
 	if f.Nonce == "" || subtle.ConstantTimeCompare([]byte(f.Nonce), []byte(v.nonce)) != 1 {
 		return verified{}, fmt.Errorf("%w: it is of another sign-in", ErrProof)
 	}
-	if err := checkName(v.principal.ID, ver.issuer, l.issuers); err != nil {
-		return verified{}, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	return v, nil
+	return v, checkNames(v.principal, ver.issuer, l.cfg.namespaces(l.issuers))
 }

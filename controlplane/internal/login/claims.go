@@ -35,6 +35,7 @@ type verified struct {
 	expires   time.Time
 	nonce     string // of the sign-in it was issued for; may be empty
 	party     string // the client it was issued to, where the token tells
+	acted     bool   // its issuer says that the principal acts for the subject (RFC 8693)
 }
 
 // verifier checks the tokens of one issuer.
@@ -75,9 +76,9 @@ func (v *verifier) verifyFor(ctx context.Context, raw string, audiences []string
 	if err != nil {
 		return verified{}, explain(err)
 	}
-	var c claims
-	if err := token.Claims(&c); err != nil {
-		return verified{}, fmt.Errorf("%w: its claims cannot be read", ErrProof)
+	c, err := readClaims(token)
+	if err != nil {
+		return verified{}, err
 	}
 	if token.Issuer != v.issuer.URL { // the library is lenient to one issuer
 		return verified{}, fmt.Errorf("%w: it is of another issuer", ErrProof)
@@ -88,13 +89,13 @@ func (v *verifier) verifyFor(ctx context.Context, raw string, audiences []string
 	if err := c.checkTimes(v.now()); err != nil {
 		return verified{}, err
 	}
-	for name, want := range v.issuer.Require {
-		if got, ok := c.scalar(name); !ok || got != want {
-			return verified{}, fmt.Errorf("%w: its claim %q is not what this issuer's tokens must have", ErrProof, name)
-		}
+	if err := v.issuer.admits(c); err != nil {
+		return verified{}, err
 	}
-	p, err := v.principal(c)
-	return verified{principal: p, issued: token.IssuedAt, expires: token.Expiry, nonce: token.Nonce, party: c.party(token.Audience)}, err
+	p, acted, err := v.principal(c)
+	return verified{
+		principal: p, issued: token.IssuedAt, expires: token.Expiry, nonce: token.Nonce, party: c.party(token.Audience), acted: acted,
+	}, err
 }
 
 // explain keeps the library's words for what the owner of the token can act on, and no others.
@@ -169,7 +170,8 @@ func (c claims) time(name string) (time.Time, bool) {
 // scalar returns a string, boolean or number as text.
 func (c claims) scalar(name string) (string, bool) {
 	var v any
-	if raw, ok := c[name]; !ok || json.Unmarshal(raw, &v) != nil {
+	raw, ok := c.raw(name)
+	if !ok || json.Unmarshal(raw, &v) != nil {
 		return "", false
 	}
 	switch v := v.(type) {
@@ -178,7 +180,7 @@ func (c claims) scalar(name string) (string, bool) {
 	case bool:
 		return strconv.FormatBool(v), true
 	case float64:
-		return string(c[name]), true
+		return string(raw), true
 	}
 	return "", false
 }
@@ -197,21 +199,21 @@ func (c claims) list(name string) ([]string, bool) {
 	return many, json.Unmarshal(raw, &many) == nil
 }
 
-func (v *verifier) principal(c claims) (policy.Principal, error) {
+func (v *verifier) principal(c claims) (p policy.Principal, acted bool, err error) {
 	email, verifiedEmail := c.email()
 	name, err := v.name(c, email, verifiedEmail)
 	if err != nil {
-		return policy.Principal{}, err
+		return policy.Principal{}, false, err
 	}
 	kind, err := v.kind(c)
 	if err != nil {
-		return policy.Principal{}, err
+		return policy.Principal{}, false, err
 	}
 	groups, err := v.groups(c)
 	if err != nil {
-		return policy.Principal{}, err
+		return policy.Principal{}, false, err
 	}
-	p := policy.Principal{Kind: kind, ID: name, Name: name, Issuer: v.issuer.URL, Groups: groups}
+	p = policy.Principal{Kind: kind, ID: name, Name: name, Issuer: v.issuer.URL, Groups: groups}
 	if verifiedEmail {
 		p.Email = email
 	}
@@ -279,7 +281,7 @@ func (v *verifier) groups(c claims) ([]string, error) {
 	if !ok || len(given) > maxGroups {
 		return nil, fmt.Errorf("%w: its claim %q is not a list of groups", ErrProof, v.issuer.GroupsClaim)
 	}
-	groups := slices.Concat(v.issuer.Groups, given)
+	groups := slices.Concat(v.issuer.Groups, given, v.issuer.ruled(c))
 	for _, g := range groups {
 		if !validName(g) {
 			return nil, fmt.Errorf("%w: its claim %q holds %q, which is no group", ErrProof, v.issuer.GroupsClaim, g)
@@ -287,38 +289,4 @@ func (v *verifier) groups(c claims) ([]string, error) {
 	}
 	slices.Sort(groups)
 	return slices.Compact(groups), nil
-}
-
-// delegated reads for whom the principal acts. A token with an "act" claim (RFC 8693, section 4.1) is of an agent that
-// acts for the token's subject, whatever kind the subject is.
-func (v *verifier) delegated(c claims, p policy.Principal) (policy.Principal, error) {
-	chain, ok := c.list(v.issuer.OnBehalfOfClaim)
-	if !ok || len(chain) > maxChain || slices.ContainsFunc(chain, func(n string) bool { return !validName(n) }) {
-		return p, fmt.Errorf("%w: its claim %q is not a list of names", ErrProof, v.issuer.OnBehalfOfClaim)
-	}
-	raw, acted := c["act"]
-	if !acted {
-		p.OnBehalfOf = chain
-		return p, nil
-	}
-	var actors []string
-	for raw != nil && len(actors) < maxChain {
-		var act struct {
-			Sub string          `json:"sub"`
-			Act json.RawMessage `json:"act"`
-		}
-		if json.Unmarshal(raw, &act) != nil || !validName(v.issuer.NamePrefix+act.Sub) || act.Sub == "" {
-			return p, fmt.Errorf("%w: its claim %q names no actor", ErrProof, "act")
-		}
-		actors, raw = append(actors, v.issuer.NamePrefix+act.Sub), act.Act
-	}
-	if raw != nil {
-		return p, fmt.Errorf("%w: its claim %q is too deep", ErrProof, "act")
-	}
-	p.OnBehalfOf = slices.Concat(actors[1:], []string{p.ID}, chain)
-	if p.Email != "" && p.Email != p.ID {
-		p.OnBehalfOf = append(p.OnBehalfOf, p.Email)
-	}
-	p.Kind, p.ID, p.Name, p.Email = policy.KindAgent, actors[0], actors[0], ""
-	return p, nil
 }

@@ -36,8 +36,21 @@ type Issuer struct {
 	OnBehalfOfClaim string `yaml:"on_behalf_of_claim,omitempty"`
 	// AttributeClaims are copied to the principal's attributes.
 	AttributeClaims []string `yaml:"attribute_claims,omitempty"`
+	// Preset is what kind of issuer it is: github, gitlab or kubernetes. It fills in what is not set, and refuses settings
+	// and tokens that would let in more than was meant. Default: github or gitlab for the address of either, else none.
+	Preset string `yaml:"preset,omitempty"`
 	// Require lists claims that must have exactly these values.
 	Require map[string]string `yaml:"require,omitempty"`
+	// Conditions are further demands on claims; all must hold.
+	Conditions []Condition `yaml:"conditions,omitempty"`
+	// GroupRules give groups to the tokens for which their conditions hold.
+	GroupRules []GroupRule `yaml:"group_rules,omitempty"`
+	// JWKSFile holds the issuer's keys as a JWK set, for an issuer that cannot be reached. It is read again when it is
+	// 15 minutes old, or for a key it does not have. Default: the keys are fetched.
+	JWKSFile string `yaml:"jwks_file,omitempty"`
+	// JWKSURL is where the issuer's keys are, for an issuer without a discovery document. https, except on loopback
+	// addresses. Default: what the discovery document says.
+	JWKSURL string `yaml:"jwks_url,omitempty"`
 	// CAFile holds PEM certificates that sign the issuer's own. Default: the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
 	// Name is what people know the issuer by, for example "Example Corp". Default: the host of URL.
@@ -53,6 +66,10 @@ const reserved = "writ:"
 
 // complete fills in defaults and refuses what is missing or unsafe.
 func (is Issuer) complete() (Issuer, error) {
+	is, err := is.completePreset()
+	if err != nil {
+		return is, err
+	}
 	if is.GroupsClaim == "" {
 		is.GroupsClaim = "groups"
 	}
@@ -71,6 +88,9 @@ func (is Issuer) complete() (Issuer, error) {
 	}
 	if err := is.checkURL(); err != nil {
 		return is, err
+	}
+	if err := errors.Join(is.checkKeys(), is.checkConditions()); err != nil {
+		return is, fmt.Errorf("issuer %q: %w", is.URL, err)
 	}
 	return is.completeClients()
 }
@@ -130,6 +150,18 @@ func checkIssuers(issuers []Issuer) error {
 }
 
 var errForeignName = errors.New("the name belongs to another issuer")
+
+// checkNames refuses a principal that is named like another issuer's, or acts for one of another issuer.
+func checkNames(p policy.Principal, is Issuer, all []Issuer) error {
+	err := checkName(p.ID, is, all)
+	for _, d := range p.Delegators {
+		err = errors.Join(err, checkName(d.ID, is, all))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, errForeignName)
+	}
+	return nil
+}
 
 // checkName refuses a name of this issuer that begins like another's.
 func checkName(name string, is Issuer, all []Issuer) error {

@@ -138,6 +138,17 @@ func (k *remoteKeys) match(id string) []jose.JSONWebKey {
 func (k *remoteKeys) fetch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
+	if k.issuer.JWKSFile != "" {
+		set, err := readKeys(k.issuer.JWKSFile)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrIssuerUnavailable, err)
+		}
+		k.keys = set
+		return nil
+	}
+	if k.issuer.JWKSURL != "" {
+		k.found.JWKSURI = k.issuer.JWKSURL
+	}
 	if k.found.JWKSURI == "" {
 		doc, err := k.discover(ctx)
 		if err != nil {

@@ -59,14 +59,18 @@ func (c Caller) Is(roles ...Role) bool {
 	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(c.Roles, r) })
 }
 
-// Config is what the logins need. All but Issuers, Roles and Logger is required.
+// Config is what the logins need. Store, Locks and Now are required.
 type Config struct {
 	Store   *store.Store
 	Locks   *locks.Locks
 	Issuers []Issuer
-	Roles   RoleGroups
-	Now     func() time.Time
-	Logger  hclog.Logger // nil discards
+	AWS     AWSConfig
+	SPIFFE  SPIFFEConfig
+	// NonceKey is the key of nonces for AWS, the same on all replicas; at least 32 bytes where AWS roles sign in.
+	NonceKey []byte
+	Roles    RoleGroups
+	Now      func() time.Time
+	Logger   hclog.Logger // nil discards
 }
 
 // Logins signs principals in. It is safe for concurrent use.
@@ -78,6 +82,8 @@ type Logins struct {
 	owned     *store.Collection[struct{}] // keys of logins, by whom they are of or act for
 	people    *store.Collection[personRow]
 	admin     *store.Collection[adminRow]
+	spent     *store.Collection[struct{}] // nonces
+	workloads workloads
 
 	clientSecrets map[string]string // for the browser flow, by issuer URL
 }
@@ -88,6 +94,8 @@ type loginRow struct {
 	Issued    time.Time        `json:"issued"` // the proof
 	Expires   time.Time        `json:"expires"`
 	Local     bool             `json:"local,omitempty"` // it came by the admin token
+	// Behind is the key of the login that it was delegated with, and ends with.
+	Behind string `json:"behind,omitempty"`
 }
 
 // personRow is what the newest proof of a principal said.
@@ -112,6 +120,7 @@ func New(cfg Config) (*Logins, error) {
 		owned:  store.Define[struct{}](cfg.Store, "logins-of"),
 		people: store.Define[personRow](cfg.Store, "principals"),
 		admin:  store.Define[adminRow](cfg.Store, "admin-token"),
+		spent:  store.Define[struct{}](cfg.Store, "login-nonces"),
 	}
 	for _, is := range cfg.Issuers {
 		is, err := is.complete()
@@ -126,22 +135,17 @@ func New(cfg Config) (*Logins, error) {
 			return nil, fmt.Errorf("issuer %q: %w", is.URL, err)
 		}
 	}
-	return l, checkIssuers(l.issuers)
+	var err error
+	if l.workloads, err = newWorkloads(cfg); err != nil {
+		return nil, err
+	}
+	return l, checkIssuers(cfg.namespaces(l.issuers))
 }
 
 // SignIn is a new login.
 type SignIn struct {
 	Token  token.Secret
 	Caller Caller
-}
-
-// WithIDToken exchanges an ID token for a login token.
-func (l *Logins) WithIDToken(ctx context.Context, raw string) (SignIn, error) {
-	v, err := l.verifyIDToken(ctx, raw)
-	if err != nil {
-		return SignIn{}, err
-	}
-	return l.signIn(ctx, v, false, func(*store.Tx) error { return nil })
 }
 
 func (l *Logins) verifyIDToken(ctx context.Context, raw string) (verified, error) {
@@ -157,30 +161,36 @@ func (l *Logins) verifyIDToken(ctx context.Context, raw string) (verified, error
 	if err != nil {
 		return verified{}, err
 	}
-	if err := checkName(v.principal.ID, ver.issuer, l.issuers); err != nil {
-		return verified{}, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	return v, nil
+	return v, checkNames(v.principal, ver.issuer, l.cfg.namespaces(l.issuers))
 }
 
 // signIn makes a login, in one transaction with what else belongs to it.
 func (l *Logins) signIn(ctx context.Context, v verified, local bool, also func(*store.Tx) error) (SignIn, error) {
+	return l.signInFor(ctx, v, nil, local, also)
+}
+
+// signInFor is signIn on behalf of whom the standing is of; nil is nobody.
+func (l *Logins) signInFor(ctx context.Context, v verified, behind standing, local bool, also func(*store.Tx) error) (SignIn, error) {
 	secret := token.NewSecret(token.LoginSecret)
-	row := loginRow{Principal: v.principal, Issued: v.issued, Expires: l.cfg.Now().Add(Lifetime).UTC(), Local: local}
 	lease, err := l.cfg.Store.Lease(ctx, Lifetime)
 	if err != nil {
 		return SignIn{}, err
 	}
-	caller := l.caller(row, secret.Hash().String())
+	var caller Caller
 	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := errors.Join(also(tx), l.checkLocks(tx, v.principal), l.checkSignedOut(tx, v)); err != nil {
+		row := loginRow{Issued: v.issued, Expires: l.cfg.Now().Add(Lifetime).UTC(), Local: local}
+		if err := also(tx); err != nil {
 			return err
 		}
-		if !local {
-			if _, err := l.remember(tx, v); err != nil {
+		if row.Principal, err = l.standingOf(tx, v, local); err != nil {
+			return err
+		}
+		if behind != nil {
+			if row, err = l.delegate(tx, row, behind); err != nil {
 				return err
 			}
 		}
+		caller = l.caller(row, secret.Hash().String())
 		if !local && caller.Is(Admin) {
 			if err := l.closeAdminToken(tx); err != nil {
 				return err
@@ -192,6 +202,17 @@ func (l *Logins) signIn(ctx context.Context, v verified, local bool, also func(*
 		return SignIn{}, errors.Join(err, lease.Revoke(context.WithoutCancel(ctx)))
 	}
 	return SignIn{Token: secret, Caller: caller}, nil
+}
+
+// standingOf returns the principal of a proof with the groups that count now. It refuses who is locked or signed out.
+func (l *Logins) standingOf(tx *store.Tx, v verified, local bool) (policy.Principal, error) {
+	if err := errors.Join(l.checkLocks(tx, v.principal), l.checkSignedOut(tx, v)); err != nil || local {
+		return v.principal, err
+	}
+	if v.acted {
+		return l.actor(tx, v.principal)
+	}
+	return l.remember(tx, v)
 }
 
 func (l *Logins) checkLocks(tx *store.Tx, p policy.Principal) error {
@@ -241,52 +262,64 @@ func (l *Logins) PrincipalIn(tx *store.Tx, name string) (p policy.Principal, ok 
 
 // Identify says who carries a bearer token, which is a login token or an ID token of a configured issuer.
 func (l *Logins) Identify(ctx context.Context, bearer string) (Caller, error) {
+	stand, err := l.verifyBearer(ctx, bearer)
+	if err != nil {
+		return Caller{}, err
+	}
+	var c Caller
+	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		c, err = stand(tx)
+		return err
+	})
+	if err != nil {
+		return Caller{}, err
+	}
+	return c, nil
+}
+
+// standing reads in a transaction who the carrier of a verified bearer token is now.
+type standing func(*store.Tx) (Caller, error)
+
+func (l *Logins) verifyBearer(ctx context.Context, bearer string) (standing, error) {
 	if bearer == "" {
-		return Caller{}, ErrUnauthenticated
+		return nil, ErrUnauthenticated
 	}
 	if secret, err := token.ParseSecret(token.LoginSecret, bearer); err == nil {
-		return l.byLogin(ctx, secret)
+		return func(tx *store.Tx) (Caller, error) { return l.byLogin(tx, secret.Hash().String()) }, nil
 	}
 	v, err := l.verifyIDToken(ctx, bearer)
 	if errors.Is(err, ErrIssuerUnavailable) {
-		return Caller{}, err
+		return nil, err
 	}
 	if err != nil {
-		return Caller{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
-	row := loginRow{Principal: v.principal, Expires: v.expires}
-	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := errors.Join(l.checkLocks(tx, v.principal), l.checkSignedOut(tx, v)); err != nil {
-			return err
-		}
-		row.Principal, err = l.remember(tx, v)
-		return err
-	})
-	return l.caller(row, ""), err
+	return func(tx *store.Tx) (Caller, error) {
+		p, err := l.standingOf(tx, v, false)
+		return l.caller(loginRow{Principal: p, Expires: v.expires}, ""), err
+	}, nil
 }
 
-func (l *Logins) byLogin(ctx context.Context, secret token.Secret) (Caller, error) {
-	key := secret.Hash().String()
-	var row loginRow
-	err := l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		e, err := l.rows.In(tx).Get(key)
-		if err != nil {
-			return err
-		}
-		if row = e.Value; row.Local {
-			return l.checkLocks(tx, row.Principal)
-		}
-		newest, known, err := l.PrincipalIn(tx, row.Principal.ID)
-		if err == nil && known && newest.Issuer == row.Principal.Issuer {
-			row.Principal.Groups = common(row.Principal.Groups, newest.Groups)
-		}
-		return errors.Join(err, l.checkLocks(tx, row.Principal))
-	})
+// byLogin says who a login is of. A delegated one ends with the login that it was delegated with.
+func (l *Logins) byLogin(tx *store.Tx, key string) (Caller, error) {
+	e, err := l.rows.In(tx).Get(key)
+	row := e.Value
+	if err == nil && row.Behind != "" {
+		_, err = l.rows.In(tx).Get(row.Behind)
+	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && !l.cfg.Now().Before(row.Expires) {
 		return Caller{}, fmt.Errorf("%w: the login has ended", ErrUnauthenticated)
 	}
 	if err != nil {
 		return Caller{}, err
+	}
+	if err := l.checkLocks(tx, row.Principal); err != nil {
+		return Caller{}, err
+	}
+	if !row.Local {
+		if row.Principal, err = l.NarrowIn(tx, row.Principal); err != nil {
+			return Caller{}, err
+		}
 	}
 	return l.caller(row, key), nil
 }
