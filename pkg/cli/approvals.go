@@ -93,6 +93,9 @@ func (a *app) showSubject(p *output.Printer, s subject) error {
 			return err
 		}
 	}
+	if err := showFlags(p, s.flags); err != nil {
+		return err
+	}
 	if output.Altered(s.statement) {
 		if err := p.Printf(`warning: the statement has characters that are hidden or look like others, shown as \u{hex}`); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/writhq/writ/pkg/cli"
@@ -89,6 +90,11 @@ func populate(cp *clitest.ControlPlane) {
 		Statement: "DELETE FROM ord\u0435rs\nWHERE id > $1 -- \u202ehidden\x1b[2K", Params: []string{"100"},
 		Actions: []string{"sql:delete"}, Tables: []string{"app.orders"}, Reason: "Bulk delete in production", RequestReason: "clean up",
 		PolicyIds: []string{"prod-delete"}, Revision: 12, Requirements: []*accessv1.Requirement{{Count: 1, Group: "dba"}},
+		Preview: &accessv1.Preview{
+			EstimatedRows: proto.Float64(12), ExactRows: proto.Int64(7), Detail: "counted as this session sees them",
+			Plan: "Delete on app.orders\n  Seq Scan on app.orders (about 12 rows)",
+		},
+		Flags:  []*accessv1.TextFlag{{Offset: 15, Length: 2, Kind: "confusable", Detail: "U+0435, a Cyrillic letter, looks like 'e'"}, {Param: 1, Offset: 3, Length: 3, Kind: "bidi", Detail: "x\x1b"}},
 		Digest: "d1935700", State: accessv1.HoldState_HOLD_STATE_PENDING,
 		CreatedAt: timestamppb.New(time.Now()), ExpiresAt: timestamppb.New(time.Now().Add(time.Hour)),
 	})

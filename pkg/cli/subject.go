@@ -18,6 +18,7 @@ type subject struct {
 	what, why         string
 	statement         string
 	params            []string
+	flags             []*accessv1.TextFlag
 	requirements      []*accessv1.Requirement
 	votes             []*accessv1.Vote
 	expires           *timestamppb.Timestamp
@@ -69,6 +70,7 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 	s := subject{
 		id: c.GetId(), state: stateName(c.GetState()), digest: c.GetDigest(), principal: c.GetPrincipal(),
 		resource: c.GetResource(), what: c.GetStatement(), why: c.GetRequestReason(), statement: c.GetStatement(), params: c.GetParams(),
+		flags:        c.GetFlags(),
 		requirements: c.GetRequirements(), votes: c.GetVotes(), expires: c.GetExpiresAt(),
 	}
 	s.fields = func(now time.Time) []output.Field {
@@ -82,6 +84,8 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 			{Name: "request reason", Value: c.GetRequestReason()},
 			{Name: "actions", Value: strings.Join(c.GetActions(), ", ")},
 			{Name: "tables", Value: strings.Join(c.GetTables(), ", ")},
+			{Name: "effect", Value: effect(c.GetPreview())},
+			{Name: "plan", Value: c.GetPreview().GetPlan()},
 			{Name: "held because", Value: c.GetReason()},
 			{Name: "policy", Value: policies(c.GetPolicyIds(), c.GetRevision())},
 			{Name: "needs", Value: requirements(c.GetRequirements(), c.GetVotes())},

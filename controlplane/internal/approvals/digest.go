@@ -99,6 +99,8 @@ func (h Hold) shown() string {
 	d.list(h.Tables)
 	d.intent(h.Intent)
 	d.flag(h.BreakGlass)
+	d.preview(h.Preview)
+	d.flags(h.Flags)
 	d.text(string(h.Command))
 	d.time(h.CreatedAt)
 	return d.String()

@@ -13,7 +13,7 @@ import (
 	"github.com/writhq/writ/pkg/policy"
 )
 
-// Hold is one command that waits at an edge. The edge fills in the first part, as far as Timeout; File does the rest,
+// Hold is one command that waits at an edge. The edge fills in the first part, as far as Preview; File does the rest,
 // and takes the principal's groups and the intent from the grant.
 type Hold struct {
 	ID            string            `json:"id"`
@@ -36,6 +36,8 @@ type Hold struct {
 	Requirements  []policy.Approval `json:"requirements"`
 	Command       []byte            `json:"command"`           // SHA-256 of the command itself, by the edge
 	Timeout       time.Duration     `json:"timeout,omitempty"` // 0 is the default
+	Preview       Preview           `json:"preview,omitzero"`
+	Flags         []Flag            `json:"flags,omitempty"` // found by File
 
 	Votes     []Vote    `json:"votes,omitempty"`
 	Digest    string    `json:"digest"` // of what is shown
@@ -115,6 +117,7 @@ func (a *Approvals) File(ctx context.Context, h Hold) (Hold, error) {
 		h.Timeout = a.cfg.HoldTTL
 	}
 	h.ID, h.State, h.Votes, h.Denial = id, Pending, nil, ""
+	h.Preview, h.Flags = h.Preview.bounded(), h.flags()
 	h.DecidedAt, h.SpentAt = time.Time{}, time.Time{}
 	h.CreatedAt = a.cfg.Now().UTC()
 	h.ExpiresAt = h.CreatedAt.Add(h.Timeout)

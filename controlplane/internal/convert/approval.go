@@ -79,7 +79,27 @@ func Hold(h approvals.Hold) *accessv1.HeldCommand {
 		Revision: h.Revision, Requirements: Requirements(h.Requirements), Votes: all(h.Votes, vote), Digest: h.Digest,
 		State: holdStates[h.State], CreatedAt: Time(h.CreatedAt), ExpiresAt: Time(h.ExpiresAt),
 		DecidedAt: Time(h.DecidedAt), SpentAt: Time(h.SpentAt), Intent: Intent(h.Intent), Ticket: h.Ticket,
+		Flags: all(h.Flags, textFlag), Preview: preview(h.Preview),
 	}
+}
+
+// FromPreview reads the preview that came with a held command.
+func FromPreview(p *accessv1.Preview) approvals.Preview {
+	if p == nil {
+		return approvals.Preview{}
+	}
+	return approvals.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.GetDetail(), Plan: p.GetPlan()}
+}
+
+func preview(p approvals.Preview) *accessv1.Preview {
+	if p == (approvals.Preview{}) {
+		return nil
+	}
+	return &accessv1.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.Detail, Plan: p.Plan}
+}
+
+func textFlag(f approvals.Flag) *accessv1.TextFlag {
+	return &accessv1.TextFlag{Param: int32(f.Param), Offset: int32(f.Offset), Length: int32(f.Length), Kind: f.Kind, Detail: f.Detail}
 }
 
 // Approval is the message of a request or a held command.

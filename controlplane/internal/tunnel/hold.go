@@ -26,6 +26,7 @@ func (s *Server) Hold(req *edgev1.HoldRequest, stream grpc.ServerStreamingServer
 		Statement: req.GetStatement(), Params: req.GetParams(), Actions: req.GetActions(), Tables: req.GetTables(),
 		Reason: req.GetReason(), PolicyIDs: req.GetPolicyIds(), Revision: req.GetRevision(),
 		Requirements: convert.FromRequirements(req.GetRequirements()), Command: req.GetDigest(), Timeout: req.GetTimeout().AsDuration(),
+		Preview: convert.FromPreview(req.GetPreview()),
 	})
 	if err != nil {
 		return s.about(audit.Record{

@@ -57,6 +57,9 @@ func (s *Session) Begin(ctx context.Context, c *Command) (*Flight, error) {
 func (s *Session) launch(c *Command, f *Flight) (*Flight, error) {
 	rec := s.commandRecord(audit.KindCommand, c, f.v.masks.Any)
 	rec.Command, rec.Decision, rec.PolicyIDs, rec.Revision, rec.HoldID = f.command, audit.Allow, f.v.PolicyIDs, f.v.revision, f.hold
+	if f.previews != "" {
+		rec.Attrs = []audit.Attr{previewAttr(f.previews)}
+	}
 	if f.v.Record == policy.RecordDigest {
 		rec.Statement, rec.Params = "", nil
 	}
@@ -143,6 +146,7 @@ type Flight struct {
 	command  string
 	hold     string
 	approved []policy.Approval
+	previews string // the command that this one is a look for
 	began    time.Time
 	pos      spool.Position
 	ended    bool

@@ -1,6 +1,8 @@
 package enforce
 
 import (
+	"context"
+
 	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/policy"
 )
@@ -86,6 +88,9 @@ type Command struct {
 	// of life while it waits. The channel it returned first, if any, withdraws the command
 	// when it is closed.
 	OnHold func(Held) (withdrawn <-chan struct{})
+	// Preview, if set, asks the target what the command would do before it is put before approvers. It gets the
+	// command itself, sends nothing that look did not permit, and returns soon after ctx ends.
+	Preview func(ctx context.Context, c *Command, look Look) Preview
 	// Refuse makes Begin record a refusal that the protocol found by itself.
 	Refuse *Denied
 }

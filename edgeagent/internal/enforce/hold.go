@@ -23,6 +23,7 @@ type HoldRequest struct {
 	Revision  uint64
 	Reason    string
 	Timeout   time.Duration
+	Preview   Preview
 }
 
 // HoldState is where a held command stands.
@@ -66,7 +67,14 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 	if timeout <= 0 {
 		timeout = s.p.cfg.HoldTimeout
 	}
-	held, err := s.p.cfg.Control.Hold(ctx, s.holdRequest(c, f, timeout))
+	preview := s.preview(ctx, c, f)
+	if ctx.Err() != nil {
+		if d := s.usable(); d != nil {
+			return d
+		}
+		return s.withdrawn(f)
+	}
+	held, err := s.p.cfg.Control.Hold(ctx, s.holdRequest(c, f, timeout, preview))
 	if err != nil {
 		s.p.cfg.Logger.Error("file hold", "session", s.id, "error", err)
 		return &Denied{Cause: CauseControl, Reason: "the command needs approval and the control plane cannot be asked", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
@@ -87,7 +95,7 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 	return d
 }
 
-func (s *Session) holdRequest(c *Command, f *Flight, timeout time.Duration) HoldRequest {
+func (s *Session) holdRequest(c *Command, f *Flight, timeout time.Duration, preview Preview) HoldRequest {
 	var shown string
 	var params []string
 	if c.Text != nil {
@@ -95,7 +103,7 @@ func (s *Session) holdRequest(c *Command, f *Flight, timeout time.Duration) Hold
 	}
 	return HoldRequest{
 		Session: s.id, Statement: shown, Params: params, Actions: c.Subject.Actions, Tables: c.Subject.Tables, Digest: c.Digest,
-		Approvals: f.v.Approvals, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision, Reason: f.v.Reason, Timeout: timeout,
+		Approvals: f.v.Approvals, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision, Reason: f.v.Reason, Timeout: timeout, Preview: preview,
 	}
 }
 

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -134,7 +135,7 @@ func (c *Client) Hold(ctx context.Context, ask enforce.HoldRequest) (enforce.Hel
 	stream, err := c.client().Hold(ctx, &edgev1.HoldRequest{
 		Session: ask.Session, Statement: ask.Statement, Params: ask.Params, Actions: ask.Actions, Tables: ask.Tables,
 		Digest: ask.Digest[:], Requirements: requirementsOf(ask.Approvals), PolicyIds: ask.PolicyIDs, Revision: ask.Revision,
-		Reason: ask.Reason, Timeout: durationpb.New(ask.Timeout),
+		Reason: ask.Reason, Timeout: durationpb.New(ask.Timeout), Preview: previewOf(ask.Preview),
 	})
 	if err != nil {
 		return enforce.Held{}, c.denied("hold", enforce.CauseHold, err)
@@ -179,6 +180,15 @@ func verdictOf(w *edgev1.HoldResponse) (v enforce.Verdict, final bool) {
 		v.State = enforce.HoldExpired
 	}
 	return v, true
+}
+
+func previewOf(p enforce.Preview) *accessv1.Preview {
+	if p == (enforce.Preview{}) {
+		return nil
+	}
+	return &accessv1.Preview{
+		EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: strings.ToValidUTF8(p.Detail, ""), Plan: strings.ToValidUTF8(p.Plan, ""),
+	}
 }
 
 func requirementsOf(wanted []policy.Approval) []*accessv1.Requirement {
