@@ -20,6 +20,12 @@ import (
 // Issuer is an OIDC issuer whose ID tokens are accepted.
 type Issuer = login.Issuer
 
+// AWSIAM says which AWS roles sign in.
+type AWSIAM = login.AWSConfig
+
+// SPIFFE says which SPIFFE workloads sign in.
+type SPIFFE = login.SPIFFEConfig
+
 // Config is everything that can be set. The zero value of a field means its default.
 type Config struct {
 	// ListenAccess is the "host:port" on which people, agents and the console call, over TLS.
@@ -46,6 +52,10 @@ type Config struct {
 	ObjectDir string `help:"Keep recordings in this folder, when no S3 bucket is given. Default: records in the data folder." placeholder:"DIR"`
 	// OIDC lists the issuers that sign principals in. From the file only.
 	OIDC []Issuer `kong:"-" file:"oidc"`
+	// AWSIAM lets AWS roles sign in. From the file only. Default: none do.
+	AWSIAM AWSIAM `kong:"-" file:"aws_iam"`
+	// SPIFFE lets the workloads of a trust domain sign in. From the file only. Default: none do.
+	SPIFFE SPIFFE `kong:"-" file:"spiffe"`
 
 	// MaxGrant is the longest time a grant may have left.
 	MaxGrant time.Duration `help:"Longest time a grant may have left." default:"8h"`

@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	maskingKeySize = 32 // bytes
-	maskingKeyName = "current"
+	sharedKeySize = 32 // bytes
+	sharedKeyName = "current"
 )
 
-// maskingKey returns the key of stable hashes in masked values, which is made once and sealed in the store.
-func maskingKey(ctx context.Context, st *store.Store, sealer store.Sealer) ([]byte, error) {
-	keys := store.Define[[]byte](st, "masking-key", store.Sealed(sealer))
-	fresh := make([]byte, maskingKeySize)
+// sharedKey returns a key that all replicas share, such as that of stable hashes in masked values. It is made once and
+// sealed in the store, in a collection of its own.
+func sharedKey(ctx context.Context, st *store.Store, sealer store.Sealer, collection string) ([]byte, error) {
+	keys := store.Define[[]byte](st, collection, store.Sealed(sealer))
+	fresh := make([]byte, sharedKeySize)
 	_, _ = rand.Read(fresh) // never fails, see crypto/rand
-	if _, err := keys.Create(ctx, maskingKeyName, fresh); err != nil && !errors.Is(err, store.ErrExists) {
-		return nil, fmt.Errorf("make masking key: %w", err)
+	if _, err := keys.Create(ctx, sharedKeyName, fresh); err != nil && !errors.Is(err, store.ErrExists) {
+		return nil, fmt.Errorf("make %s: %w", collection, err)
 	}
-	e, err := keys.Get(ctx, maskingKeyName)
+	e, err := keys.Get(ctx, sharedKeyName)
 	if err != nil {
-		return nil, fmt.Errorf("read masking key: %w", err)
+		return nil, fmt.Errorf("read %s: %w", collection, err)
 	}
-	if len(e.Value) != maskingKeySize {
-		return nil, fmt.Errorf("masking key has %d bytes, want %d", len(e.Value), maskingKeySize)
+	if len(e.Value) != sharedKeySize {
+		return nil, fmt.Errorf("%s has %d bytes, want %d", collection, len(e.Value), sharedKeySize)
 	}
 	return e.Value, nil
 }

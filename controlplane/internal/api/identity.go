@@ -25,6 +25,7 @@ func (s identityService) ListSignInMethods(context.Context, *accessv1.ListSignIn
 		}
 		resp.Methods = append(resp.Methods, &accessv1.SignInMethod{Method: &accessv1.SignInMethod_Openid{Openid: provider}})
 	}
+	resp.Methods = append(resp.Methods, s.workloadMethods()...)
 	return resp, nil
 }
 
@@ -39,13 +40,14 @@ func (s identityService) Login(ctx context.Context, req *accessv1.LoginRequest) 
 }
 
 func (s identityService) signIn(ctx context.Context, req *accessv1.LoginRequest) (login.SignIn, error) {
-	switch proof := req.GetProof().(type) {
-	case *accessv1.LoginRequest_OidcToken:
-		return s.cfg.Logins.WithIDToken(ctx, proof.OidcToken)
-	case *accessv1.LoginRequest_AdminToken:
-		return s.cfg.Logins.WithAdminToken(ctx, proof.AdminToken)
+	if admin := req.GetAdminToken(); admin != "" && req.GetOnBehalfOfToken() == "" {
+		return s.cfg.Logins.WithAdminToken(ctx, admin)
 	}
-	return login.SignIn{}, fmt.Errorf("%w: give an ID token or the admin token", login.ErrProof)
+	proof, ok := proofOf(req)
+	if !ok {
+		return login.SignIn{}, fmt.Errorf("%w: give an ID token, an AWS request, an SVID or the admin token", login.ErrProof)
+	}
+	return s.cfg.Logins.WithProof(ctx, proof)
 }
 
 func (s identityService) Logout(ctx context.Context, _ *accessv1.LogoutRequest) (*accessv1.LogoutResponse, error) {

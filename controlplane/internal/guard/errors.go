@@ -41,6 +41,7 @@ var meanings = []meaning{
 	{login.ErrUnauthenticated, connect.CodeUnauthenticated, ""},
 	{login.ErrProof, connect.CodeUnauthenticated, ""},
 	{login.ErrUnknown, connect.CodeNotFound, ""},
+	{login.ErrNoMethod, connect.CodeFailedPrecondition, ""},
 	{login.ErrQuery, connect.CodeInvalidArgument, ""},
 	{errForbidden, connect.CodePermissionDenied, ""},
 	{errNoRule, connect.CodePermissionDenied, ""},
