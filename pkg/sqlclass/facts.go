@@ -123,6 +123,7 @@ type FunctionRef struct {
 	Sensitive   bool // shows other sessions' SQL, credentials or raw pages
 	Opaque      bool // its body could not be read, so its value may derive from anything
 	Writes      bool // may change data or state outside the session
+	Volatile    bool // declared volatile, or unknown: each call may do something or give another value
 }
 
 // Flow is a value of a column that the statement stores elsewhere.

@@ -221,7 +221,7 @@ func (a *analysis) unknownCall(schema, name string, args []value, syntax bool) v
 	}
 	t := traitsOf(schema, name)
 	a.missing("function", qualified(schema, name))
-	a.function(FunctionRef{Schema: schema, Name: name, Opaque: true, Writes: true, Dangerous: t&traitDangerous != 0,
+	a.function(FunctionRef{Schema: schema, Name: name, Opaque: true, Writes: true, Volatile: true, Dangerous: t&traitDangerous != 0,
 		LargeObject: t&traitLargeObj != 0, Sensitive: t&traitSensitive != 0})
 	a.sink(t, name, v)
 	a.f.Opaque = true
@@ -244,6 +244,7 @@ func (a *analysis) callOne(f *Function, ref *FunctionRef) value {
 	ref.Sensitive = ref.Sensitive || t&traitSensitive != 0
 	ref.Opaque = ref.Opaque || t&traitOpaque != 0
 	ref.Writes = ref.Writes || t&traitWrites != 0
+	ref.Volatile = ref.Volatile || f.Volatility != 'i' && f.Volatility != 's'
 	switch {
 	case f.Schema == systemSchema && f.OID < firstNormalOID:
 		return value{}
