@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/writhq/writ/controlplane/console"
 	"github.com/writhq/writ/controlplane/internal/api"
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/auditlog"
@@ -159,17 +160,12 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	if p.locks, err = locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: now, Rand: rand.Reader}); err != nil {
 		return err
 	}
-	nonceKey, err := sharedKey(ctx, p.store, p.sealer, "login-nonce-key")
-	if err != nil {
-		return err
-	}
 	p.logins, err = login.New(login.Config{
-		AWS: p.cfg.AWSIAM, SPIFFE: p.cfg.SPIFFE, NonceKey: nonceKey,
 		Store: p.store, Locks: p.locks, Issuers: p.cfg.OIDC, Now: now, Logger: p.log.Named("login"),
 		Roles: login.RoleGroups{Admin: p.cfg.Roles.Admin, Auditor: p.cfg.Roles.Auditor},
 	})
 	if err != nil {
-		return fmt.Errorf("sign-in: %w", err)
+		return fmt.Errorf("oidc: %w", err)
 	}
 	p.policies, err = policies.New(policies.Config{Store: p.store, Keyring: p.policyKeys, Now: now, Logger: p.log.Named("policies")})
 	if err != nil {
@@ -235,7 +231,7 @@ func (p *plane) makeApprovals(context.Context) (err error) {
 }
 
 func (p *plane) makeTunnel(ctx context.Context) error {
-	masking, err := sharedKey(ctx, p.store, p.sealer, "masking-key")
+	masking, err := maskingKey(ctx, p.store, p.sealer)
 	if err != nil {
 		return err
 	}
@@ -270,8 +266,13 @@ func (p *plane) makeAPI(context.Context) error {
 	if err != nil {
 		return err
 	}
+	files, built := console.Files()
+	if !built {
+		files = nil
+		p.log.Info("the console is not in this build")
+	}
 	p.handler, err = web.New(web.Config{
-		API: calls, Logins: p.logins, Guard: g, Sealer: p.sealer, PublicURL: p.publicURL(), Now: p.cfg.Now,
+		Console: files, API: calls, Logins: p.logins, Guard: g, Sealer: p.sealer, PublicURL: p.publicURL(), Now: p.cfg.Now,
 		Logger: p.log.Named("web"),
 	})
 	return err
