@@ -16,10 +16,11 @@ export async function signOut(): Promise<void> {
   window.location.assign("/");
 }
 
-/** browserSignIn is where a browser sign-in begins; it comes back to the page that is open now. */
+/** browserSignIn is where a browser sign-in begins, at this control plane; it comes back to the page that is open now. */
 export function browserSignIn(path: string): string {
-  const here = window.location.pathname + window.location.search;
-  return `${path}?${new URLSearchParams({ return: here })}`;
+  const start = new URL(path, window.location.origin);
+  start.searchParams.set("return", window.location.pathname + window.location.search);
+  return start.pathname + start.search;
 }
 
 async function post(path: string, body: string): Promise<Response> {
