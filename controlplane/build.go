@@ -217,8 +217,9 @@ func (p *plane) objects(ctx context.Context) (auditlog.ObjectStore, error) {
 func (p *plane) makeApprovals(context.Context) (err error) {
 	p.approvals, err = approvals.New(approvals.Config{
 		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.logins,
-		Sessions: p.sessions, Now: p.cfg.Now, Rand: rand.Reader, MaxGrant: p.cfg.MaxGrant,
-		RequestTTL: p.cfg.RequestTTL, HoldTTL: p.cfg.HoldTTL, Logger: p.log.Named("approvals"),
+		Sessions: p.sessions, Records: p.records, Now: p.cfg.Now, Rand: rand.Reader, MaxGrant: p.cfg.MaxGrant,
+		MaxBreakGlass: p.cfg.MaxBreakGlass, RequestRate: p.cfg.RequestRate, RequestTTL: p.cfg.RequestTTL,
+		HoldTTL: p.cfg.HoldTTL, Logger: p.log.Named("approvals"),
 	})
 	if err != nil {
 		return err

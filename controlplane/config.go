@@ -59,6 +59,10 @@ type Config struct {
 
 	// MaxGrant is the longest time a grant may have left.
 	MaxGrant time.Duration `help:"Longest time a grant may have left." default:"8h"`
+	// MaxBreakGlass is the longest time of a break-glass grant; no longer than MaxGrant.
+	MaxBreakGlass time.Duration `help:"Longest time of a break-glass grant." default:"30m"`
+	// RequestRate is how many access requests a principal may file in an hour, 1 to 1000.
+	RequestRate int `help:"Access requests that a principal may file in an hour." default:"60"`
 	// RequestTTL is how long an access request waits for votes.
 	RequestTTL time.Duration `help:"How long an access request waits for approval." default:"1h" name:"request-ttl"`
 	// HoldTTL is how long a held command waits when its policy says nothing.
@@ -132,11 +136,17 @@ func (cfg Config) Validate() error {
 		fail("public-url: %w", err)
 	}
 	for name, d := range map[string]time.Duration{
-		"max-grant": cfg.MaxGrant, "request-ttl": cfg.RequestTTL, "hold-ttl": cfg.HoldTTL, "edge-lease": cfg.EdgeLease,
+		"max-grant": cfg.MaxGrant, "max-break-glass": cfg.MaxBreakGlass, "request-ttl": cfg.RequestTTL, "hold-ttl": cfg.HoldTTL, "edge-lease": cfg.EdgeLease,
 	} {
 		if d < 0 {
 			fail("%s: %s is negative", name, d)
 		}
+	}
+	if cfg.MaxGrant > 0 && cfg.MaxBreakGlass > cfg.MaxGrant {
+		fail("max-break-glass: %s is longer than max-grant", cfg.MaxBreakGlass)
+	}
+	if cfg.RequestRate < 0 || cfg.RequestRate > 1000 {
+		fail("request-rate: %d; use 1 to 1000 an hour", cfg.RequestRate)
 	}
 	if cfg.EdgeLease != 0 && (cfg.EdgeLease < 10*time.Second || cfg.EdgeLease > time.Minute) {
 		fail("edge-lease: %s; use 10s to 1m: edges renew it every 5s", cfg.EdgeLease)
@@ -161,6 +171,8 @@ func (cfg Config) complete() (Config, error) {
 	setDefault(&cfg.SealKeyFile, filepath.Join(cfg.DataDir, "seal.key"))
 	setDefault(&cfg.ObjectDir, filepath.Join(cfg.DataDir, "records"))
 	setDefault(&cfg.MaxGrant, 8*time.Hour)
+	setDefault(&cfg.MaxBreakGlass, min(30*time.Minute, cfg.MaxGrant))
+	setDefault(&cfg.RequestRate, 60)
 	setDefault(&cfg.RequestTTL, time.Hour)
 	setDefault(&cfg.HoldTTL, 10*time.Minute)
 	setDefault(&cfg.EdgeLease, 15*time.Second)

@@ -30,26 +30,36 @@ func (s grantService) GetGrant(ctx context.Context, req *accessv1.GetGrantReques
 	return &accessv1.GetGrantResponse{Grant: convert.Grant(g, s.cfg.Now())}, nil
 }
 
+// ListGrants lists the caller's own grants; who sees all may ask for everybody's.
 func (s grantService) ListGrants(ctx context.Context, req *accessv1.ListGrantsRequest) (*accessv1.ListGrantsResponse, error) {
-	c := caller(ctx)
-	var found []approvals.Grant
-	var err error
-	switch {
-	case !req.GetAll():
-		found, err = s.cfg.Approvals.Grants(ctx, c.Principal.ID, req.GetIncludeEnded())
-	case seesAll(c):
-		found, err = s.cfg.Approvals.AllGrants(ctx, req.GetIncludeEnded())
-	default:
-		err = guard.ErrNotYours
+	filter := approvals.Filter{
+		Resource: req.GetResource(), Ended: req.GetIncludeEnded(), NeedsReview: req.GetNeedsReview(),
+		Size: int(req.GetPageSize()), Token: req.GetPageToken(),
 	}
+	var err error
+	if filter.Principal, err = whose(caller(ctx), req.GetAll(), req.GetPrincipal()); err != nil {
+		return nil, err
+	}
+	found, next, err := s.cfg.Approvals.ListGrants(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.ListGrantsResponse{}
+	resp := &accessv1.ListGrantsResponse{NextPageToken: next}
 	for _, g := range found {
 		resp.Grants = append(resp.Grants, convert.Grant(g, s.cfg.Now()))
 	}
 	return resp, nil
+}
+
+// ReviewGrant notes a verdict on a break-glass grant. Whose grant it must not be is for the approvals to say.
+func (s grantService) ReviewGrant(ctx context.Context, req *accessv1.ReviewGrantRequest) (*accessv1.ReviewGrantResponse, error) {
+	g, err := s.cfg.Approvals.ReviewGrant(ctx, approvals.Inspection{
+		Grant: req.GetId(), Reviewer: caller(ctx).Principal, Justified: req.GetJustified(), Comment: req.GetComment(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.ReviewGrantResponse{Grant: convert.Grant(g, s.cfg.Now())}, nil
 }
 
 // IssueToken makes an access token that ends when the grant does. Every use of it asks for the grant again.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/guard"
+	"github.com/writhq/writ/controlplane/internal/login"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
@@ -95,4 +97,37 @@ func (s requestService) WaitRequest(ctx context.Context, req *accessv1.WaitReque
 		resp.Grant = convert.Grant(g, s.cfg.Now())
 	}
 	return resp, nil
+}
+
+// ListRequests lists the caller's own requests; who sees all may ask for everybody's.
+func (s requestService) ListRequests(ctx context.Context, req *accessv1.ListRequestsRequest) (*accessv1.ListRequestsResponse, error) {
+	state, ok := convert.FromRequestState(req.GetState())
+	if !ok {
+		return nil, fmt.Errorf("%w: state: %d is not a state of a request", approvals.ErrInvalid, req.GetState())
+	}
+	filter := approvals.Filter{State: state, Resource: req.GetResource(), Size: int(req.GetPageSize()), Token: req.GetPageToken()}
+	var err error
+	if filter.Principal, err = whose(caller(ctx), req.GetAll(), req.GetPrincipal()); err != nil {
+		return nil, err
+	}
+	found, next, err := s.cfg.Approvals.ListRequests(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.ListRequestsResponse{NextPageToken: next}
+	for _, r := range found {
+		resp.Requests = append(resp.Requests, convert.Request(r))
+	}
+	return resp, nil
+}
+
+// whose is the principal whose things are listed, empty for everybody's.
+func whose(c login.Caller, all bool, principal string) (string, error) {
+	switch {
+	case (all || principal != "" && principal != c.Principal.ID) && !seesAll(c):
+		return "", guard.ErrNotYours
+	case all || principal != "":
+		return principal, nil
+	}
+	return c.Principal.ID, nil
 }

@@ -44,6 +44,20 @@ var (
 	ErrPolicyChanged = errors.New("policy changed; the command must be decided again")
 	// ErrEnded is a grant that is over, revoked, or for a resource that is gone.
 	ErrEnded = errors.New("grant has ended")
+	// ErrNotYet is a grant that has not begun, or the review of one that is not over.
+	ErrNotYet = errors.New("not yet")
+	// ErrHours is an approval outside the hours that the policy asks for.
+	ErrHours = errors.New("outside the hours of approval")
+	// ErrRate is an ask more than a principal may make in an hour.
+	ErrRate = errors.New("too many requests")
+	// ErrSame is a held command that waits already under the same grant.
+	ErrSame = errors.New("the same command waits already")
+	// ErrDeniedBefore is a command that a person denied a moment ago.
+	ErrDeniedBefore = errors.New("the same command was denied")
+	// ErrOwnReview is the review of a grant by its principal, or somebody that acted for them.
+	ErrOwnReview = errors.New("nobody reviews their own grant")
+	// ErrReviewed is a second review of one grant.
+	ErrReviewed = errors.New("reviewed already")
 	// ErrTooMany is one pending request more than a principal may have.
 	ErrTooMany = errors.New("too many pending requests")
 )
@@ -54,6 +68,8 @@ type Denied struct {
 	Reason    string
 	PolicyIDs []string
 	Revision  uint64
+	// Repair is what would not be refused; nil when nothing close to what was asked would be.
+	Repair *Repair
 }
 
 func (d *Denied) Error() string {
@@ -85,6 +101,7 @@ type Config struct {
 	Locks     *locks.Locks
 	Directory Directory
 	Sessions  Sessions
+	Records   Records
 	Now       func() time.Time
 	Rand      io.Reader // for ids
 
@@ -97,6 +114,10 @@ type Config struct {
 	RequestTTL time.Duration
 	// HoldTTL is how long a held command waits when its policy says nothing. Default 10 min.
 	HoldTTL time.Duration
+	// MaxBreakGlass is the longest time of a break-glass grant. Default 30 min.
+	MaxBreakGlass time.Duration
+	// RequestRate is how many requests a principal may file in an hour, 1 to 1000, whatever becomes of them. Default 60.
+	RequestRate int
 	// MaxPending is how many pending requests a principal, and how many pending held commands a session may have.
 	// Default 20.
 	MaxPending int
@@ -119,12 +140,14 @@ const (
 
 func (cfg Config) complete() (Config, error) {
 	if cfg.Store == nil || cfg.Policies == nil || cfg.Resources == nil || cfg.Locks == nil ||
-		cfg.Directory == nil || cfg.Sessions == nil || cfg.Now == nil || cfg.Rand == nil {
-		return cfg, errors.New("approvals: store, policies, resources, locks, directory, sessions, clock and randomness are required")
+		cfg.Directory == nil || cfg.Sessions == nil || cfg.Records == nil || cfg.Now == nil || cfg.Rand == nil {
+		return cfg, errors.New("approvals: store, policies, resources, locks, directory, sessions, records, clock and randomness are required")
 	}
 	setDefault(&cfg.MaxGrant, 8*time.Hour)
 	setDefault(&cfg.RequestTTL, time.Hour)
 	setDefault(&cfg.HoldTTL, 10*time.Minute)
+	setDefault(&cfg.MaxBreakGlass, min(30*time.Minute, cfg.MaxGrant))
+	setDefault(&cfg.RequestRate, 60)
 	setDefault(&cfg.MaxPending, 20)
 	setDefault(&cfg.Retention, 30*24*time.Hour)
 	if cfg.Logger == nil {
@@ -134,8 +157,10 @@ func (cfg Config) complete() (Config, error) {
 		cfg.Events = silence{}
 	}
 	if cfg.MaxGrant < minGrant || cfg.RequestTTL < 0 || cfg.HoldTTL < 0 || cfg.Retention < 0 ||
-		cfg.MaxPending < 1 || cfg.MaxPending > 50 {
-		return cfg, fmt.Errorf("approvals: grants of at least %s, positive times, and 1 to 50 pending are possible", minGrant)
+		cfg.MaxPending < 1 || cfg.MaxPending > 50 || cfg.MaxBreakGlass < minGrant || cfg.MaxBreakGlass > cfg.MaxGrant ||
+		cfg.RequestRate < 1 || cfg.RequestRate > 1000 {
+		return cfg, fmt.Errorf("approvals: grants of at least %s, break-glass no longer than others, positive times, "+
+			"1 to 1000 requests an hour and 1 to 50 pending are possible", minGrant)
 	}
 	return cfg, nil
 }
@@ -153,16 +178,22 @@ type Approvals struct {
 	requests *store.Collection[Request]
 	grants   *store.Collection[Grant]
 	holds    *store.Collection[Hold]
-	// pending and waiting list the undecided requests of a principal and the undecided holds of a session; owned
-	// lists the grants of a principal.
-	pending *store.Collection[pendingRow]
-	waiting *store.Collection[pendingRow]
-	owned   *store.Collection[struct{}]
+	// pending and waiting list the undecided requests of a principal and the undecided holds of a session; asked and
+	// commands say what became of the same ask of a principal, and of the same command of a grant.
+	pending  *store.Collection[pendingRow]
+	waiting  *store.Collection[pendingRow]
+	asked    *store.Collection[askedRow]
+	commands *store.Collection[askedRow]
+	// filed and owned hold the ids of a principal's requests and grants, newest first; unreviewed those of break-glass
+	// grants that nobody has reviewed.
+	filed      *store.Collection[string]
+	owned      *store.Collection[string]
+	unreviewed *store.Collection[string]
+	rates      *store.Collection[rateRow]
 }
 
 // pendingRow is an index entry.
 type pendingRow struct {
-	Same      string    `json:"same,omitempty"` // equal for asks that are the same
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -179,7 +210,13 @@ func New(cfg Config) (*Approvals, error) {
 		holds:    store.Define[Hold](cfg.Store, "holds"),
 		pending:  store.Define[pendingRow](cfg.Store, "pending-requests"),
 		waiting:  store.Define[pendingRow](cfg.Store, "pending-holds"),
-		owned:    store.Define[struct{}](cfg.Store, "principal-grants"),
+		asked:    store.Define[askedRow](cfg.Store, "asked-requests"),
+		commands: store.Define[askedRow](cfg.Store, "asked-commands"),
+
+		filed:      store.Define[string](cfg.Store, "principal-requests"),
+		owned:      store.Define[string](cfg.Store, "principal-grants"),
+		unreviewed: store.Define[string](cfg.Store, "unreviewed-grants"),
+		rates:      store.Define[rateRow](cfg.Store, "request-rates"),
 	}, nil
 }
 

@@ -20,7 +20,7 @@ func (a *Approvals) Wait(ctx context.Context, id string) (Request, error) {
 	}
 	wait, cancel := context.WithTimeout(ctx, r.ExpiresAt.Sub(a.cfg.Now()))
 	defer cancel()
-	e, err := a.requests.Await(wait, id, func(e store.Entry[Request]) bool { return e.Value.State != Pending })
+	e, err := a.requests.Await(wait, newest(id), func(e store.Entry[Request]) bool { return e.Value.State != Pending })
 	if err == nil {
 		return e.Value, nil
 	}
@@ -45,7 +45,7 @@ func (a *Approvals) change(ctx context.Context, id string, step func(*store.Tx, 
 	}
 	var out Request
 	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		e, err := a.requests.In(tx).Get(id)
+		e, err := a.requests.In(tx).Get(newest(id))
 		if err != nil {
 			return notFound(err, id)
 		}
@@ -61,7 +61,7 @@ func (a *Approvals) change(ctx context.Context, id string, step func(*store.Tx, 
 				return err
 			}
 		}
-		if err := a.requests.In(tx).Put(id, out); err != nil {
+		if err := a.requests.In(tx).Put(newest(id), out); err != nil {
 			return err
 		}
 		return a.publishRequest(tx, out)

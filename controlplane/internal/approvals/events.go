@@ -73,7 +73,7 @@ func (a *Approvals) publishRequest(tx *store.Tx, r Request) error {
 }
 
 func (a *Approvals) publishGranted(tx *store.Tx, r Request) error {
-	e, err := a.grants.In(tx).Get(r.Grant)
+	e, err := a.grants.In(tx).Get(newest(r.Grant))
 	if err != nil {
 		return notFound(err, r.Grant)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/locks"
@@ -56,26 +55,49 @@ func (g Grant) subject(edge string) locks.Subject {
 	}
 }
 
-// begin makes a new grant whose clock starts now.
+// over reports whether the grant can no longer be used at now, nor ever again.
+func (g Grant) over(now time.Time) bool { return !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt) }
+
+// usable says why the grant cannot be used at now, nil when its own times let it be.
+func (g Grant) usable(now time.Time) error {
+	switch {
+	case g.over(now):
+		return fmt.Errorf("%w: %s; file a new request", ErrEnded, g.ID)
+	case !g.Active(now):
+		return fmt.Errorf("%w: %s begins at %s", ErrNotYet, g.ID, g.StartsAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// begin makes a new grant whose clock starts now, or when it was asked to.
 func (a *Approvals) begin(tx *store.Tx, r Request, now time.Time) (Grant, error) {
 	id, err := a.newID(grantPrefix)
 	if err != nil {
 		return Grant{}, err
 	}
+	start := now
+	if r.StartAt.After(now) {
+		start = r.StartAt
+	}
 	g := Grant{
 		ID: id, Principal: r.Principal, Resource: r.Resource, ResourceUID: r.ResourceUID, Actions: r.Actions,
 		Reason: r.Reason, Ticket: r.Ticket, Intent: r.Intent, BreakGlass: r.BreakGlass, Request: r.ID,
-		StartsAt: now, ExpiresAt: now.Add(r.Duration),
+		StartsAt: start, ExpiresAt: start.Add(r.Duration),
 	}
-	if err := a.owned.In(tx).Put(store.Key(fold(g.Principal.ID), g.ID), struct{}{}); err != nil {
+	if g.BreakGlass {
+		if err := a.unreviewed.In(tx).Put(newest(g.ID), g.ID); err != nil {
+			return Grant{}, err
+		}
+	}
+	if err := a.owned.In(tx).Put(store.Key(fold(g.Principal.ID), newest(g.ID)), g.ID); err != nil {
 		return Grant{}, err
 	}
-	return g, a.grants.In(tx).Create(g.ID, g)
+	return g, a.grants.In(tx).Create(newest(g.ID), g)
 }
 
 // extending checks that the request may lengthen the grant it names. Who asks for no actions asks for the grant's own.
 func (a *Approvals) extending(tx *store.Tx, r Request) (Request, error) {
-	e, err := a.grants.In(tx).Get(r.Extends)
+	e, err := a.grants.In(tx).Get(newest(r.Extends))
 	if err != nil {
 		return r, notFound(err, r.Extends)
 	}
@@ -86,8 +108,10 @@ func (a *Approvals) extending(tx *store.Tx, r Request) (Request, error) {
 	switch {
 	case g.Principal.ID != r.Principal.ID || !slices.Equal(g.Principal.OnBehalfOf, r.Principal.OnBehalfOf):
 		return r, fmt.Errorf("%w: %q", ErrNotFound, r.Extends)
-	case !g.Active(a.cfg.Now()):
-		return r, fmt.Errorf("%w: %s; file a new request", ErrEnded, g.ID)
+	case g.usable(a.cfg.Now()) != nil:
+		return r, g.usable(a.cfg.Now())
+	case g.BreakGlass:
+		return r, fmt.Errorf("%w: extend: %s is a break-glass grant; file a new request", ErrInvalid, g.ID)
 	case g.Resource != r.Resource || g.ResourceUID != r.ResourceUID:
 		return r, fmt.Errorf("%w: extend: %s is for another resource", ErrInvalid, g.ID)
 	case !slices.Equal(g.Actions, r.Actions):
@@ -100,7 +124,7 @@ func (a *Approvals) extending(tx *store.Tx, r Request) (Request, error) {
 
 // lengthen adds the request's duration to the end of the grant, which keeps its id: sessions go on without a gap.
 func (a *Approvals) lengthen(tx *store.Tx, r Request, now time.Time) (Grant, error) {
-	e, err := a.grants.In(tx).Get(r.Extends)
+	e, err := a.grants.In(tx).Get(newest(r.Extends))
 	if err != nil {
 		return Grant{}, notFound(err, r.Extends)
 	}
@@ -112,7 +136,7 @@ func (a *Approvals) lengthen(tx *store.Tx, r Request, now time.Time) (Grant, err
 	if latest := now.Add(a.cfg.MaxGrant); g.ExpiresAt.After(latest) { // two extensions may have waited at once
 		g.ExpiresAt = latest
 	}
-	return g, a.grants.In(tx).Put(g.ID, g)
+	return g, a.grants.In(tx).Put(newest(g.ID), g)
 }
 
 // Grant returns one grant, whether or not it has ended.
@@ -120,51 +144,11 @@ func (a *Approvals) Grant(ctx context.Context, id string) (Grant, error) {
 	if err := checkID(grantPrefix, id); err != nil {
 		return Grant{}, err
 	}
-	e, err := a.grants.Get(ctx, id)
+	e, err := a.grants.Get(ctx, newest(id))
 	if err != nil {
 		return Grant{}, notFound(err, id)
 	}
 	return e.Value, nil
-}
-
-// Grants lists the grants of one principal, newest first; ended also those that are over.
-func (a *Approvals) Grants(ctx context.Context, principal string, ended bool) ([]Grant, error) {
-	folder := store.Key(fold(principal), "")
-	rows, _, err := a.owned.List(ctx, store.ListOptions{Prefix: folder})
-	if err != nil {
-		return nil, err
-	}
-	now := a.cfg.Now()
-	var out []Grant
-	for _, row := range slices.Backward(rows) {
-		g, err := a.Grant(ctx, strings.TrimPrefix(row.Key, folder))
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if g.Principal.ID == principal && (ended || g.Active(now)) {
-			out = append(out, g)
-		}
-	}
-	return out, nil
-}
-
-// AllGrants lists everybody's grants, newest first; ended also those that are over.
-func (a *Approvals) AllGrants(ctx context.Context, ended bool) ([]Grant, error) {
-	entries, _, err := a.grants.List(ctx, store.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	now := a.cfg.Now()
-	var out []Grant
-	for _, e := range slices.Backward(entries) {
-		if ended || e.Value.Active(now) {
-			out = append(out, e.Value)
-		}
-	}
-	return out, nil
 }
 
 // Admission is what somebody wants to use a grant for.
@@ -194,7 +178,7 @@ func (a *Approvals) Admit(ctx context.Context, adm Admission) (Grant, error) {
 
 // AdmitIn is Admit inside a transaction.
 func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
-	e, err := a.grants.In(tx).Get(adm.Grant)
+	e, err := a.grants.In(tx).Get(newest(adm.Grant))
 	if err != nil {
 		return Grant{}, notFound(err, adm.Grant)
 	}
@@ -202,8 +186,8 @@ func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
 	if g.Principal.ID != adm.Principal || g.Resource != adm.Resource {
 		return Grant{}, fmt.Errorf("%w: %q", ErrNotFound, adm.Grant)
 	}
-	if !g.Active(a.cfg.Now()) {
-		return Grant{}, fmt.Errorf("%w: %s; file a new request", ErrEnded, g.ID)
+	if err := g.usable(a.cfg.Now()); err != nil {
+		return Grant{}, err
 	}
 	res, err := a.cfg.Resources.GetIn(tx, g.Resource)
 	if errors.Is(err, resources.ErrNotFound) || err == nil && res.UID != g.ResourceUID {
@@ -233,7 +217,7 @@ func (a *Approvals) ExpiryIn(tx *store.Tx, grant string) (time.Time, error) {
 	if err := checkID(grantPrefix, grant); err != nil {
 		return time.Time{}, err
 	}
-	e, err := a.grants.In(tx).Get(grant)
+	e, err := a.grants.In(tx).Get(newest(grant))
 	if err != nil {
 		return time.Time{}, notFound(err, grant)
 	}
@@ -261,16 +245,16 @@ func (a *Approvals) Revoke(ctx context.Context, rev Revocation) (Grant, int, err
 	}
 	var g Grant
 	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		e, err := a.grants.In(tx).Get(rev.Grant)
+		e, err := a.grants.In(tx).Get(newest(rev.Grant))
 		if err != nil {
 			return notFound(err, rev.Grant)
 		}
 		g = e.Value
-		if !g.Active(a.cfg.Now()) {
+		if g.over(a.cfg.Now()) {
 			return nil
 		}
 		g.RevokedAt, g.RevokedBy, g.RevokeReason = a.cfg.Now().UTC(), rev.By, rev.Reason
-		if err := a.grants.In(tx).Put(g.ID, g); err != nil {
+		if err := a.grants.In(tx).Put(newest(g.ID), g); err != nil {
 			return err
 		}
 		return a.publish(tx, Event{Kind: GrantRevoked, Grant: &g, By: rev.By})

@@ -99,6 +99,9 @@ func (h Hold) check() error {
 		if r.Count < 1 || r.Count > 100 || r.Group == "" {
 			return fmt.Errorf("%w: requirement %q", ErrInvalid, r)
 		}
+		if _, err := policy.ParseHours(r.Hours); err != nil {
+			return fmt.Errorf("%w: hours of requirement %q: %w", ErrInvalid, r, err)
+		}
 	}
 	return nil
 }
@@ -143,14 +146,7 @@ func (a *Approvals) fileHold(tx *store.Tx, h Hold) (Hold, error) {
 	h.Principal, h.RequestReason, h.Ticket = g.Principal, g.Reason, g.Ticket // from the grant, whatever the edge says
 	h.Intent, h.BreakGlass = g.Intent, g.BreakGlass
 	h.Digest = h.shown()
-	rows, err := a.waiting.In(tx).List(store.Key(h.Session, ""))
-	if err != nil {
-		return h, err
-	}
-	if len(rows) >= a.cfg.MaxPending {
-		return h, fmt.Errorf("%w: %d held commands of this session wait", ErrTooMany, len(rows))
-	}
-	if err := a.waiting.In(tx).Put(store.Key(h.Session, h.ID), pendingRow{ExpiresAt: h.ExpiresAt}); err != nil {
+	if err := a.wait(tx, h); err != nil {
 		return h, err
 	}
 	if err := a.holds.In(tx).Create(h.ID, h); err != nil {

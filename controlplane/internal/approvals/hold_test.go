@@ -81,7 +81,7 @@ func TestSpendIsForExactlyThat(t *testing.T) {
 func TestVotesOnHeldCommandsAreForWhatWasShown(t *testing.T) {
 	f := setUp(t)
 	g := f.granted(t, agent("bot"))
-	h, other := f.held(t, g, oneDBA), f.held(t, g, oneDBA)
+	h, other := f.held(t, g, oneDBA), f.held(t, f.granted(t, agent("bot2")), oneDBA)
 	for name, digest := range map[string]string{"another's": other.Digest, "cut": h.Digest[1:], "none": ""} {
 		if _, err := f.approve(t, person("bob", "dba"), h.ID, digest); !errors.Is(err, approvals.ErrDigest) {
 			t.Errorf("%s: %v", name, err)

@@ -249,7 +249,7 @@ func TestHundredConcurrentVotesGrantOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	grants, err := f.Grants(t.Context(), "bot", true)
+	grants, err := listGrants(t, f, approvals.Filter{Principal: "bot", Ended: true})
 	if err != nil || len(grants) != 1 || granted.Load() != 1 {
 		t.Fatalf("%d votes granted, %d grants, %v", granted.Load(), len(grants), err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/store"
+	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/policy"
 )
@@ -102,6 +103,40 @@ func (d *directory) set(p policy.Principal) {
 	d.known[p.ID] = p
 }
 
+// records keeps what was recorded, unless it is full.
+type records struct {
+	mu   sync.Mutex
+	kept []audit.Record
+	full error
+}
+
+func (r *records) RecordAdmin(_ context.Context, rec audit.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.full == nil {
+		r.kept = append(r.kept, rec)
+	}
+	return r.full
+}
+
+// events keeps what was published, in the store like any notifier.
+type events struct {
+	published *store.Collection[approvals.Event]
+}
+
+func (e *events) Publish(tx *store.Tx, ev approvals.Event) error {
+	id := ""
+	switch {
+	case ev.Hold != nil:
+		id = ev.Hold.ID
+	case ev.Request != nil:
+		id = ev.Request.ID
+	case ev.Grant != nil:
+		id = ev.Grant.ID
+	}
+	return e.published.In(tx).Create(store.Key(id, string(ev.Kind)), ev)
+}
+
 type fixture struct {
 	*approvals.Approvals
 	store     *store.Store
@@ -111,6 +146,8 @@ type fixture struct {
 	clock     *clock
 	ended     *ended
 	directory *directory
+	records   *records
+	events    *events
 }
 
 func must[T any](t *testing.T) func(T, error) T {
@@ -141,15 +178,30 @@ func setUpOn(t *testing.T, where store.Config) *fixture {
 	f.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: st, Keyring: keyring{private}, Now: c.now}))
 	f.resources = must[*resources.Inventory](t)(resources.New(resources.Config{Store: st, Sealer: plainSealer{}, Now: c.now, Rand: rand.Reader}))
 	f.locks = must[*locks.Locks](t)(locks.New(locks.Config{Store: st, Sessions: f.ended, Now: c.now, Rand: rand.Reader}))
-	f.Approvals = must[*approvals.Approvals](t)(approvals.New(approvals.Config{
-		Store: st, Policies: f.policies, Resources: f.resources, Locks: f.locks, Directory: f.directory,
-		Sessions: f.ended, Now: c.now, Rand: rand.Reader,
-	}))
+	f.records = &records{}
+	f.events = &events{store.Define[approvals.Event](st, "test-events")}
+	f.Approvals = must[*approvals.Approvals](t)(approvals.New(f.config()))
 	f.push(t, open)
 	for _, env := range []string{"dev", "staging", "prod", "vault"} {
 		f.apply(t, env)
 	}
 	return f
+}
+
+func (f *fixture) config() approvals.Config {
+	return approvals.Config{
+		Store: f.store, Policies: f.policies, Resources: f.resources, Locks: f.locks, Directory: f.directory,
+		Sessions: f.ended, Records: f.records, Now: f.clock.now, Rand: rand.Reader, Events: f.events,
+	}
+}
+
+func listGrants(t *testing.T, f *fixture, filter approvals.Filter) ([]approvals.Grant, error) {
+	t.Helper()
+	found, next, err := f.ListGrants(t.Context(), filter)
+	if next != "" {
+		t.Error("there are more grants than fit a page")
+	}
+	return found, err
 }
 
 // plainSealer seals nothing; how secrets rest is tested elsewhere.

@@ -46,7 +46,7 @@ func (s Subject) at(now time.Time) Subject {
 
 // Standing says why an approval by voter could not count now; nil means that it could. It goes by what the subject and
 // the voter themselves say, so Vote, which also asks the store, may still refuse. Errors are ErrNotPending, ErrOwn,
-// ErrNotApprover and ErrVoted.
+// ErrNotApprover, ErrHours and ErrVoted.
 func (s Subject) Standing(voter policy.Principal, now time.Time) error {
 	if state := s.at(now).state(); state != Pending {
 		return fmt.Errorf("%w: it is %s", ErrNotPending, state)
@@ -55,8 +55,8 @@ func (s Subject) Standing(voter policy.Principal, now time.Time) error {
 		return err
 	}
 	wanted, votes := s.requirements()
-	if !eligible(wanted, voter.Groups) {
-		return fmt.Errorf("%w: it asks for %s", ErrNotApprover, approvalsText(wanted))
+	if err := mayAnswer(wanted, voter.Groups, true, now); err != nil {
+		return err
 	}
 	return alreadyVoted(votes, Ballot{Approve: true, Voter: voter})
 }

@@ -31,7 +31,10 @@ func (a *Approvals) Run(ctx context.Context) error {
 
 // Sweep looks once. It goes on after a failure and returns them all.
 func (a *Approvals) Sweep(ctx context.Context) error {
-	return errors.Join(a.sweepRequests(ctx), a.sweepHolds(ctx), a.sweepGrants(ctx))
+	return errors.Join(
+		a.sweepRequests(ctx), a.sweepHolds(ctx), a.sweepGrants(ctx), a.sweepRates(ctx),
+		a.sweepAsked(ctx, a.asked), a.sweepAsked(ctx, a.commands),
+	)
 }
 
 func (a *Approvals) sweepRequests(ctx context.Context) error {
@@ -48,7 +51,7 @@ func (a *Approvals) sweepRequests(ctx context.Context) error {
 				return errors.Join(a.dequeue(tx, r), a.publishRequest(tx, r))
 			})))
 		case r.State != Pending && now.Sub(r.DecidedAt) > a.cfg.Retention:
-			err = errors.Join(err, forget(ctx, a.requests, e.Key))
+			err = errors.Join(err, forget(ctx, a.filed, store.Key(fold(r.Principal.ID), e.Key)), forget(ctx, a.requests, e.Key))
 		}
 	}
 	return err
@@ -95,21 +98,64 @@ func (a *Approvals) sweepGrants(ctx context.Context) error {
 	now := a.cfg.Now()
 	for _, e := range entries {
 		g := e.Value
-		if g.Active(now) || now.Sub(g.ExpiresAt) < a.cfg.Retention {
-			continue
+		switch {
+		case !g.over(now):
+		case g.BreakGlass && g.Review == nil: // it is kept until somebody reviews it
+			if g.DueNoted.IsZero() {
+				err = errors.Join(err, a.noteDue(ctx, e))
+			}
+		case now.Sub(g.ExpiresAt) >= a.cfg.Retention:
+			err = errors.Join(err, forget(ctx, a.owned, store.Key(fold(g.Principal.ID), e.Key)), forget(ctx, a.grants, e.Key))
 		}
-		err = errors.Join(err, forget(ctx, a.owned, store.Key(fold(g.Principal.ID), g.ID)), forget(ctx, a.grants, g.ID))
 	}
 	return err
 }
 
-// unwait takes a held command off its session's list.
-func (a *Approvals) unwait(tx *store.Tx, h Hold) error {
-	err := a.waiting.In(tx).Delete(store.Key(h.Session, h.ID))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
+// noteDue tells once that a break-glass grant waits for its review.
+func (a *Approvals) noteDue(ctx context.Context, e store.Entry[Grant]) error {
+	return ignoreStale(a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		g := e.Value
+		g.DueNoted = a.cfg.Now().UTC()
+		if err := a.grants.In(tx).Replace(e.Key, g, e.Revision); err != nil {
+			return err
+		}
+		return a.publish(tx, Event{Kind: ReviewDue, Grant: &g})
+	}))
+}
+
+// sweepRates forgets who asked for nothing of late.
+func (a *Approvals) sweepRates(ctx context.Context) error {
+	entries, _, err := a.rates.List(ctx, store.ListOptions{})
+	for _, e := range entries {
+		if len(e.Value.at(a.cfg.Now()).Asked) == 0 {
+			err = errors.Join(err, a.forgetStale(ctx, func(tx *store.Tx) error { return forgetAt(tx, a.rates, e) }))
+		}
 	}
 	return err
+}
+
+// sweepAsked forgets waits and denials that are over.
+func (a *Approvals) sweepAsked(ctx context.Context, rows *store.Collection[askedRow]) error {
+	entries, _, err := rows.List(ctx, store.ListOptions{})
+	for _, e := range entries {
+		if !a.cfg.Now().Before(e.Value.ExpiresAt) {
+			err = errors.Join(err, a.forgetStale(ctx, func(tx *store.Tx) error { return forgetAt(tx, rows, e) }))
+		}
+	}
+	return err
+}
+
+func (a *Approvals) forgetStale(ctx context.Context, step func(*store.Tx) error) error {
+	return ignoreStale(gone(a.cfg.Store.Update(ctx, step)))
+}
+
+// forgetAt deletes an entry unless it has changed since it was read.
+func forgetAt[T any](tx *store.Tx, from *store.Collection[T], e store.Entry[T]) error {
+	now, err := from.In(tx).Get(e.Key)
+	if err != nil || now.Revision != e.Revision {
+		return err
+	}
+	return from.In(tx).Delete(e.Key)
 }
 
 // ignoreStale takes it as done when somebody else changed the entry first.
@@ -121,8 +167,6 @@ func ignoreStale(err error) error {
 }
 
 func forget[T any](ctx context.Context, from *store.Collection[T], key string) error {
-	if _, err := from.Delete(ctx, key); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return nil
+	_, err := from.Delete(ctx, key)
+	return gone(err)
 }

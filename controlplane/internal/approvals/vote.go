@@ -100,10 +100,32 @@ func (a *Approvals) checkBallot(tx *store.Tx, b Ballot, asker policy.Principal, 
 	if err != nil {
 		return err
 	}
-	if !eligible(wanted, present) {
-		return fmt.Errorf("%w: it asks for %s", ErrNotApprover, approvalsText(wanted))
+	if err := mayAnswer(wanted, present, b.Approve, a.cfg.Now()); err != nil {
+		return err
 	}
 	return alreadyVoted(votes, b)
+}
+
+// mayAnswer refuses the vote of somebody in these groups whom nobody asks, and an approval outside the hours. A denial
+// counts at any time: it is the safe answer.
+func mayAnswer(wanted []policy.Approval, groups []string, approve bool, now time.Time) error {
+	if !eligible(wanted, groups) {
+		return fmt.Errorf("%w: it asks for %s", ErrNotApprover, approvalsText(wanted))
+	}
+	if !approve {
+		return nil
+	}
+	var closed []string
+	for _, w := range wanted {
+		if !slices.Contains(groups, w.Group) {
+			continue
+		}
+		if open, err := w.OpenAt(now); err == nil && open {
+			return nil
+		}
+		closed = append(closed, w.Hours)
+	}
+	return fmt.Errorf("%w: %s", ErrHours, strings.Join(closed, "; "))
 }
 
 // approvers returns who approved, if the approvals that are still good satisfy wanted.
@@ -153,17 +175,17 @@ func (a *Approvals) presentGroups(tx *store.Tx, v Vote) ([]string, error) {
 	return both, nil
 }
 
-// satisfied reports whether every place that wanted has can be given to a different voter of its group: one person in
-// two groups fills one place. It is a bipartite matching by augmenting paths. Nothing wanted, or nobody of a group, is
+// satisfied reports whether every place that wanted has can be given to a different voter of its group, who voted in its
+// hours: one person in two groups fills one place. It is a bipartite matching by augmenting paths. Nothing wanted, or nobody of a group, is
 // never satisfied.
 func satisfied(wanted []policy.Approval, votes []Vote) bool {
-	var places []string
+	var places []policy.Approval
 	for _, w := range wanted {
 		if w.Count < 1 || w.Group == "" {
 			return false
 		}
 		for range w.Count {
-			places = append(places, w.Group)
+			places = append(places, w)
 		}
 	}
 	if len(places) == 0 {
@@ -178,9 +200,9 @@ func satisfied(wanted []policy.Approval, votes []Vote) bool {
 	return true
 }
 
-func seat(place int, places []string, votes []Vote, seatOf map[int]int, tried map[int]bool) bool {
+func seat(place int, places []policy.Approval, votes []Vote, seatOf map[int]int, tried map[int]bool) bool {
 	for i, v := range votes {
-		if tried[i] || !slices.Contains(v.Groups, places[place]) {
+		if tried[i] || !v.fits(places[place]) {
 			continue
 		}
 		tried[i] = true
@@ -191,6 +213,15 @@ func seat(place int, places []string, votes []Vote, seatOf map[int]int, tried ma
 		}
 	}
 	return false
+}
+
+// fits reports whether the vote was cast by one of the group, in the hours.
+func (v Vote) fits(place policy.Approval) bool {
+	if !slices.Contains(v.Groups, place.Group) {
+		return false
+	}
+	open, err := place.OpenAt(v.At)
+	return err == nil && open
 }
 
 func approvalsText(wanted []policy.Approval) string {

@@ -2,7 +2,6 @@ package approvals_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"net"
@@ -174,10 +173,9 @@ func (f *fixture) through(t *testing.T, addr string) *approvals.Approvals {
 	t.Helper()
 	st := must[*store.Store](t)(store.Open(t.Context(), store.Config{Endpoints: []string{"http://" + addr}}))
 	t.Cleanup(func() { _ = st.Close() })
-	return must[*approvals.Approvals](t)(approvals.New(approvals.Config{
-		Store: st, Policies: f.policies, Resources: f.resources, Locks: f.locks, Directory: f.directory,
-		Sessions: f.ended, Now: f.clock.now, Rand: rand.Reader,
-	}))
+	cfg := f.config()
+	cfg.Store, cfg.Events = st, nil
+	return must[*approvals.Approvals](t)(approvals.New(cfg))
 }
 
 func startEtcd(t *testing.T) *embed.Etcd {

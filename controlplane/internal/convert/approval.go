@@ -113,6 +113,32 @@ func Approval(s approvals.Subject) *accessv1.Approval {
 	return &accessv1.Approval{}
 }
 
+// Refusal is the message of a refused request.
+func Refusal(d *approvals.Denied) *accessv1.Refusal {
+	out := &accessv1.Refusal{Resource: d.Resource, Reason: d.Reason, PolicyIds: clone(d.PolicyIDs), Revision: d.Revision}
+	if r := d.Repair; r != nil {
+		out.Repair = &accessv1.Repair{
+			Resource: d.Resource, Actions: clone(r.Actions), Duration: Duration(r.Duration), Dropped: clone(r.Dropped),
+			ReasonRequired: r.ReasonRequired, TicketRequired: r.TicketRequired, BreakGlass: r.BreakGlass,
+			Requirements: Requirements(r.Requirements),
+		}
+	}
+	return out
+}
+
+// FromRequestState is empty, which is every state, for none. The second value is false for one that is not known.
+func FromRequestState(s accessv1.RequestState) (approvals.State, bool) {
+	if s == accessv1.RequestState_REQUEST_STATE_UNSPECIFIED {
+		return "", true
+	}
+	for state, message := range requestStates {
+		if message == s {
+			return state, true
+		}
+	}
+	return "", false
+}
+
 func vote(v approvals.Vote) *accessv1.Vote {
 	return &accessv1.Vote{Voter: v.Voter, Approve: v.Approve, Comment: v.Comment, At: Time(v.At), Groups: clone(v.Groups)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/auditlog"
+	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/login"
@@ -60,6 +61,13 @@ var meanings = []meaning{
 	{approvals.ErrSpent, connect.CodeFailedPrecondition, ""},
 	{approvals.ErrPolicyChanged, connect.CodeFailedPrecondition, ""},
 	{approvals.ErrEnded, connect.CodeFailedPrecondition, ""},
+	{approvals.ErrNotYet, connect.CodeFailedPrecondition, ""},
+	{approvals.ErrHours, connect.CodeFailedPrecondition, ""},
+	{approvals.ErrRate, connect.CodeResourceExhausted, ""},
+	{approvals.ErrSame, connect.CodeAlreadyExists, ""},
+	{approvals.ErrDeniedBefore, connect.CodePermissionDenied, ""},
+	{approvals.ErrOwnReview, connect.CodePermissionDenied, ""},
+	{approvals.ErrReviewed, connect.CodeAlreadyExists, ""},
 	{approvals.ErrTooMany, connect.CodeResourceExhausted, ""},
 	{approvals.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{approvals.ErrNotFound, connect.CodeNotFound, ""},
@@ -105,7 +113,7 @@ func (g *Guard) sentence(err error) *connect.Error {
 	var invalid *resources.Invalid
 	switch {
 	case errors.As(err, &denied):
-		return connect.NewError(connect.CodePermissionDenied, denied)
+		return refusal(denied)
 	case errors.As(err, &bundle):
 		return connect.NewError(connect.CodeInvalidArgument, bundle)
 	case errors.As(err, &invalid):
@@ -124,6 +132,15 @@ func (g *Guard) sentence(err error) *connect.Error {
 		return connect.NewError(m.code, err)
 	}
 	return connect.NewError(connect.CodeInternal, errors.New(internalText))
+}
+
+// refusal carries what would be permitted instead, for programs.
+func refusal(denied *approvals.Denied) *connect.Error {
+	err := connect.NewError(connect.CodePermissionDenied, denied)
+	if detail, failed := connect.NewErrorDetail(convert.Refusal(denied)); failed == nil {
+		err.AddDetail(detail)
+	}
+	return err
 }
 
 // people is sentence, and logs what it hides.

@@ -25,6 +25,7 @@ var kinds = map[string]audit.Kind{
 	accessv1connect.ApprovalServiceApproveProcedure:        audit.KindRequestDecided,
 	accessv1connect.ApprovalServiceDenyProcedure:           audit.KindRequestDecided,
 	accessv1connect.GrantServiceRevokeGrantProcedure:       audit.KindGrant,
+	accessv1connect.GrantServiceReviewGrantProcedure:       audit.KindGrant,
 	accessv1connect.PolicyServicePushPolicyProcedure:       audit.KindPolicy,
 	accessv1connect.PolicyServiceRollbackPolicyProcedure:   audit.KindPolicy,
 	accessv1connect.LockServiceCreateLockProcedure:         audit.KindLock,

@@ -67,10 +67,12 @@ var table = map[string]Rule{
 	accessv1connect.RequestServiceWithdrawRequestProcedure: {Roles: everybody, Changes: true, Fields: []string{"id"}},
 	accessv1connect.RequestServiceWaitRequestProcedure:     {Roles: everybody, Fields: []string{"id"}, Result: []string{"request.state", "grant.id"}},
 
-	accessv1connect.RequestServiceListRequestsProcedure: {Roles: everybody, Fields: []string{"all", "principal", "resource"}},
+	accessv1connect.RequestServiceListRequestsProcedure: {Roles: everybody, Fields: []string{"all", "state", "principal", "resource"}},
 
-	accessv1connect.GrantServiceGetGrantProcedure:   {Roles: everybody, Fields: []string{"id"}},
-	accessv1connect.GrantServiceListGrantsProcedure: {Roles: everybody, Fields: []string{"all"}},
+	accessv1connect.GrantServiceGetGrantProcedure: {Roles: everybody, Fields: []string{"id"}},
+	accessv1connect.GrantServiceListGrantsProcedure: {
+		Roles: everybody, Fields: []string{"all", "principal", "resource", "needs_review"},
+	},
 	accessv1connect.GrantServiceIssueTokenProcedure: {
 		Roles: everybody, Changes: true, Fields: []string{"grant"}, Result: []string{"resource", "expires_at"},
 	},

@@ -159,14 +159,14 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	p.sessions = must[*sessions.Book](t)(sessions.New(sessions.Config{Store: p.store, Leases: p.broker, Now: p.clock.now}))
 	p.locks = must[*locks.Locks](t)(locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: p.clock.now, Rand: rand.Reader}))
 	p.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: p.store, Keyring: policyKeys, Now: p.clock.now}))
-	p.approvals = must[*approvals.Approvals](t)(approvals.New(approvals.Config{
-		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: directory{}, Sessions: p.sessions,
-		Now: p.clock.now, Rand: rand.Reader,
-	}))
 	p.edges = must[*edges.Registry](t)(edges.New(edges.Config{Store: p.store, Authority: p.authority, Replica: "cp-1", Rand: rand.Reader, Now: p.clock.now}))
-	p.sweeper = must[*sessions.Sweeper](t)(sessions.NewSweeper(sessions.SweeperConfig{Book: p.sessions, Grants: p.approvals, Presence: p.edges}))
 	p.objects = &switchable{Folder: must[*auditlog.Folder](t)(auditlog.OpenFolder(filepath.Join(dir, "objects")))}
 	p.records = must[*auditlog.Log](t)(auditlog.New(auditlog.Config{Objects: p.objects, Sessions: p.sessions, Replica: "cp-1", Now: p.clock.now, Poll: 50 * time.Millisecond}))
+	p.approvals = must[*approvals.Approvals](t)(approvals.New(approvals.Config{
+		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: directory{}, Sessions: p.sessions,
+		Records: p.records, Now: p.clock.now, Rand: rand.Reader, RequestRate: 1000,
+	}))
+	p.sweeper = must[*sessions.Sweeper](t)(sessions.NewSweeper(sessions.SweeperConfig{Book: p.sessions, Grants: p.approvals, Presence: p.edges}))
 	p.issuer = must[*token.Issuer](t)(token.NewIssuer("writ", tokenKeys.Private))
 	conf := must[*tls.Config](t)(p.authority.ServerTLS())
 	conf.Time = p.clock.now
