@@ -68,7 +68,7 @@ func (c *Classifier) classify(text string, cat *Catalog, s *Session) (b *Batch, 
 	}()
 	tree, err := pg.Parse(text)
 	if err != nil {
-		return nil, false, syntaxError(err)
+		return nil, false, syntaxError(err, text)
 	}
 	b = &Batch{Text: text, Statements: make([]*Facts, 0, len(tree.Stmts))}
 	cacheable = true
@@ -93,11 +93,19 @@ func recovered(r any) error {
 	return &Unparsed{Reason: ReasonInternal, Position: -1}
 }
 
-func syntaxError(err error) error {
+// syntaxError makes an Unparsed of the parser's error, which counts characters from 1.
+func syntaxError(err error, text string) error {
 	pos := -1
 	var perr *parser.Error
 	if errors.As(err, &perr) && perr.Cursorpos > 0 {
-		pos = perr.Cursorpos - 1
+		pos = len(text)
+		at := perr.Cursorpos - 1
+		for i := range text {
+			if at--; at < 0 {
+				pos = i
+				break
+			}
+		}
 	}
 	return &Unparsed{Reason: ReasonSyntax, Position: pos}
 }

@@ -34,6 +34,24 @@ func (e *Unparsed) Error() string {
 	return fmt.Sprintf("unparsed statement: %s at byte %d", e.Reason, e.Position)
 }
 
+// Near returns the word, sign or operator of the text at which parsing stopped, for a message in the
+// server's words, or "" where that is a constant or a quoted name, which could be a secret. end says
+// that the text ended too early.
+func (e *Unparsed) Near(text string) (token string, end bool) {
+	if e.Reason != ReasonSyntax || e.Position < 0 || e.Position > len(text) {
+		return "", false
+	}
+	s := scanner{text: text, pos: e.Position}
+	t, ok := s.next()
+	switch {
+	case !ok:
+		return "", true
+	case t.kind == tokWord || t.kind == tokPunct || t.kind == tokOp:
+		return text[t.start:t.end], false
+	}
+	return "", false
+}
+
 // SQLSTATE returns the class the server would use for such a text.
 func (e *Unparsed) SQLSTATE() string {
 	switch e.Reason {

@@ -192,3 +192,35 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestNear(t *testing.T) {
+	c, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]struct {
+		token string
+		end   bool
+		at    int
+	}{
+		"DORP TABLE t":                  {token: "DORP"},
+		"SELECT 1 FORM t":               {token: "t", at: 14},
+		"SELECT 'ä' FROM FROM t":        {token: "FROM", at: 17},
+		"SELECT (1":                     {end: true, at: 9},
+		"SELECT ) 'secret'":             {token: ")", at: 7},
+		"SELECT 1 WHERE 1 = = 2":        {token: "=", at: 19},
+		"ALTER ROLE r PASSWORD 'a' 'b'": {at: 26},
+		`SELECT 1 AS "a" "hunter2"`:     {at: 16},
+		"SELECT 1 AS a 12345":           {at: 14},
+	} {
+		_, err := c.Classify(text, nil, nil)
+		var u *Unparsed
+		if !errors.As(err, &u) {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if token, end := u.Near(text); token != want.token || end != want.end || u.Position != want.at {
+			t.Errorf("%s: near %q, end %v, at %d; want %+v", text, token, end, u.Position, want)
+		}
+	}
+}

@@ -45,21 +45,27 @@ func spaced(text string, a, b token) bool {
 	return true
 }
 
-// Redact returns text with every string constant, dollar-quoted bodies included, replaced by '***'. An
-// unterminated constant or a stray byte ends the text. It works on any text, parsable or not.
+// Redact returns text with every string constant, dollar-quoted bodies included, replaced by '***', and
+// so what stands behind the word PASSWORD, quoted or not. An unterminated constant or a stray byte
+// ends the text. It works on any text, parsable or not.
 func Redact(text string) string {
 	var b strings.Builder
 	s := scanner{text: text}
-	last := 0
+	last, secret := 0, false
 	for t, ok := s.next(); ok; t, ok = s.next() {
-		switch t.kind {
-		case tokString, tokBroken, tokComment:
+		word := text[t.start:t.end]
+		bare := secret && (t.kind == tokWord || t.kind == tokQuoted || t.kind == tokNumber) && !strings.EqualFold(word, "null")
+		switch {
+		case t.kind == tokComment:
 			b.WriteString(text[last:t.start])
-			if t.kind != tokComment {
-				b.WriteString("'***'")
-			}
+			last = t.end
+			continue
+		case bare || t.kind == tokString || t.kind == tokBroken:
+			b.WriteString(text[last:t.start])
+			b.WriteString("'***'")
 			last = t.end
 		}
+		secret = t.kind == tokWord && strings.EqualFold(word, "password")
 		if t.kind == tokBroken {
 			return b.String()
 		}
