@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/pkg/sqlclass"
@@ -74,7 +76,9 @@ func (p *proxy) classify(sql string) (a *analysed, skipping bool, err error) {
 		a, err = p.lookAgain(sql)
 	}
 	if err == nil && a.missing != nil {
-		err = missing(a.missing)
+		if err = missing(a.missing); a.missing.What == "prepared" && p.names.statements[a.missing.Name] != nil {
+			err = errChanged()
+		}
 	}
 	if err == nil && a.acrossTx && (p.unsettled || p.resync || p.relist || p.private != nil) {
 		err = &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "what follows the end of this transaction in one text cannot be understood, because the transaction changed what names mean",
@@ -119,7 +123,7 @@ func (p *proxy) analyse(sql string) (*analysed, error) {
 		Path: p.env.path, Temp: p.env.temp, TempKey: p.env.tempKey, Prepared: p.preparedFacts, Cursor: p.cursorFacts,
 	})
 	if err != nil {
-		return nil, unread(err)
+		return nil, unread(sql, err)
 	}
 	return p.target.analysed(batch, cat), nil
 }
@@ -148,20 +152,42 @@ func (p *proxy) preparedFacts(name string) *sqlclass.Facts {
 		return nil
 	}
 	a, err := p.analyse(st.sql)
-	if err != nil || len(a.parts) != 1 || !sameMeaning(st.facts, a.parts[0].facts) {
+	if err != nil || len(a.parts) != 1 || !p.means(st, a.parts[0].facts) {
 		return nil
 	}
 	return a.parts[0].facts
+}
+
+// means tells whether a prepared statement means what its text means now. It does where that is what
+// it meant when it was prepared, and where the target cannot have kept its plan.
+func (p *proxy) means(st *prepared, now *sqlclass.Facts) bool {
+	if sameMeaning(st.facts, now) {
+		return true
+	}
+	if st.facts == nil || !replans(st.facts, now, p.exists) {
+		return false
+	}
+	st.facts, st.described = now, false
+	return true
+}
+
+// exists tells whether the session can still see a relation.
+func (p *proxy) exists(oid uint32) bool {
+	cat := p.private
+	if cat == nil {
+		cat = p.target.catalog.now.Load()
+	}
+	return cat == nil || cat.Relation(oid) != nil || slices.ContainsFunc(p.env.temp, func(r *sqlclass.Relation) bool { return r.OID == oid })
 }
 
 func (p *proxy) cursorFacts(name string) *sqlclass.Facts { return p.names.cursors[name] }
 
 // unread turns a classifier's error into a refusal. A plain syntax error is answered as
 // the target would; it was understood well enough to know that nothing would run.
-func unread(err error) error {
+func unread(sql string, err error) error {
 	var u *sqlclass.Unparsed
-	if errors.As(err, &u) && u.SQLSTATE() == string(pgwire.StateSyntaxError) {
-		return &localError{code: pgwire.StateSyntaxError, message: "syntax error: " + u.Error(), hint: "The gateway could not parse the statement, so it was not sent to the target."}
+	if errors.As(err, &u) && u.Reason == sqlclass.ReasonSyntax {
+		return syntaxError(sql, u)
 	}
 	if errors.As(err, &u) {
 		code := pgwire.SQLState(u.SQLSTATE())
@@ -173,13 +199,32 @@ func unread(err error) error {
 	return &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the statement cannot be understood"}
 }
 
+// syntaxError has the target's words, with the word that parsing stumbled on but no constant.
+func syntaxError(sql string, u *sqlclass.Unparsed) *localError {
+	e := &localError{code: pgwire.StateSyntaxError, message: "syntax error", hint: "The gateway could not parse the statement, so it was not sent to the target.", recorded: u.Error()}
+	switch token, end := u.Near(sql); {
+	case end:
+		e.message = "syntax error at end of input"
+	case token != "":
+		e.message = "syntax error at or near \"" + token + "\""
+	}
+	if u.Position >= 0 && u.Position <= len(sql) {
+		e.position = utf8.RuneCountInString(sql[:u.Position]) + 1
+	}
+	return e
+}
+
 // recordUnread leaves the record of a statement refused before it could be decided.
 func (p *proxy) recordUnread(sql string, err error) {
 	t := &text{sql: sql}
 	d := &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: err.Error()}
 	var denied *enforce.Denied
-	if errors.As(err, &denied) {
+	var local *localError
+	switch {
+	case errors.As(err, &denied):
 		d = denied
+	case errors.As(err, &local):
+		d.Reason = local.reason()
 	}
 	p.sess.Begin(context.Background(), &enforce.Command{Refuse: d, Text: t, Digest: t.digest()})
 }

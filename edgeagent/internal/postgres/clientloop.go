@@ -149,7 +149,7 @@ func (p *proxy) drain() (tx pgwire.TxStatus, skipping bool, err error) {
 	}
 	tx, skipping, alive := p.due.drain()
 	if !alive {
-		return 0, false, errors.New("the target went away")
+		return 0, false, errGone
 	}
 	if p.due.inCopy() {
 		return 0, false, p.fatal(pgwire.StateProtocolViolation, "a message came while the target was taking COPY data")

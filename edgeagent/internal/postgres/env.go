@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/pkg/sqlclass"
 	"github.com/writhq/writ/pkg/wire/pgwire"
 )
@@ -31,10 +32,17 @@ const environmentQuery = `SELECT pg_catalog.array_to_json(pg_catalog.current_sch
    AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,p,S,f,m,i,I}'::pg_catalog."char"[])), '[]')::pg_catalog.text,
  pg_catalog.current_setting('standard_conforming_strings')`
 
+// errRefused is a query of the gateway's own that the target answered with an error: the
+// client's settings, such as its statement_timeout, hold for those as well.
+var errRefused = errors.New("the target refused the gateway's own query")
+
 // readEnvironment asks the target what this session's names mean now.
 func (p *proxy) readEnvironment() error {
 	var row []string
 	err := p.ask(environmentQuery, func(cols []string) { row = cols })
+	if errors.Is(err, errRefused) {
+		return &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the session's settings cannot be read, so the statement cannot be understood", Next: "try again, perhaps with a longer statement_timeout"}
+	}
 	if err != nil {
 		return fmt.Errorf("read session environment: %w", err)
 	}
@@ -103,30 +111,53 @@ func effectivePath(schemas []string) sqlclass.Path {
 // the air, and hands out its rows as text.
 func (p *proxy) ask(sql string, row func(cols []string)) error {
 	if _, skipping, err := p.drain(); err != nil || skipping {
-		return errors.Join(err, errIf(skipping, "the transaction has failed"))
+		return errors.Join(err, errIf(skipping, errors.New("the transaction has failed")))
 	}
 	var bad error
-	failed := true
-	collect := func(body []byte) {
+	last, err := p.sendAsk(sql, func(body []byte) {
 		cols, err := textColumns(body)
 		if err != nil {
 			bad = err
 			return
 		}
 		row(cols)
-	}
-	name := reserved + "ask"
-	p.due.push(&expect{kind: expectParse, internal: true})
-	p.due.push(&expect{kind: expectBind, internal: true})
-	p.due.push(&expect{kind: expectExecute, internal: true, rows: collect})
-	p.due.push(&expect{kind: expectClose, internal: true, portal: &portal{}})
-	last := &expect{kind: expectClose, internal: true, stmt: &prepared{}}
-	p.due.push(last)
-	frames, err := pgwire.AppendAll(nil,
-		&pgwire.Parse{Name: name, SQL: sql}, &pgwire.Bind{Portal: name, Statement: name}, &pgwire.Execute{Portal: name},
-		&pgwire.Close{Kind: pgwire.KindPortal, Name: name}, &pgwire.Close{Kind: pgwire.KindStatement, Name: name})
+	})
 	if err != nil {
 		return err
+	}
+	if _, _, alive := p.due.drain(); !alive {
+		return errGone
+	}
+	p.askLeft = !last.stmt.confirmed.Load()
+	return errors.Join(bad, errIf(p.askLeft, errRefused))
+}
+
+// errGone is a target that hung up.
+var errGone = errors.New("the target went away")
+
+// sendAsk sends a query of the gateway's own and returns the answer that comes last. What an ask
+// before it left behind, because it failed on its way, is closed first.
+func (p *proxy) sendAsk(sql string, rows func(body []byte)) (last *expect, err error) {
+	const name = reserved + "ask"
+	closing := []pgwire.Message{&pgwire.Close{Kind: pgwire.KindPortal, Name: name}, &pgwire.Close{Kind: pgwire.KindStatement, Name: name}}
+	var msgs []pgwire.Message
+	if p.askLeft {
+		p.due.push(&expect{kind: expectClose, internal: true})
+		p.due.push(&expect{kind: expectClose, internal: true})
+		msgs = append(msgs, closing...)
+	}
+	last = &expect{kind: expectClose, internal: true, stmt: &prepared{}}
+	for _, e := range []*expect{
+		{kind: expectParse, internal: true}, {kind: expectBind, internal: true}, {kind: expectExecute, internal: true, rows: rows},
+		{kind: expectClose, internal: true, portal: &portal{}}, last,
+	} {
+		p.due.push(e)
+	}
+	msgs = append(msgs, &pgwire.Parse{Name: name, SQL: sql}, &pgwire.Bind{Portal: name, Statement: name}, &pgwire.Execute{Portal: name})
+	msgs = append(msgs, closing...)
+	frames, err := pgwire.AppendAll(nil, msgs...)
+	if err != nil {
+		return nil, err
 	}
 	if p.midBatch {
 		frames = pgwire.AppendEmpty(frames, pgwire.TypeFlush)
@@ -135,21 +166,14 @@ func (p *proxy) ask(sql string, row func(cols []string)) error {
 		frames = pgwire.AppendEmpty(frames, pgwire.TypeSync)
 	}
 	if err := p.sout.add(frames); err != nil {
-		return err
+		return nil, err
 	}
-	if err := p.sout.flush(); err != nil {
-		return err
-	}
-	if _, _, alive := p.due.drain(); !alive {
-		return errors.New("the target went away")
-	}
-	failed = !last.stmt.confirmed.Load()
-	return errors.Join(bad, errIf(failed, "the target refused the gateway's own query"))
+	return last, p.sout.flush()
 }
 
-func errIf(cond bool, message string) error {
+func errIf(cond bool, err error) error {
 	if cond {
-		return errors.New(message)
+		return err
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func (p *proxy) bind(body []byte) error {
 		p.discard = true
 		return nil
 	}
-	if err == nil && len(a.parts) == 1 && !sameMeaning(st.facts, a.parts[0].facts) {
+	if err == nil && len(a.parts) == 1 && !p.means(st, a.parts[0].facts) {
 		err = errChanged()
 		p.recordUnread(st.sql, err)
 	}
@@ -342,14 +342,14 @@ func (p *proxy) refuseBatch(cause error) error {
 		return err
 	}
 	p.discard = true
-	if skipping {
+	if skipping && !p.due.tell() {
 		return nil
 	}
 	answer, fatal, err := refusal(cause)
 	if err != nil {
 		return err
 	}
-	if !fatal && (tx == pgwire.TxActive || p.midBatch) {
+	if !fatal && !skipping && (tx == pgwire.TxActive || p.midBatch) {
 		p.midBatch = true
 		p.due.push(&expect{kind: expectParse, instead: answer})
 		return p.sout.build((&pgwire.Parse{SQL: failing}).Append)

@@ -23,6 +23,23 @@ func sameOutput(a, b sqlclass.OutputColumn) bool {
 	return a.Direct == b.Direct && a.Column == b.Column && a.Origin == b.Origin && a.Opaque == b.Opaque && slices.Equal(a.Sources, b.Sources)
 }
 
+// replans tells whether the target has to plan a prepared statement anew: a change of what the plan
+// reads makes it invalid (PlanCacheRelCallback in utils/cache/plancache.c), while a name that came in front of
+// another does not. So all that it read has to be gone, or to be read now as well.
+func replans(old, now *sqlclass.Facts, exists func(relation uint32) bool) bool {
+	for _, a := range old.Accesses {
+		if !slices.ContainsFunc(now.Accesses, func(b sqlclass.Access) bool { return a == b || a.OID != 0 && a.OID == b.OID }) && (a.OID == 0 || exists(a.OID)) {
+			return false
+		}
+	}
+	for _, f := range old.Functions {
+		if !slices.ContainsFunc(now.Functions, func(g sqlclass.FunctionRef) bool { return f.OID != 0 && f.OID == g.OID }) {
+			return false
+		}
+	}
+	return len(old.Accesses) > 0
+}
+
 // errChanged has the words of the target itself, by which drivers know to prepare again
 // (RevalidateCachedQuery in utils/cache/plancache.c).
 func errChanged() *localError {

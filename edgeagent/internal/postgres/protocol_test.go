@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"strconv"
@@ -12,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/test/conformance"
 )
 
@@ -272,6 +275,74 @@ func TestBindErrors(t *testing.T) {
 		e := conformance.Failure(got)
 		if e == nil || strings.Contains(e.Message, "no number") != shown {
 			t.Errorf("%s: %+v", query, e)
+		}
+	}
+}
+
+// TestExecuteAfterDDL runs prepared statements after what they name was changed: where the target has to
+// plan them anew they are decided anew, and nowhere do they show what they would not show if new.
+func TestExecuteAfterDDL(t *testing.T) {
+	l := attackLab(t)
+	for name, c := range map[string]struct {
+		script []string
+		want   string // how the last answer begins
+	}{
+		"same again":               {[]string{"CREATE TEMP TABLE t AS SELECT pub FROM vault", "PREPARE p AS SELECT * FROM t", "EXECUTE p"}, "RowDescription"},
+		"made anew":                {[]string{"CREATE TEMP TABLE t AS SELECT pub FROM vault", "PREPARE p AS SELECT * FROM t", "DROP TABLE t", "CREATE TEMP TABLE t AS SELECT pub FROM vault ORDER BY 1", "EXECUTE p", "EXECUTE p"}, "RowDescription"},
+		"gone":                     {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "DROP TABLE t", "EXECUTE p"}, "error 42P01"},
+		"one more column":          {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "ALTER TABLE t ADD y int", "EXECUTE p"}, "error 0A000 cached plan must not change result type"},
+		"added and taken away":     {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "ALTER TABLE t ADD y int", "EXECUTE p", "ALTER TABLE t DROP y", "EXECUTE p"}, "RowDescription"},
+		"a table in front":         {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS " + hiddenSQL, "CREATE TEMP TABLE vault (word text)", "EXECUTE p"}, "error 0A000"},
+		"a table behind":           {[]string{"CREATE TEMP TABLE vault (word text)", "PREPARE p AS " + hiddenSQL, "DROP TABLE pg_temp.vault", "EXECUTE p"}, "RowDescription"},
+		"never prepared":           {[]string{"EXECUTE p"}, "error 26000"},
+		"a view of something else": {[]string{"CREATE TEMP VIEW v AS SELECT pub AS x FROM vault", "PREPARE p AS SELECT x FROM v", "CREATE OR REPLACE TEMP VIEW v AS SELECT word AS x FROM vault", "EXECUTE p"}, "RowDescription"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.reset(t)
+			w := newWire(l)
+			w.t = t
+			defer w.conn.Close()
+			var got []string
+			for _, sql := range c.script {
+				got = w.simple(sql)
+			}
+			if !strings.HasPrefix(got[0], c.want) {
+				t.Errorf("answered %q", got)
+			}
+			w.check()
+		})
+	}
+}
+
+// A syntax error has the target's words and place, and quotes no constant.
+func TestSyntaxErrorWords(t *testing.T) {
+	l := newLab(t)
+	conn := l.connect("")
+	direct, err := l.pg.Connect(context.Background(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close(context.Background())
+	for _, sql := range []string{"DORP TABLE orders", "SELECT 'ä' FROM FROM orders", "SELECT (1", "SELECT 1 WHERE 1 = = 2", "SELECT 1; SELEC 2"} {
+		var got, want *pgconn.PgError
+		_, err := simple(conn, sql)
+		if !errors.As(err, &got) {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		if _, err = direct.PgConn().Exec(context.Background(), sql).ReadAll(); !errors.As(err, &want) || got.Message != want.Message || got.Position != want.Position || got.Code != want.Code {
+			t.Errorf("%s: %q at %d, the target says %q at %d", sql, got.Message, got.Position, want.Message, want.Position)
+		}
+	}
+	if _, err := simple(conn, "ALTER ROLE ada PASSWORD 'a' 'hunter2'"); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a constant is quoted: %v", err)
+	}
+	if _, err := simple(conn, "ALTER ROLE ada PASSWORD hunter2"); err == nil {
+		t.Error("understood")
+	}
+	for _, rec := range l.records.of(audit.KindRefusal) {
+		if strings.Contains(rec.Reason+rec.Statement, "hunter2") {
+			t.Errorf("recorded: %+v", rec)
 		}
 	}
 }

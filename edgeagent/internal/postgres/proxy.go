@@ -47,12 +47,14 @@ type proxy struct {
 	unsettled bool              // the environment changed in a transaction that may yet be rolled back
 	relist    bool              // the catalog changed in this transaction
 	private   *sqlclass.Catalog // the catalog as this transaction sees it, after DDL in it
+	askLeft   bool              // a failed query of the gateway's own left its statement at the target
 
 	onHold    func(enforce.Held) <-chan struct{}
 	guard     *absence               // while a command is held; owned by the client loop
 	holding   atomic.Pointer[func()] // withdraws the held command
 	leaving   atomic.Bool            // the client said goodbye
 	owesSync  atomic.Bool            // a Sync that was kept back has to be sent after all
+	broke     atomic.Pointer[string] // why the gateway ended the session, for the records
 	closeOnce sync.Once
 }
 
@@ -116,17 +118,22 @@ func (w *writer) flushLocked() error {
 
 // run carries the session until either side or the pipeline ends it.
 func (p *proxy) run() {
-	stop := make(chan struct{})
+	stop, answered := make(chan struct{}), make(chan struct{})
 	go p.watch(stop)
 	go func() {
+		defer close(answered)
 		defer p.hangUp()
 		defer p.contain("target loop")
 		p.targetLoop()
 	}()
 	reason := p.guardedClientLoop()
+	if why := p.broke.Load(); why != nil {
+		reason = "stopped: " + *why
+	}
 	p.leaving.Store(true)
 	p.hangUp()
 	close(stop)
+	<-answered // what is due is the target loop's until it has ended
 	for _, e := range p.due.close() {
 		p.abandon(e)
 	}
@@ -145,9 +152,14 @@ func (p *proxy) guardedClientLoop() (reason string) {
 func (p *proxy) contain(where string) {
 	if r := recover(); r != nil {
 		p.log.Error("session stopped by a panic", "session", p.sess.ID(), "where", where, "panic", r, "stack", string(debug.Stack()))
+		p.breaks("internal error")
+		p.fatal(pgwire.StateInternalError, "the gateway failed at this command, so its answer is withheld and the session is closed")
 		p.hangUp()
 	}
 }
+
+// breaks notes why the gateway ends the session; the first reason counts.
+func (p *proxy) breaks(why string) { p.broke.CompareAndSwap(nil, &why) }
 
 // watch ends the connections when the pipeline ends the session: the client is told why,
 // and what still runs at the target is cancelled.
@@ -199,7 +211,11 @@ func (p *proxy) cancel(ctx context.Context) {
 
 // abandon ends the flight of an answer that will not come any more.
 func (p *proxy) abandon(e *expect) {
+	cut := "the session ended before the target answered"
+	if why := p.broke.Load(); why != nil {
+		cut = *why
+	}
 	if e.run != nil {
-		e.run.end(enforce.Outcome{Cut: "the session ended before the target answered"})
+		e.run.end(enforce.Outcome{Cut: cut})
 	}
 }

@@ -47,9 +47,12 @@ type queue struct {
 	due  []*expect
 	// skipping is set from an error in an extended batch until its Sync is answered.
 	skipping bool
-	closed   bool
-	tx       pgwire.TxStatus
-	undo     []func()
+	// untold is set while that error was one of the gateway's own messages, which the client
+	// was not told of.
+	untold bool
+	closed bool
+	tx     pgwire.TxStatus
+	undo   []func()
 	// copyIn is set while the target takes COPY data, copyBatch when that is in a batch.
 	copyIn, copyBatch bool
 	// copied is set once COPY data was sent, owed by a Sync that came after that: should the
@@ -92,41 +95,42 @@ func (q *queue) pop() {
 	}
 }
 
-// fail notes an error of the target: within an extended batch all until Sync is skipped.
-// It reports whether the client has sent that Sync before.
-func (q *queue) fail() (owed bool) {
+// fail notes an error of the target, of which the client is told or not: within an extended
+// batch all until Sync is skipped. It reports whether the client has sent that Sync before.
+func (q *queue) fail(told bool) (owed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	owed = q.copyIn && q.owed
-	q.skipping, q.copyIn, q.owed = true, false, false
+	q.skipping, q.untold, q.copyIn, q.owed = true, !told, false, false
 	q.cond.Broadcast()
 	return owed
 }
 
 // ready ends a cycle: it takes everything up to the query or Sync that is answered, and
-// returns what was skipped, with that as the last.
-func (q *queue) ready(tx pgwire.TxStatus) (skipped []*expect) {
+// returns that behind what the target left out; skipping says that an error made it do so.
+func (q *queue) ready(tx pgwire.TxStatus) (done []*expect, skipping bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.tx = tx
 	for i, e := range q.due {
 		if e.kind == expectSync || e.kind == expectQuery && !q.skipping {
-			skipped = q.due[:i+1]
+			done = q.due[:i+1]
 			q.due = q.due[i+1:]
 			break
 		}
 	}
-	for _, e := range skipped {
+	for _, e := range done {
 		if e.undo != nil {
 			q.undo = append(q.undo, e.undo)
 		}
 	}
-	q.skipping, q.copyIn = false, false
+	skipping = q.skipping
+	q.skipping, q.untold, q.copyIn = false, false, false
 	if len(q.due) == 0 {
 		q.due = nil
 		q.cond.Broadcast()
 	}
-	return skipped
+	return done, skipping
 }
 
 // drain waits until nothing is due, the rest of the batch is being skipped or the target takes COPY data, and
@@ -152,6 +156,16 @@ func (q *queue) adrift() bool {
 		}
 	}
 	return true
+}
+
+// tell reports whether the client still has to hear of the error that made the target skip, and
+// counts that as done.
+func (q *queue) tell() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	untold := q.untold
+	q.untold = false
+	return untold
 }
 
 // takeUndo returns what has to be taken back, in the order in which it was done.

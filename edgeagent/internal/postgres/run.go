@@ -62,6 +62,9 @@ func (r *run) current() *part {
 
 // describe plans the masking of a simple query's rows.
 func (r *run) describe(m *pgwire.RowDescription, body []byte) error {
+	if r.planned {
+		return fmt.Errorf("%w: a second description of one result", errUnexpected)
+	}
 	pt := r.current()
 	sh := r.p.shapes.of(pt, m, body)
 	plan, err := r.p.planFor(sh, r.a, pt, r.flight.Masks(), nil)

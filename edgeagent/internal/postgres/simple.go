@@ -66,17 +66,16 @@ func (p *proxy) refuseQuery(cause error) error {
 	if err != nil {
 		return err
 	}
-	if skipping {
+	if skipping && !p.due.tell() {
 		return nil
 	}
 	answer, fatal, err := refusal(cause)
 	if err != nil {
 		return err
 	}
-	if fatal {
+	if fatal || skipping {
 		p.out.add(answer)
-		p.out.flush()
-		return cause
+		return errors.Join(p.out.flush(), errIf(fatal, cause))
 	}
 	if tx == pgwire.TxActive || p.midBatch {
 		p.due.push(&expect{kind: expectQuery, instead: answer})
@@ -103,19 +102,37 @@ func refusal(cause error) (frame []byte, fatal bool, err error) {
 	}
 	var local *localError
 	if errors.As(cause, &local) {
-		frame, err = appendError(nil, local.code, local.message, local.hint)
+		frame, err = local.append(nil)
 		return frame, false, err
 	}
-	return nil, true, cause
+	frame, err = appendFatal(nil, pgwire.StateInternalError, "the gateway cannot go on with this session", "connect again; ask whoever runs this edge if it stays so")
+	return frame, true, err
 }
 
 // localError is an error that the gateway answers in the target's place.
 type localError struct {
 	code          pgwire.SQLState
 	message, hint string
+	position      int    // in the text, in characters from 1; 0 for none
+	recorded      string // what the record says, where the message quotes the text
 }
 
 func (e *localError) Error() string { return e.message }
+
+func (e *localError) append(dst []byte) ([]byte, error) {
+	msg := pgwire.ErrorResponse{Diagnostic: pgwire.Diagnostic{
+		Severity: pgwire.SeverityError, Code: e.code, Message: clean(e.message), Hint: clean(e.hint), Position: e.position,
+	}}
+	return msg.Append(dst)
+}
+
+// reason is what the record says.
+func (e *localError) reason() string {
+	if e.recorded != "" {
+		return e.recorded
+	}
+	return e.message
+}
 
 // missing words what the target would say of a name that does not exist.
 func missing(n *sqlclass.Name) *localError {

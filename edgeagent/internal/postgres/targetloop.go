@@ -48,6 +48,7 @@ func (p *proxy) targetFailed(err error) {
 		message = "a result could not be masked, so it is withheld and the session is closed"
 		p.log.Error("mask result", "session", p.sess.ID(), "error", err)
 	}
+	p.breaks(message)
 	p.fatal(pgwire.StateConnectionFailure, message)
 }
 
@@ -217,9 +218,9 @@ func (p *proxy) readyForQuery(body []byte) error {
 	if err := m.Decode(body); err != nil {
 		return err
 	}
-	done := p.due.ready(m.Status)
-	if len(done) == 0 {
-		return fmt.Errorf("%w: ready for query with nothing due", errUnexpected)
+	done, skipped := p.due.ready(m.Status)
+	if len(done) == 0 || len(done) > 1 && !skipped {
+		return fmt.Errorf("%w: ready for query before what is due", errUnexpected)
 	}
 	last := done[len(done)-1]
 	for _, e := range done {
@@ -251,7 +252,7 @@ func (p *proxy) errorResponse(body []byte) error {
 		return p.out.flush()
 	}
 	if e.kind != expectQuery {
-		if p.due.fail() { // the client loop waits for the client, which waits for this
+		if p.due.fail(!e.internal || e.kind == expectDescribePortal) { // the client loop waits for the client, which waits for this
 			p.owesSync.Store(true)
 			p.client.SetReadDeadline(time.Unix(1, 0))
 		}
@@ -265,7 +266,7 @@ func (p *proxy) errorResponse(body []byte) error {
 			return p.out.add(cut)
 		}
 	}
-	if e.internal {
+	if e.internal && e.kind != expectDescribePortal { // that one is on the way to an Execute, and fails it
 		return nil
 	}
 	return p.out.build(m.Append)
@@ -274,14 +275,12 @@ func (p *proxy) errorResponse(body []byte) error {
 // veiled reports whether an error or notice now could quote masked values.
 func (p *proxy) veiled(e *expect) bool {
 	switch {
-	case e == nil:
-		return false
+	case e == nil || e.kind == expectSync: // between commands, and in deferred checks, it may be about anything
+		return p.sess.Hidden(policy.Statement{}.Facts(), p.target.everyColumn()).Kind != policy.MaskReveal
 	case e.run != nil:
 		return e.run.flight.Masks().Near
-	case e.kind == expectBind && e.portal != nil && e.portal.meaning != nil:
+	case (e.kind == expectBind || e.kind == expectDescribePortal) && e.portal != nil && e.portal.meaning != nil:
 		return p.hides(e.portal.meaning.subject) // planning runs functions of constants, and looks at statistics
-	case e.kind == expectSync:
-		return p.sess.Hidden(policy.Statement{}.Facts(), p.target.everyColumn()).Kind != policy.MaskReveal // deferred checks look anywhere
 	case e.kind == expectParse || e.kind == expectBind:
 		return e.stmt == nil // a Parse quotes only its own text
 	}
