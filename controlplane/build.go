@@ -160,12 +160,17 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	if p.locks, err = locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: now, Rand: rand.Reader}); err != nil {
 		return err
 	}
+	nonceKey, err := sharedKey(ctx, p.store, p.sealer, "login-nonce-key")
+	if err != nil {
+		return err
+	}
 	p.logins, err = login.New(login.Config{
+		AWS: p.cfg.AWSIAM, SPIFFE: p.cfg.SPIFFE, NonceKey: nonceKey,
 		Store: p.store, Locks: p.locks, Issuers: p.cfg.OIDC, Now: now, Logger: p.log.Named("login"),
 		Roles: login.RoleGroups{Admin: p.cfg.Roles.Admin, Auditor: p.cfg.Roles.Auditor},
 	})
 	if err != nil {
-		return fmt.Errorf("oidc: %w", err)
+		return err
 	}
 	p.policies, err = policies.New(policies.Config{Store: p.store, Keyring: p.policyKeys, Now: now, Logger: p.log.Named("policies")})
 	if err != nil {
@@ -232,7 +237,7 @@ func (p *plane) makeApprovals(context.Context) (err error) {
 }
 
 func (p *plane) makeTunnel(ctx context.Context) error {
-	masking, err := maskingKey(ctx, p.store, p.sealer)
+	masking, err := sharedKey(ctx, p.store, p.sealer, "masking-key")
 	if err != nil {
 		return err
 	}
