@@ -125,21 +125,24 @@ func New(cfg Config) (*Logins, error) {
 	for _, is := range cfg.Issuers {
 		is, err := is.complete()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("oidc: %w", err)
 		}
 		l.issuers = append(l.issuers, is)
 		if l.verifiers[is.URL], err = newVerifier(is, cfg.Now); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("oidc: %w", err)
 		}
 		if l.clientSecrets[is.URL], err = is.Browser.secret(); err != nil {
-			return nil, fmt.Errorf("issuer %q: %w", is.URL, err)
+			return nil, fmt.Errorf("oidc: issuer %q: %w", is.URL, err)
 		}
 	}
 	var err error
 	if l.workloads, err = newWorkloads(cfg); err != nil {
 		return nil, err
 	}
-	return l, checkIssuers(cfg.namespaces(l.issuers))
+	if err := checkIssuers(cfg.namespaces(l.issuers)); err != nil {
+		return nil, fmt.Errorf("oidc: %w", err)
+	}
+	return l, nil
 }
 
 // SignIn is a new login.
