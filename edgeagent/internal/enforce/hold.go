@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -76,6 +77,9 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 	}
 	held, err := s.p.cfg.Control.Hold(ctx, s.holdRequest(c, f, timeout, preview))
 	if err != nil {
+		if refused := (*Denied)(nil); errors.As(err, &refused) && refused.Cause == CauseHold { // the control plane's own words
+			return &Denied{Cause: CauseHold, Reason: refused.Reason, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision, Next: refused.Next}
+		}
 		s.p.cfg.Logger.Error("file hold", "session", s.id, "error", err)
 		return &Denied{Cause: CauseControl, Reason: "the command needs approval and the control plane cannot be asked", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
 	}
