@@ -20,6 +20,12 @@ import (
 // Issuer is an OIDC issuer whose ID tokens are accepted.
 type Issuer = login.Issuer
 
+// BrowserClient and DeviceClient are Writ's registrations at an issuer at which people sign in.
+type (
+	BrowserClient = login.BrowserClient
+	DeviceClient  = login.DeviceClient
+)
+
 // AWSIAM says which AWS roles sign in.
 type AWSIAM = login.AWSConfig
 
