@@ -65,6 +65,7 @@ type plane struct {
 	policies  *policies.Policies
 	approvals *approvals.Approvals
 	edges     *edges.Registry
+	tally     *sessions.Tally
 	records   *auditlog.Log
 
 	tunnel  *tunnel.Server
@@ -190,8 +191,12 @@ func (p *plane) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.tally, err = sessions.NewTally(sessions.TallyConfig{Book: p.sessions, Logger: p.log.Named("sessions")})
+	if err != nil {
+		return err
+	}
 	p.records, err = auditlog.New(auditlog.Config{
-		Objects: objects, Sessions: p.sessions, Replica: p.replica, Now: p.cfg.Now, Logger: p.log.Named("records"),
+		Objects: objects, Sessions: p.sessions, Tally: p.tally, Replica: p.replica, Now: p.cfg.Now, Logger: p.log.Named("records"),
 	})
 	return err
 }

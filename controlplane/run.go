@@ -144,6 +144,7 @@ func (p *plane) parts() map[string]func(context.Context) error {
 		"approvals":     p.approvals.Run,
 		"credentials":   p.broker.Run,
 		"sessions":      p.sweeper.Run,
+		"counts":        func(ctx context.Context) error { return p.tally.Run(ctx, p.records) },
 		"edge listener": func(ctx context.Context) error { return p.tunnel.Run(ctx, p.listeners.edge) },
 		"access":        p.serveAccess,
 	}

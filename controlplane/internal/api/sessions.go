@@ -17,33 +17,53 @@ import (
 	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
-type sessionService struct {
-	accessv1connect.UnimplementedSessionServiceHandler
-	cfg Config
-}
+type sessionService struct{ cfg Config }
 
 func (s sessionService) ListSessions(ctx context.Context, req *accessv1.ListSessionsRequest) (*accessv1.ListSessionsResponse, error) {
 	c := caller(ctx)
-	all, err := s.cfg.Sessions.List(ctx, sessions.Query{
-		All: req.GetAll(), Principal: req.GetPrincipal(), Resource: req.GetResource(), Limit: int(req.GetLimit()),
-	})
+	after, err := openPage(req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.ListSessionsResponse{}
-	for _, one := range all {
-		if seesAll(c) || answersFor(c, one.Principal) {
-			resp.Sessions = append(resp.Sessions, session(one))
-		}
+	q := sessions.Query{
+		All: req.GetAll(), Principal: req.GetPrincipal(), Resource: req.GetResource(), Limit: int(req.GetLimit()), After: after,
 	}
-	return resp, nil
+	if !seesAll(c) {
+		q.Party = c.Principal.ID
+		q.Visible = func(one sessions.Session) bool { return answersFor(c, one.Principal) }
+	}
+	page, err := s.cfg.Sessions.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	resp := &accessv1.ListSessionsResponse{NextPageToken: sealPage(page.Next)}
+	resp.Sessions, err = s.counted(ctx, page.Sessions)
+	return resp, err
 }
 
-func session(s sessions.Session) *accessv1.Session {
+// counted adds to the sessions how many commands they decided.
+func (s sessionService) counted(ctx context.Context, found []sessions.Session) ([]*accessv1.Session, error) {
+	ids := make([]string, len(found))
+	for i := range found {
+		ids[i] = found[i].ID
+	}
+	counts, err := s.cfg.Sessions.Counts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*accessv1.Session, len(found))
+	for i := range found {
+		out[i] = session(found[i], counts[found[i].ID])
+	}
+	return out, nil
+}
+
+func session(s sessions.Session, n sessions.Count) *accessv1.Session {
 	return &accessv1.Session{
 		Id: s.ID, Principal: convert.Principal(s.Principal), Resource: s.Resource, Edge: s.Edge, Grant: s.Grant,
 		Protocol: s.Protocol, ClientAddr: s.ClientAddr, Application: s.Application, StartedAt: convert.Time(s.StartedAt),
-		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), RequestReason: s.RequestReason, Intent: convert.Intent(s.Intent),
+		EndedAt: convert.Time(s.EndedAt), EndReason: s.EndReason, Live: s.Live(), RequestReason: s.RequestReason,
+		Intent: convert.Intent(s.Intent), Commands: n.Commands, Denied: n.Denied,
 	}
 }
 
@@ -67,7 +87,11 @@ func (s sessionService) GetSession(ctx context.Context, req *accessv1.GetSession
 	if err != nil {
 		return nil, err
 	}
-	return &accessv1.GetSessionResponse{Session: session(found)}, nil
+	out, err := s.counted(ctx, []sessions.Session{found})
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.GetSessionResponse{Session: out[0]}, nil
 }
 
 // ReplaySession streams what there is. Where the records are damaged it says so in the stream, as a record of kind

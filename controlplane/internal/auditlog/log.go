@@ -37,7 +37,9 @@ type Config struct {
 	Now func() time.Time
 	// Poll is how often a follower looks for what other replicas stored.
 	// Default 1 s.
-	Poll   time.Duration
+	Poll time.Duration
+	// Tally hears what was shipped; nil is nobody.
+	Tally  Tally
 	Logger hclog.Logger
 }
 
@@ -64,6 +66,9 @@ func New(cfg Config) (*Log, error) {
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
+	}
+	if cfg.Tally == nil {
+		cfg.Tally = noTally{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()

@@ -34,7 +34,7 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	if err := CheckBoot(b.Boot); err != nil {
 		return fmt.Errorf("ship: %w", err)
 	}
-	key, err := l.verify(ctx, b)
+	key, records, err := l.verify(ctx, b)
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}
@@ -44,6 +44,9 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	}
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
+	}
+	for _, s := range tallied(records) {
+		l.cfg.Tally.Shipped(*s)
 	}
 	l.stored()
 	return nil
@@ -60,22 +63,22 @@ func (l *Log) same(ctx context.Context, key string, data []byte) error {
 	return nil
 }
 
-// verify reads every record of the block and makes its key.
-func (l *Log) verify(ctx context.Context, b Block) (blockKey, error) {
+// verify reads every record of the block, which it returns, and makes its key.
+func (l *Log) verify(ctx context.Context, b Block) (blockKey, []audit.Record, error) {
 	records, err := decodeBlock(b.Data, b.Edge)
 	if err != nil {
-		return blockKey{}, err
+		return blockKey{}, nil, err
 	}
 	key := blockKey{edge: b.Edge, boot: b.Boot, sequence: b.Sequence, first: records[0].ID.Time(), last: records[0].ID.Time()}
 	checked := make(map[string]bool, 8)
 	for i := range records {
 		r := &records[i]
 		if r.Edge != b.Edge {
-			return blockKey{}, fmt.Errorf("%w: record %s names edge %.80q", ErrForged, r.ID, r.Edge)
+			return blockKey{}, nil, fmt.Errorf("%w: record %s names edge %.80q", ErrForged, r.ID, r.Edge)
 		}
 		if !checked[r.Session] {
 			if err := l.checkOwner(ctx, b.Edge, r.Session); err != nil {
-				return blockKey{}, err
+				return blockKey{}, nil, err
 			}
 			checked[r.Session] = true
 			key.sessions.add(r.Session)
@@ -86,7 +89,7 @@ func (l *Log) verify(ctx context.Context, b Block) (blockKey, error) {
 			key.last = at
 		}
 	}
-	return key, nil
+	return key, records, nil
 }
 
 // checkOwner refuses a session that is at another edge. One that nobody knows

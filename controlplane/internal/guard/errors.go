@@ -49,6 +49,8 @@ var meanings = []meaning{
 	{errFlood, connect.CodeResourceExhausted, ""},
 	{errRights, connect.CodeAborted, ""},
 	{ErrNotYours, connect.CodePermissionDenied, ""},
+	{ErrPage, connect.CodeInvalidArgument, ""},
+	{sessions.ErrPage, connect.CodeInvalidArgument, ""},
 	{ErrTooManyStreams, connect.CodeResourceExhausted, ""},
 
 	{locks.ErrLocked, connect.CodePermissionDenied, ""},
@@ -96,6 +98,9 @@ var ErrNotYours = errors.New("this belongs to somebody else, and your roles do n
 
 // ErrTooManyStreams is what a handler returns to a caller that has as many streams open as one may have.
 var ErrTooManyStreams = errors.New("too many open streams; close one first")
+
+// ErrPage is what a handler returns for a page token that is none.
+var ErrPage = errors.New("invalid page token; begin with the first page")
 
 // ErrStopping is the cause for which the context of a call ends when the control plane stops.
 var ErrStopping = errors.New("the control plane is stopping; call again")

@@ -123,6 +123,9 @@ func (b *Book) endIn(tx *store.Tx, s Session, reason, by string) error {
 	if err := b.ended.In(tx).Put(s.ID, s); err != nil {
 		return err
 	}
+	if err := b.index(tx, s); err != nil {
+		return err
+	}
 	if s.Lease == "" {
 		return nil
 	}

@@ -81,6 +81,9 @@ type Book struct {
 	cfg   Config
 	live  *store.Collection[Session]
 	ended *store.Collection[Session]
+	// newest lists live and ended ones by their start.
+	newest *store.Collection[row]
+	counts *store.Collection[Count]
 }
 
 // New returns the book kept in cfg.Store.
@@ -95,9 +98,11 @@ func New(cfg Config) (*Book, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	return &Book{
-		cfg:   cfg,
-		live:  store.Define[Session](cfg.Store, "sessions"),
-		ended: store.Define[Session](cfg.Store, "sessions-ended"),
+		cfg:    cfg,
+		live:   store.Define[Session](cfg.Store, "sessions"),
+		ended:  store.Define[Session](cfg.Store, "sessions-ended"),
+		newest: store.Define[row](cfg.Store, "sessions-newest"),
+		counts: store.Define[Count](cfg.Store, "sessions-counts"),
 	}, nil
 }
 
@@ -116,8 +121,9 @@ func (b *Book) CreateIn(tx *store.Tx, s Session) error {
 	if err := CheckID(s.ID); err != nil {
 		return err
 	}
-	if s.Principal.ID == "" || s.Resource == "" || s.Edge == "" || s.Boot == "" || s.Grant == "" || !s.Live() {
-		return errors.New("create session: principal, resource, edge, boot and grant are required")
+	if s.Principal.ID == "" || s.Resource == "" || s.Edge == "" || s.Boot == "" || s.Grant == "" ||
+		s.StartedAt.Unix() <= 0 || !s.Live() {
+		return errors.New("create session: principal, resource, edge, boot, grant and start are required")
 	}
 	if _, err := b.ended.In(tx).Get(s.ID); !errors.Is(err, store.ErrNotFound) {
 		return orErr(err, ErrExists)
@@ -126,7 +132,10 @@ func (b *Book) CreateIn(tx *store.Tx, s Session) error {
 	if errors.Is(err, store.ErrExists) {
 		return ErrExists
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return b.index(tx, s)
 }
 
 func orErr(err, otherwise error) error {

@@ -167,12 +167,12 @@ func TestListAndDescribe(t *testing.T) {
 	}
 	ids := func(q sessions.Query) []string {
 		t.Helper()
-		all, err := f.book.List(t.Context(), q)
+		page, err := f.book.List(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var out []string
-		for _, s := range all {
+		for _, s := range page.Sessions {
 			out = append(out, s.ID)
 		}
 		return out
@@ -284,14 +284,14 @@ func TestOldSessionsAreForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := f.book.List(t.Context(), sessions.Query{All: true})
-	if err != nil || len(all) != 4 || all[3].ID != id(2) {
-		t.Fatalf("%d left, %v", len(all), err)
+	if err != nil || len(all.Sessions) != 4 || all.Sessions[3].ID != id(2) {
+		t.Fatalf("%d left, %v", len(all.Sessions), err)
 	}
 	f.now = f.now.Add(31 * 24 * time.Hour)
 	if err := sw.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if all, _ = f.book.List(t.Context(), sessions.Query{All: true}); len(all) != 0 {
-		t.Fatalf("%d left after a month", len(all))
+	if all, _ = f.book.List(t.Context(), sessions.Query{All: true}); len(all.Sessions) != 0 {
+		t.Fatalf("%d left after a month", len(all.Sessions))
 	}
 }

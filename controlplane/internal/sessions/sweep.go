@@ -181,10 +181,24 @@ func (s *Sweeper) pruneEnded(ctx context.Context, now time.Time) error {
 		if i < s.cfg.MaxKept && now.Sub(e.Value.EndedAt) < s.cfg.Keep {
 			continue
 		}
-		if _, err := s.cfg.Book.ended.Delete(ctx, e.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := s.cfg.Book.forget(ctx, e.Value); err != nil {
 			return err
 		}
 	}
 	s.prune = now.Add(time.Hour)
 	return nil
+}
+
+// forget removes an ended session and all that is kept about it. What is gone already is no error.
+func (b *Book) forget(ctx context.Context, s Session) error {
+	return b.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		for _, err := range []error{
+			b.ended.In(tx).Delete(s.ID), b.newest.In(tx).Delete(indexKey(s)), b.counts.In(tx).Delete(s.ID),
+		} {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
 }

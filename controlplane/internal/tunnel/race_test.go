@@ -42,8 +42,8 @@ func TestRevocationRacesOpening(t *testing.T) {
 		})
 		wg.Wait()
 		live, err := p.sessions.List(t.Context(), sessions.Query{})
-		if err != nil || len(live) != 0 {
-			t.Fatalf("round %d: %d sessions live after the revocation, %v", round, len(live), err)
+		if err != nil || len(live.Sessions) != 0 {
+			t.Fatalf("round %d: %d sessions live after the revocation, %v", round, len(live.Sessions), err)
 		}
 	}
 }

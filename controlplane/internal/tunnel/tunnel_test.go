@@ -280,7 +280,7 @@ func TestOpenSessionRefuses(t *testing.T) {
 		})
 	}
 	live, err := p.sessions.List(t.Context(), sessions.Query{All: true})
-	if err != nil || len(live) != 0 {
+	if err != nil || len(live.Sessions) != 0 {
 		t.Fatalf("sessions: %v, %v", live, err)
 	}
 	p.clock.advance(65 * time.Minute)
