@@ -1,5 +1,6 @@
 import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { HoldDraft } from "./draft";
 import { useInbox, WatchInbox } from "./inbox";
 import { placesFor, type Place } from "./places";
 import { Routes } from "./routes";
@@ -19,9 +20,11 @@ export function Shell() {
       <div className="shell">
         <Side />
         <main id="main" tabIndex={-1}>
-          <Suspense fallback={<Loading rows={8} />}>
-            <Routes />
-          </Suspense>
+          <HoldDraft>
+            <Suspense fallback={<Loading rows={8} />}>
+              <Routes />
+            </Suspense>
+          </HoldDraft>
         </main>
       </div>
       <Palette />

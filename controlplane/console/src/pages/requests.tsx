@@ -1,3 +1,0 @@
-export function Requests() {
-  return null;
-}
