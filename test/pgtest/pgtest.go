@@ -127,11 +127,7 @@ func freePort() (int, error) {
 }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(s.bin, name), args...)
-	c.Dir = "/"
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGKILL}
-	return c
+	return s.run(filepath.Join(s.bin, name), args...)
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -140,14 +136,8 @@ func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
 func (s *Server) LogFile() string { return filepath.Join(s.Dir, "log") }
 
 func (s *Server) initialise(settings []string) error {
-	pw := filepath.Join(s.Dir, "pw")
-	if err := s.write(pw, []byte(Password+"\n")); err != nil {
+	if err := s.makeData(); err != nil {
 		return err
-	}
-	defer os.Remove(pw)
-	c := s.command("initdb", "-D", s.data(), "-U", Superuser, "--pwfile", pw, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	if out, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	cert, key, err := selfSigned()
 	if err != nil {
