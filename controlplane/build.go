@@ -27,6 +27,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/seal"
@@ -67,6 +68,7 @@ type plane struct {
 	edges     *edges.Registry
 	tally     *sessions.Tally
 	records   *auditlog.Log
+	notify    *notify.Deliveries
 
 	tunnel  *tunnel.Server
 	handler http.Handler
@@ -144,6 +146,12 @@ func (p *plane) openKeys(ctx context.Context) (err error) {
 // makeServices makes what keeps inventory, sessions, locks, sign-ins, policies, edges and records.
 func (p *plane) makeServices(ctx context.Context) (err error) {
 	now := p.cfg.Now
+	p.notify, err = notify.New(notify.Config{
+		Store: p.store, Receivers: p.cfg.Notify, PublicURL: p.publicURL(), Now: now, Rand: rand.Reader, Logger: p.log.Named("notify"),
+	})
+	if err != nil {
+		return fmt.Errorf("notify: %w", err)
+	}
 	p.resources, err = resources.New(resources.Config{Store: p.store, Sealer: p.sealer, Now: now, Rand: rand.Reader})
 	if err != nil {
 		return err
@@ -155,10 +163,10 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.sessions, err = sessions.New(sessions.Config{Store: p.store, Leases: p.broker, Now: now, Logger: p.log.Named("sessions")}); err != nil {
+	if p.sessions, err = sessions.New(sessions.Config{Store: p.store, Leases: p.broker, Now: now, Events: p.notify, Logger: p.log.Named("sessions")}); err != nil {
 		return err
 	}
-	if p.locks, err = locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: now, Rand: rand.Reader}); err != nil {
+	if p.locks, err = locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: now, Rand: rand.Reader, Events: p.notify}); err != nil {
 		return err
 	}
 	nonceKey, err := sharedKey(ctx, p.store, p.sealer, "login-nonce-key")
@@ -173,12 +181,14 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.policies, err = policies.New(policies.Config{Store: p.store, Keyring: p.policyKeys, Now: now, Logger: p.log.Named("policies")})
+	p.policies, err = policies.New(policies.Config{
+		Store: p.store, Keyring: p.policyKeys, Now: now, Events: p.notify, Logger: p.log.Named("policies"),
+	})
 	if err != nil {
 		return err
 	}
 	p.edges, err = edges.New(edges.Config{
-		Store: p.store, Authority: p.authority, Replica: p.replica, Rand: rand.Reader, Now: now, Logger: p.log.Named("edges"),
+		Store: p.store, Authority: p.authority, Replica: p.replica, Rand: rand.Reader, Now: now, Events: p.notify, Logger: p.log.Named("edges"),
 	})
 	if err != nil {
 		return err
@@ -229,7 +239,7 @@ func (p *plane) makeApprovals(context.Context) (err error) {
 		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.logins,
 		Sessions: p.sessions, Records: p.records, Now: p.cfg.Now, Rand: rand.Reader, MaxGrant: p.cfg.MaxGrant,
 		MaxBreakGlass: p.cfg.MaxBreakGlass, RequestRate: p.cfg.RequestRate, RequestTTL: p.cfg.RequestTTL,
-		HoldTTL: p.cfg.HoldTTL, Logger: p.log.Named("approvals"),
+		HoldTTL: p.cfg.HoldTTL, Events: p.notify, Logger: p.log.Named("approvals"),
 	})
 	if err != nil {
 		return err
@@ -270,7 +280,7 @@ func (p *plane) makeAPI(context.Context) error {
 	}
 	calls, err := api.New(api.Config{
 		Guard: g, Logins: p.logins, Resources: p.resources, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
-		Sessions: p.sessions, Edges: p.edges, Log: p.records, Tokens: issuer, Ready: p.store.Ready, Now: p.cfg.Now,
+		Sessions: p.sessions, Edges: p.edges, Notify: p.notify, Log: p.records, Tokens: issuer, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),
 		BrowserPath: web.StartPath,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/web"
 )
 
@@ -25,6 +26,9 @@ type (
 	BrowserClient = login.BrowserClient
 	DeviceClient  = login.DeviceClient
 )
+
+// Receiver is somebody outside who is told what happens.
+type Receiver = notify.Receiver
 
 // AWSIAM says which AWS roles sign in.
 type AWSIAM = login.AWSConfig
@@ -62,6 +66,8 @@ type Config struct {
 	AWSIAM AWSIAM `kong:"-" file:"aws_iam"`
 	// SPIFFE lets the workloads of a trust domain sign in. From the file only. Default: none do.
 	SPIFFE SPIFFE `kong:"-" file:"spiffe"`
+	// Notify lists who is told what happens. From the file only.
+	Notify []Receiver `kong:"-" file:"notify"`
 
 	// MaxGrant is the longest time a grant may have left.
 	MaxGrant time.Duration `help:"Longest time a grant may have left." default:"8h"`
@@ -162,6 +168,9 @@ func (cfg Config) Validate() error {
 	}
 	if cfg.S3.Bucket != "" && cfg.ObjectDir != "" {
 		fail("s3-bucket and object-dir: choose one")
+	}
+	if err := notify.CheckReceivers(cfg.Notify); err != nil {
+		fail("notify: %w", err)
 	}
 	return errors.Join(errs...)
 }

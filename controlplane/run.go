@@ -145,6 +145,7 @@ func (p *plane) parts() map[string]func(context.Context) error {
 		"credentials":   p.broker.Run,
 		"sessions":      p.sweeper.Run,
 		"counts":        func(ctx context.Context) error { return p.tally.Run(ctx, p.records) },
+		"notifications": p.notify.Run,
 		"edge listener": func(ctx context.Context) error { return p.tunnel.Run(ctx, p.listeners.edge) },
 		"access":        p.serveAccess,
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/sessions"
@@ -35,6 +36,7 @@ type Config struct {
 	Locks     *locks.Locks
 	Sessions  *sessions.Book
 	Edges     *edges.Registry
+	Notify    *notify.Deliveries
 	Log       *auditlog.Log
 	Tokens    *token.Issuer
 	Ready     func(ctx context.Context) error // an error means that this replica must not be asked now
@@ -50,7 +52,7 @@ type Config struct {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Policies == nil, cfg.Approvals == nil,
-		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Log == nil, cfg.Tokens == nil,
+		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Tokens == nil,
 		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}

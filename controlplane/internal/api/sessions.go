@@ -144,12 +144,8 @@ func (s sessionService) KillSession(ctx context.Context, req *accessv1.KillSessi
 	if !c.Is(login.Admin) && !answersFor(c, found.Principal) {
 		return nil, guard.ErrNotYours
 	}
-	n, err := s.cfg.Sessions.End(ctx, sessions.Filter{IDs: []string{found.ID}}, "killed: "+req.GetReason(), c.Principal.ID)
-	if err != nil {
+	if err := s.cfg.Sessions.Kill(ctx, found.ID, "killed: "+req.GetReason(), c.Principal.ID); err != nil {
 		return nil, err
-	}
-	if n == 0 {
-		return nil, sessions.ErrEnded
 	}
 	return &accessv1.KillSessionResponse{}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/sessions"
@@ -73,6 +74,11 @@ var meanings = []meaning{
 	{approvals.ErrTooMany, connect.CodeResourceExhausted, ""},
 	{approvals.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{approvals.ErrNotFound, connect.CodeNotFound, ""},
+
+	{notify.ErrNotFound, connect.CodeNotFound, ""},
+	{notify.ErrReceiver, connect.CodeNotFound, ""},
+	{notify.ErrNotDead, connect.CodeFailedPrecondition, ""},
+	{notify.ErrPage, connect.CodeInvalidArgument, ""},
 
 	{locks.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{locks.ErrNotFound, connect.CodeNotFound, ""},

@@ -73,6 +73,7 @@ type Config struct {
 	Store  *store.Store
 	Leases Leases
 	Now    func() time.Time // default time.Now
+	Events Events           // nil tells nobody
 	Logger hclog.Logger     // nil discards
 }
 
@@ -96,6 +97,9 @@ func New(cfg Config) (*Book, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	if cfg.Events == nil {
+		cfg.Events = silence{}
 	}
 	return &Book{
 		cfg:    cfg,
