@@ -49,6 +49,15 @@ type proxy struct {
 	private   *sqlclass.Catalog // the catalog as this transaction sees it, after DDL in it
 	askLeft   bool              // a failed query of the gateway's own left its statement at the target
 
+	// Of previews, owned by the client loop.
+	bound    *portal         // what is being executed
+	ran      bool            // the batch has executed something besides BEGIN
+	opened   bool            // the batch has executed BEGIN
+	lookEnds pgwire.TxStatus // while a look is in the air, how it has to end
+	broken   error           // a look left the target otherwise
+	gaveUp   atomic.Bool     // the client cancelled while its command was looked at
+
+	onPreview func(context.Context, *enforce.Command, enforce.Look) (enforce.Preview, bool)
 	onHold    func(enforce.Held) <-chan struct{}
 	guard     *absence               // while a command is held; owned by the client loop
 	holding   atomic.Pointer[func()] // withdraws the held command
@@ -151,7 +160,7 @@ func (p *proxy) guardedClientLoop() (reason string) {
 // returned in that session.
 func (p *proxy) contain(where string) {
 	if r := recover(); r != nil {
-		p.log.Error("session stopped by a panic", "session", p.sess.ID(), "where", where, "panic", r, "stack", string(debug.Stack()))
+		p.log.Error("session stopped by a panic", "where", where, "panic", r, "stack", string(debug.Stack()))
 		p.breaks("internal error")
 		p.fatal(pgwire.StateInternalError, "the gateway failed at this command, so its answer is withheld and the session is closed")
 		p.hangUp()

@@ -260,7 +260,7 @@ func (p *proxy) plan(a *analysed, pt *part, masks *enforce.Masks, fields []pgwir
 	known := !pt.opaque && len(pt.output) == len(fields) && sameOrigins(pt.output, fields)
 	if !known && !pt.opaque {
 		p.target.catalog.stale()
-		p.log.Warn("result is not what the catalog says; masking all of it", "session", p.sess.ID())
+		p.log.Warn("result is not what the catalog says; masking all of it")
 	}
 	columns := make([]mask.Column, len(fields))
 	for i, f := range fields {

@@ -43,10 +43,10 @@ func (p *proxy) targetFailed(err error) {
 		message = fmt.Sprintf("an answer of %d bytes is over the gateway's limit of %d", size.Length, size.Limit)
 	case errors.Is(err, errUnexpected), errors.Is(err, pgwire.ErrMalformed), errors.Is(err, pgwire.ErrFrame):
 		message = "the target answered something that the gateway does not understand, so the session is closed"
-		p.log.Error("unexpected answer", "session", p.sess.ID(), "error", err)
+		p.log.Error("unexpected answer", "error", err)
 	case errors.Is(err, errMask):
 		message = "a result could not be masked, so it is withheld and the session is closed"
-		p.log.Error("mask result", "session", p.sess.ID(), "error", err)
+		p.log.Error("mask result", "error", err)
 	}
 	p.breaks(message)
 	p.fatal(pgwire.StateConnectionFailure, message)
@@ -87,10 +87,7 @@ func (p *proxy) answer(typ byte, body []byte) error {
 	case pgwire.TypeCloseComplete:
 		return p.complete(e, typ, expectClose)
 	case pgwire.TypeParameterDescription:
-		if e.kind != expectDescribeStatement {
-			return fmt.Errorf("%w: parameter description", errUnexpected)
-		}
-		return p.pass(e, typ, body)
+		return p.parameterDescription(e, body)
 	case pgwire.TypeNoData:
 		return p.noData(e)
 	case pgwire.TypeRowDescription:
@@ -107,9 +104,24 @@ func (p *proxy) answer(typ byte, body []byte) error {
 	return fmt.Errorf("%w: %q", errUnexpected, typ)
 }
 
+// parameterDescription begins the answer to a Describe of a statement.
+func (p *proxy) parameterDescription(e *expect, body []byte) error {
+	if e.kind != expectDescribeStatement {
+		return fmt.Errorf("%w: parameter description", errUnexpected)
+	}
+	if e.types != nil {
+		var m pgwire.ParameterDescription
+		if err := m.Decode(body); err != nil {
+			return err
+		}
+		e.types(append([]uint32(nil), m.OIDs...))
+	}
+	return p.pass(e, pgwire.TypeParameterDescription, body)
+}
+
 // pass returns a message as it came, unless it is the gateway's own business.
 func (p *proxy) pass(e *expect, typ byte, body []byte) error {
-	if e.internal {
+	if e.internal || e.again {
 		return nil
 	}
 	return p.out.build(func(dst []byte) ([]byte, error) { return appendFrame(dst, typ, body), nil })
@@ -257,6 +269,9 @@ func (p *proxy) errorResponse(body []byte) error {
 			p.client.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
+	if e.failed != nil {
+		e.failed(m.Code)
+	}
 	if e.instead != nil {
 		return p.out.add(e.instead)
 	}
@@ -304,7 +319,11 @@ func (p *proxy) noticeResponse(body []byte) error {
 	if err := m.Decode(body); err != nil {
 		return err
 	}
-	scrub(&m.Diagnostic, p.veiled(p.due.head()), p.target.detect)
+	head := p.due.head()
+	if head != nil && head.failed != nil { // about the gateway's own queries
+		return nil
+	}
+	scrub(&m.Diagnostic, p.veiled(head), p.target.detect)
 	return p.out.build(m.Append)
 }
 
