@@ -160,7 +160,8 @@ type Admission struct {
 }
 
 // Admit returns the grant if it can be used now for exactly that: it is active, it is the principal's, its resource is
-// still the one it was given for, and no lock stops it. The principal in it has the groups of its newest sign-in.
+// still the one it was given for, and no lock stops it. The principal in it, and each of its delegators, has lost the
+// groups that its newest sign-in does not have.
 func (a *Approvals) Admit(ctx context.Context, adm Admission) (Grant, error) {
 	if err := checkID(grantPrefix, adm.Grant); err != nil {
 		return Grant{}, err
@@ -202,12 +203,11 @@ func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
 	if err := a.cfg.Locks.CheckIn(tx, g.subject(adm.Edge)); err != nil {
 		return Grant{}, err
 	}
-	p, known, err := a.cfg.Directory.PrincipalIn(tx, g.Principal.ID)
+	g.Principal, err = g.Principal.Narrowed(func(name string) (policy.Principal, bool, error) {
+		return a.cfg.Directory.PrincipalIn(tx, name)
+	})
 	if err != nil {
 		return Grant{}, fmt.Errorf("look up principal: %w", err)
-	}
-	if known && p.Issuer == g.Principal.Issuer {
-		g.Principal.Groups = p.Groups
 	}
 	return g, nil
 }

@@ -139,6 +139,7 @@ func (e *events) Publish(tx *store.Tx, ev approvals.Event) error {
 
 type fixture struct {
 	*approvals.Approvals
+	t         *testing.T
 	store     *store.Store
 	policies  *policies.Policies
 	resources *resources.Inventory
@@ -174,7 +175,7 @@ func setUpOn(t *testing.T, where store.Config) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{store: st, clock: c, ended: &ended{}, directory: &directory{known: map[string]policy.Principal{}}}
+	f := &fixture{t: t, store: st, clock: c, ended: &ended{}, directory: &directory{known: map[string]policy.Principal{}}}
 	f.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: st, Keyring: keyring{private}, Now: c.now}))
 	f.resources = must[*resources.Inventory](t)(resources.New(resources.Config{Store: st, Sealer: plainSealer{}, Now: c.now, Rand: rand.Reader}))
 	f.locks = must[*locks.Locks](t)(locks.New(locks.Config{Store: st, Sessions: f.ended, Now: c.now, Rand: rand.Reader}))
