@@ -226,12 +226,23 @@ func (b *board) setSessions(all []sessions.Session) {
 		}
 	}
 	b.sessions, b.haveSessions = fresh, true
+	for _, s := range fresh {
+		b.tellPrincipal(s)
+	}
 }
 
 func (b *board) sessionOpened(s sessions.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sessions[s.ID] = s
+	b.tellPrincipal(s) // it may have changed before this replica knew of the session
+}
+
+// tellPrincipal has the session's edge told who acts in it. mu is held.
+func (b *board) tellPrincipal(s sessions.Session) {
+	if l := b.links[s.Edge]; l != nil {
+		l.orderChange(s.ID)
+	}
 }
 
 func (b *board) sessionEnded(id string) {

@@ -40,7 +40,10 @@ func (l *link) heartbeat(ctx context.Context, h *edgev1.Heartbeat) error {
 	if err := l.resync(h); err != nil {
 		return err
 	}
-	if err := l.push(ctx); err != nil {
+	if err := l.push(ctx); errors.Is(err, errUnread) {
+		l.server.cfg.Logger.Warn("heartbeat is not acknowledged", "edge", l.edge, "error", err)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if err := l.reconcile(ctx, h.GetSessions()); err != nil {

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -41,13 +42,15 @@ type link struct {
 	digest   []byte // of the state last sent
 	revision uint64 // of the policy last sent
 	missing  map[string]bool
+	told     map[string]bool // sessions of which another principal than the book's was told
 
 	wake chan struct{}
 	stop chan struct{} // closed by end
 
-	mu   sync.Mutex
-	ends []string
-	why  error // set before stop is closed
+	mu      sync.Mutex
+	ends    []string
+	changes map[string]bool // sessions of which the edge must hear who acts in them
+	why     error           // set before stop is closed
 }
 
 func (l *link) wakeUp() {
@@ -104,6 +107,7 @@ func (s *Server) Link(stream grpc.BidiStreamingServer[edgev1.LinkRequest, edgev1
 	l := &link{
 		edge: c.peer.Name, boot: hello.GetBoot(), enrolment: c.peer.Enrolment, server: s, stream: stream,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), missing: map[string]bool{},
+		told: map[string]bool{}, changes: map[string]bool{},
 	}
 	if err := s.board.join(l); err != nil {
 		return err
@@ -202,6 +206,10 @@ func (l *link) begin(ctx context.Context, hello *edgev1.Hello) error {
 	if err := l.pushPolicy(); err != nil {
 		return err
 	}
+	for _, s := range l.server.board.at(l.edge) {
+		l.told[s.ID] = true // by a former link, perhaps
+		l.orderChange(s.ID)
+	}
 	return l.reconcile(ctx, hello.GetSessions())
 }
 
@@ -250,7 +258,10 @@ func (l *link) serve(ctx context.Context, messages <-chan *edgev1.LinkRequest, f
 		case m := <-messages:
 			err = l.handle(ctx, m)
 		case <-l.wake:
-			err = l.push(ctx)
+			if err = l.push(ctx); errors.Is(err, errUnread) { // the next heartbeat tries again, or goes unanswered
+				l.server.cfg.Logger.Warn("tell edge who acts", "edge", l.edge, "error", err)
+				err = nil
+			}
 		case <-sweep.C:
 			err = l.pushSweeps(ctx, l.server.cfg.SweepInterval/3)
 		}

@@ -67,6 +67,7 @@ type plane struct {
 	records   *auditlog.Log
 	objects   *switchable
 	issuer    *token.Issuer
+	directory *directory
 	server    *tunnel.Server
 	address   string
 	stop      func()
@@ -113,11 +114,55 @@ func (s *switchable) Put(ctx context.Context, key string, data []byte) error {
 	return s.Folder.Put(ctx, key, data)
 }
 
-type directory map[string]policy.Principal
+// directory is what the newest sign-ins say.
+type directory struct {
+	mu      sync.Mutex
+	people  map[string]policy.Principal
+	broken  bool
+	changed chan string
+}
 
-func (d directory) PrincipalIn(_ *store.Tx, name string) (policy.Principal, bool, error) {
-	p, ok := d[name]
+func newDirectory() *directory {
+	return &directory{people: map[string]policy.Principal{}, changed: make(chan string, 100)}
+}
+
+func (d *directory) signIn(p policy.Principal) {
+	d.mu.Lock()
+	d.people[p.ID] = p
+	d.mu.Unlock()
+	d.changed <- p.ID
+}
+
+func (d *directory) breakDown(broken bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = broken
+}
+
+func (d *directory) PrincipalIn(_ *store.Tx, name string) (policy.Principal, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken {
+		return policy.Principal{}, false, store.ErrUnavailable
+	}
+	p, ok := d.people[name]
 	return p, ok, nil
+}
+
+func (d *directory) Narrow(_ context.Context, p policy.Principal) (policy.Principal, error) {
+	return p.Narrowed(func(name string) (policy.Principal, bool, error) { return d.PrincipalIn(nil, name) })
+}
+
+func (d *directory) FollowPrincipals(ctx context.Context, changed func(string)) error {
+	changed("")
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case name := <-d.changed:
+			changed(name)
+		}
+	}
 }
 
 type fixedAWS struct{}
@@ -144,7 +189,7 @@ func newPlane(t *testing.T) *plane {
 func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	t.Helper()
 	ctx := t.Context()
-	p := &plane{t: t, clock: &clock{}}
+	p := &plane{t: t, clock: &clock{}, directory: newDirectory()}
 	dir := t.TempDir()
 	p.store = must[*store.Store](t)(store.Open(ctx, state))
 	t.Cleanup(func() { _ = p.store.Close() })
@@ -163,7 +208,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	p.objects = &switchable{Folder: must[*auditlog.Folder](t)(auditlog.OpenFolder(filepath.Join(dir, "objects")))}
 	p.records = must[*auditlog.Log](t)(auditlog.New(auditlog.Config{Objects: p.objects, Sessions: p.sessions, Replica: "cp-1", Now: p.clock.now, Poll: 50 * time.Millisecond}))
 	p.approvals = must[*approvals.Approvals](t)(approvals.New(approvals.Config{
-		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: directory{}, Sessions: p.sessions,
+		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.directory, Sessions: p.sessions,
 		Records: p.records, Now: p.clock.now, Rand: rand.Reader, RequestRate: 1000,
 	}))
 	p.sweeper = must[*sessions.Sweeper](t)(sessions.NewSweeper(sessions.SweeperConfig{Book: p.sessions, Grants: p.approvals, Presence: p.edges}))
@@ -172,7 +217,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	conf.Time = p.clock.now
 	p.server = must[*tunnel.Server](t)(tunnel.New(tunnel.Config{
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records, Approvals: p.approvals,
-		Resources: p.resources, Policies: p.policies, Locks: p.locks,
+		Resources: p.resources, Policies: p.policies, Locks: p.locks, Principals: p.directory,
 		Tokens: must[*token.Verifier](t)(token.NewVerifier("writ", tokenKeys.Public())),
 		TLS:    conf, TokenKeys: tokenKeys.Public, PolicyKeys: policyKeys.Public,
 		MaskingKey: []byte("0123456789abcdef"), SweepInterval: 300 * time.Millisecond, Now: p.clock.now, Logger: log,
@@ -338,6 +383,7 @@ type linked struct {
 	ack      chan *edgev1.HeartbeatAck
 	ends     chan *edgev1.EndSessions
 	sweeps   chan *edgev1.SweepLeases
+	changes  chan *edgev1.PrincipalChanged
 	closed   chan error
 	sequence uint64
 }
@@ -350,7 +396,7 @@ func (e *edge) link(sessions ...string) *linked {
 	var stream grpc.BidiStreamingClient[edgev1.LinkRequest, edgev1.LinkResponse]
 	l := &linked{
 		t: t, state: make(chan *edgev1.State, 100), policy: make(chan *edgev1.PolicyRevision, 100), ack: make(chan *edgev1.HeartbeatAck, 100),
-		ends: make(chan *edgev1.EndSessions, 100), sweeps: make(chan *edgev1.SweepLeases, 100), closed: make(chan error, 1),
+		ends: make(chan *edgev1.EndSessions, 100), sweeps: make(chan *edgev1.SweepLeases, 100), changes: make(chan *edgev1.PrincipalChanged, 100), closed: make(chan error, 1),
 	}
 	stream = must[grpc.BidiStreamingClient[edgev1.LinkRequest, edgev1.LinkResponse]](t)(e.tunnel.Link(ctx))
 	l.stream = stream
@@ -380,6 +426,8 @@ func (l *linked) read() {
 			l.ack <- m.HeartbeatAck
 		case *edgev1.LinkResponse_EndSessions:
 			l.ends <- m.EndSessions
+		case *edgev1.LinkResponse_PrincipalChanged:
+			l.changes <- m.PrincipalChanged
 		case *edgev1.LinkResponse_SweepLeases:
 			l.sweeps <- m.SweepLeases
 		}

@@ -17,7 +17,10 @@ func (l *link) push(ctx context.Context) error {
 	if err := l.pushState(); err != nil {
 		return err
 	}
-	return l.pushPolicy()
+	if err := l.pushPolicy(); err != nil {
+		return err
+	}
+	return l.pushChanges(ctx)
 }
 
 func (l *link) pushState() error {
@@ -55,6 +58,7 @@ func (l *link) pushEnds(ctx context.Context) error {
 	type why struct{ reason, by string }
 	groups := map[why][]string{}
 	for _, id := range ids {
+		delete(l.told, id)
 		w := why{reason: "the session was ended"}
 		if s, err := l.server.cfg.Sessions.Get(ctx, id); err == nil && !s.Live() {
 			w = why{s.EndReason, s.EndedBy}

@@ -53,6 +53,7 @@ type Config struct {
 	Policies    *policies.Policies
 	Locks       *locks.Locks
 	Tokens      *token.Verifier
+	Principals  Principals
 
 	// TLS is identity.ServerTLS of the authority.
 	TLS *tls.Config
@@ -77,8 +78,8 @@ type Config struct {
 func (c *Config) complete() error {
 	switch {
 	case c.Store == nil, c.Edges == nil, c.Sessions == nil, c.Credentials == nil, c.Records == nil, c.Approvals == nil,
-		c.Resources == nil, c.Policies == nil, c.Locks == nil, c.Tokens == nil:
-		return errors.New("tunnel: store, edges, sessions, credentials, records, approvals, resources, policies, locks and tokens are required")
+		c.Resources == nil, c.Policies == nil, c.Locks == nil, c.Tokens == nil, c.Principals == nil:
+		return errors.New("tunnel: store, edges, sessions, credentials, records, approvals, resources, policies, locks, tokens and principals are required")
 	case c.TLS == nil || c.TokenKeys == nil || c.PolicyKeys == nil:
 		return errors.New("tunnel: tls and keys are required")
 	case len(c.MaskingKey) < 16:
@@ -201,6 +202,7 @@ func (s *Server) follow(ctx context.Context, g *errgroup.Group) {
 		})
 	})
 	g.Go(func() error { return s.cfg.Edges.FollowEnrolments(ctx, s.board.enrolmentChanged) })
+	g.Go(func() error { return s.cfg.Principals.FollowPrincipals(ctx, s.board.principalChanged) })
 	g.Go(func() error {
 		return s.cfg.Sessions.Follow(ctx, s.board.setSessions, s.board.sessionOpened, s.board.sessionEnded)
 	})
