@@ -19,6 +19,8 @@ type loginCmd struct {
 	OIDCTokenFile  string `name:"oidc-token-file" placeholder:"FILE" xor:"proof" help:"Read an OIDC ID token from a file."`
 	AdminToken     string `name:"admin-token" placeholder:"-" xor:"proof" help:"Read the first start's admin token from standard input."`
 	AdminTokenFile string `name:"admin-token-file" placeholder:"FILE" xor:"proof" help:"Read the first start's admin token from a file."`
+
+	workloadFlags `embed:""`
 }
 
 // Help is shown below the usage.
@@ -26,7 +28,9 @@ func (loginCmd) Help() string {
 	return "Tokens come from standard input, a file, or the variables WRIT_OIDC_TOKEN and WRIT_ADMIN_TOKEN; never from an " +
 		"argument, which others could see. The login is kept in $WRIT_HOME or $XDG_CONFIG_HOME/writ.\n\n" +
 		examples("writ login --server https://writ.example:8443 --oidc-token-file /run/oidc/token",
-			"writ login --server https://10.0.0.7:8443 --pin sha256:6f0a... --admin-token - < admin-token")
+			"writ login --server https://10.0.0.7:8443 --pin sha256:6f0a... --admin-token - < admin-token",
+			"writ login --server https://writ.example:8443 --aws --region eu-west-1",
+			"writ login --server https://writ.example:8443 --spiffe-svid-file /run/svid.jwt --on-behalf-of-file /run/alice.token")
 }
 
 // Run signs in and keeps the login.
@@ -39,11 +43,11 @@ func (c *loginCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	proof, err := c.proof(a)
+	clients, err := a.dial(t)
 	if err != nil {
 		return err
 	}
-	clients, err := a.dial(t)
+	proof, err := c.prove(ctx, a, t.server, clients)
 	if err != nil {
 		return err
 	}

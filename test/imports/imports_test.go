@@ -34,7 +34,7 @@ var onlies = []only{
 	{[]string{"github.com/cedar-policy/..."}, []string{"pkg/policy"}, "", "one package knows the policy language, and its traps"},
 	{[]string{"github.com/sqlc-dev/oliphant/..."}, []string{"pkg/sqlclass"}, "", "SQL is understood in one place; a second reading would differ"},
 	{[]string{"github.com/jackc/pgx/..."}, []string{"edgeagent/internal/postgres", "edgeagent/internal/upstream", "pkg/cli/clitest", "test/..."}, "", "drivers hide the protocol; the proxy speaks it through pkg/wire/pgwire, and the edge's own connections go through its dialer"},
-	{[]string{"github.com/aws/...", "github.com/aws/smithy-go/..."}, []string{"controlplane", "controlplane/internal/auditlog", "controlplane/internal/credentials"}, "", "the edge holds no AWS identity, and stays small"},
+	{[]string{"github.com/aws/...", "github.com/aws/smithy-go/..."}, []string{"controlplane", "controlplane/internal/auditlog", "controlplane/internal/credentials", "pkg/cli"}, "", "the edge holds no AWS identity, and stays small; the command line signs in with one"},
 	{[]string{"google.golang.org/grpc/..."}, []string{"controlplane/internal/tunnel", "edgeagent/internal/tunnel", "controlplane/internal/store", "proto/..."}, "", "gRPC stops at the tunnel's two ends; the store reads etcd's status codes"},
 	{[]string{"connectrpc.com/..."}, []string{"controlplane/internal/api", "controlplane/internal/guard", "pkg/cli", "pkg/cli/clitest", "pkg/cli/internal/client", "proto/..."}, "", "the access API is served and called in one place each"},
 	{[]string{"proto/edge/v1"}, []string{"controlplane/internal/tunnel", "edgeagent/internal/tunnel"}, "", "messages stop at the tunnel; inside, the domain's own types are used"},
