@@ -36,8 +36,8 @@ console:
 console-test: $(CONSOLE)/dist/index.html
 	cd $(CONSOLE) && npm run --silent check && npm run --silent test
 
-$(CONSOLE)/dist/index.html: $(CONSOLE)/node_modules/.package-lock.json $(CONSOLE_FILES)
-	cd $(CONSOLE) && npm run --silent build
+$(CONSOLE)/dist/index.html: $(CONSOLE)/node_modules/.package-lock.json $(CONSOLE_FILES) | $(TOOLS)/.buf
+	cd $(CONSOLE) && PATH="$(TOOLS)/node/bin:$$PATH" npm run --silent build
 	@touch $@
 
 $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
@@ -51,7 +51,7 @@ demo: build
 	@exec $(TOOLS)/demo -bin $(BIN) -out build $(if $(ONCE),-once)
 
 test: build $(if $(NODE),console-test)
-	@scripts/need postgresql psql pgbouncer psycopg
+	@scripts/need postgresql psql pgbouncer psycopg $(if $(NODE),chromium)
 	WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 e2e: build
@@ -59,7 +59,7 @@ e2e: build
 	WRIT_BIN=$(BIN) go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') ./test/e2e/... ./edgeagent/internal/postgres/...
 
 race: build
-	@scripts/need postgresql psql pgbouncer psycopg cc
+	@scripts/need postgresql psql pgbouncer psycopg cc $(if $(NODE),chromium)
 	WRIT_BIN=$(BIN) CGO_ENABLED=1 go test -race -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 fuzz:
@@ -106,11 +106,15 @@ $(TOOLS)/.lint: Makefile
 	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 	@touch $@
 
-$(TOOLS)/.generate: Makefile
-	@scripts/need npm
+$(TOOLS)/.generate: Makefile $(TOOLS)/.buf
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 	GOBIN=$(TOOLS) go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 	GOBIN=$(TOOLS) go install connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1
+	@touch $@
+
+$(TOOLS)/.buf: Makefile
+	@scripts/need npm
+	@mkdir -p $(TOOLS)
 	npm install --silent --no-fund --no-audit -g --prefix $(TOOLS)/node @bufbuild/buf@1.75.0
 	@touch $@
