@@ -64,9 +64,18 @@ func requirements(reqs []*accessv1.Requirement, votes []*accessv1.Vote) string {
 				have[v.GetVoter()] = true
 			}
 		}
-		parts = append(parts, fmt.Sprintf("%d of %s (%d so far)", r.GetCount(), r.GetGroup(), len(have)))
+		parts = append(parts, fmt.Sprintf("%s (%d so far)", requirement(r), len(have)))
 	}
 	return strings.Join(parts, " and ")
+}
+
+// requirement is "2 of dba", and in which hours.
+func requirement(r *accessv1.Requirement) string {
+	text := fmt.Sprintf("%d of %s", r.GetCount(), r.GetGroup())
+	if r.GetHours() != "" {
+		text += " in " + r.GetHours()
+	}
+	return text
 }
 
 func voteFields(votes []*accessv1.Vote) []output.Field {
@@ -98,6 +107,14 @@ func policies(ids []string, revision uint64) string {
 		return ""
 	}
 	return fmt.Sprintf("%s at revision %d", strings.Join(ids, ", "), revision)
+}
+
+// yesOnly is "yes", or nothing.
+func yesOnly(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
 }
 
 func yesNo(b bool) string {

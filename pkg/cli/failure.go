@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/writhq/writ/pkg/cli/internal/manifest"
 	"github.com/writhq/writ/pkg/cli/internal/profile"
@@ -27,6 +28,8 @@ type failure struct {
 	code int
 	err  error
 	hint string
+	// detail is for programs; with -o json it is printed.
+	detail proto.Message
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -62,6 +65,9 @@ func (a *app) report(err error) int {
 		return int(status)
 	}
 	f := explain(err)
+	if a.json && f.detail != nil {
+		_ = a.out.JSON(f.detail)
+	}
 	_ = a.diag.Printf("error: %s", f.err)
 	if f.hint != "" {
 		_ = a.diag.Printf("hint: %s", f.hint)
@@ -79,9 +85,9 @@ func explain(err error) *failure {
 	}
 	switch {
 	case errors.Is(err, profile.ErrNone):
-		return &failure{exitFailure, err, "run `writ login --server https://host:8443`, or set WRIT_SERVER and WRIT_TOKEN"}
+		return &failure{code: exitFailure, err: err, hint: "run `writ login --server https://host:8443`, or set WRIT_SERVER and WRIT_TOKEN"}
 	case errors.Is(err, profile.ErrExposed):
-		return &failure{exitFailure, err, "take the rights of others away: chmod go= on it"}
+		return &failure{code: exitFailure, err: err, hint: "take the rights of others away: chmod go= on it"}
 	}
 	if e, ok := errors.AsType[*connect.Error](err); ok {
 		return explainCall(e)
@@ -98,6 +104,9 @@ func explainCall(e *connect.Error) *failure {
 	switch e.Code() {
 	case connect.CodePermissionDenied:
 		f.code = exitDenied
+		if r := refusalOf(e); r != nil {
+			f.detail, f.hint = r, repairHint(r.GetRepair())
+		}
 	case connect.CodeInvalidArgument:
 		f.code = exitUsage
 	case connect.CodeUnauthenticated:

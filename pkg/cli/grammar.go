@@ -24,6 +24,7 @@ type grammar struct {
 
 	Request  requestCmd  `cmd:"" group:"access" help:"Ask for access to a resource."`
 	Withdraw withdrawCmd `cmd:"" group:"access" help:"Take back your own pending request."`
+	Requests requestsCmd `cmd:"" group:"access" help:"List access requests."`
 	Grants   grantsCmd   `cmd:"" group:"access" help:"Show grants."`
 	Token    tokenCmd    `cmd:"" group:"access" help:"Print an access token, the password for a client."`
 	Connect  connectCmd  `cmd:"" group:"access" help:"Open a local port or socket to a resource."`
@@ -36,6 +37,7 @@ type grammar struct {
 
 	Sessions sessionsCmd `cmd:"" group:"oversight" help:"List, follow, replay and end sessions."`
 	Revoke   revokeCmd   `cmd:"" group:"oversight" help:"End a grant and its sessions now."`
+	Review   reviewCmd   `cmd:"" group:"oversight" help:"Say whether breaking the glass was right."`
 	Lock     lockCmd     `cmd:"" group:"oversight" help:"Stop a principal, resource, edge or grant now, everywhere."`
 	Unlock   unlockCmd   `cmd:"" group:"oversight" help:"Remove a lock."`
 	Locks    locksCmd    `cmd:"" group:"oversight" help:"Show locks."`

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/output"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
@@ -14,13 +16,17 @@ type grantsCmd struct {
 }
 
 type grantsListCmd struct {
-	All   bool `help:"Everybody's; for admins and auditors."`
-	Ended bool `help:"Also those that ended."`
+	All         bool   `help:"Everybody's; for admins and auditors."`
+	Ended       bool   `help:"Also those that ended."`
+	Principal   string `placeholder:"NAME" help:"Only this principal's; for admins and auditors."`
+	Resource    string `placeholder:"NAME" help:"Only those for this resource."`
+	NeedsReview bool   `help:"Only break-glass grants that nobody has reviewed."`
+	Limit       int    `default:"100" help:"How many to list, the newest first."`
 }
 
 // Help is shown below the usage.
 func (grantsListCmd) Help() string {
-	return examples("writ grants list", "writ grants list --all --ended -o json")
+	return examples("writ grants list", "writ grants list --all --ended --resource orders-db -o json", "writ grants list --all --needs-review")
 }
 
 // Run lists grants.
@@ -29,7 +35,9 @@ func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	resp, err := clients.Grants.ListGrants(ctx, &accessv1.ListGrantsRequest{All: c.All, IncludeEnded: c.Ended})
+	resp, err := listGrants(ctx, clients, &accessv1.ListGrantsRequest{
+		All: c.All, IncludeEnded: c.Ended, Principal: c.Principal, Resource: c.Resource, NeedsReview: c.NeedsReview,
+	}, c.Limit)
 	if err != nil {
 		return err
 	}
@@ -41,6 +49,26 @@ func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
 		}
 		return a.out.Table("", t, "no grants")
 	})
+}
+
+// maxPageSize is the most that the service returns at once.
+const maxPageSize = 500
+
+// listGrants reads pages until there are limit grants or no more.
+func listGrants(ctx context.Context, clients *client.Clients, req *accessv1.ListGrantsRequest, limit int) (*accessv1.ListGrantsResponse, error) {
+	all := new(accessv1.ListGrantsResponse)
+	for {
+		req.PageSize = int32(min(max(limit-len(all.GetGrants()), 1), maxPageSize))
+		page, err := clients.Grants.ListGrants(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all.Grants = append(all.Grants, page.GetGrants()...)
+		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
+		if req.GetPageToken() == "" || len(all.GetGrants()) >= limit {
+			return all, nil
+		}
+	}
 }
 
 type grantsShowCmd struct {
@@ -66,11 +94,13 @@ func (c *grantsShowCmd) Run(ctx context.Context, a *app) error {
 func (a *app) grantFields(g *accessv1.Grant) []output.Field {
 	now := a.env.Now()
 	fields := append([]output.Field{{Name: "grant", Value: g.GetId()}}, principalFields(g.GetPrincipal())...)
-	return append(fields, []output.Field{
+	return append(append(fields, []output.Field{
 		{Name: "resource", Value: g.GetResource()},
 		{Name: "actions", Value: actions(g.GetActions())},
 		{Name: "reason", Value: g.GetReason()},
 		{Name: "ticket", Value: g.GetTicket()},
+	}...), slices.Concat(intentFields(g.GetIntent()), []output.Field{
+		{Name: "break-glass", Value: yesOnly(g.GetBreakGlass())},
 		{Name: "request", Value: g.GetRequest()},
 		{Name: "active", Value: yesNo(g.GetActive())},
 		{Name: "from", Value: output.Moment(now, g.GetStartsAt())},
@@ -78,7 +108,54 @@ func (a *app) grantFields(g *accessv1.Grant) []output.Field {
 		{Name: "revoked", Value: output.Moment(now, g.GetRevokedAt())},
 		{Name: "revoked by", Value: g.GetRevokedBy()},
 		{Name: "revoked because", Value: g.GetRevokeReason()},
-	}...)
+		{Name: "reviewed", Value: reviewText(g)},
+	})...)
+}
+
+// reviewText is what became of the review of a break-glass grant.
+func reviewText(g *accessv1.Grant) string {
+	r := g.GetReview()
+	switch {
+	case !g.GetBreakGlass():
+		return ""
+	case r == nil:
+		return "not yet"
+	}
+	text := "not justified"
+	if r.GetJustified() {
+		text = "justified"
+	}
+	text += ", says " + r.GetReviewer() + " at " + output.Time(r.GetAt())
+	if r.GetComment() != "" {
+		text += ": " + r.GetComment()
+	}
+	return text
+}
+
+type reviewCmd struct {
+	Grant     string `arg:"" help:"The break-glass grant's id."`
+	Justified *bool  `required:"" negatable:"" help:"Whether breaking the glass was right."`
+	Comment   string `help:"Why you think so."`
+}
+
+// Help is shown below the usage.
+func (reviewCmd) Help() string {
+	return "A break-glass grant is reviewed once, after it ended, by an auditor or admin who is not its principal.\n\n" +
+		examples("writ grants list --all --needs-review", `writ review grant-01K... --justified --comment "orders were failing"`,
+			`writ review grant-01K... --no-justified --comment "a dba was there"`)
+}
+
+// Run notes the verdict.
+func (c *reviewCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Grants.ReviewGrant(ctx, &accessv1.ReviewGrantRequest{Id: c.Grant, Justified: *c.Justified, Comment: c.Comment})
+	if err != nil {
+		return err
+	}
+	return a.say(resp, "reviewed %s: %s", resp.GetGrant().GetId(), reviewText(resp.GetGrant()))
 }
 
 type tokenCmd struct {

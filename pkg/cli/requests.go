@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/output"
@@ -30,15 +31,23 @@ type requestCmd struct {
 	Ticket   string        `help:"Ticket that asks for it."`
 	Action   []string      `placeholder:"sql:read" help:"Action to ask for; repeat it for more. Default: whatever policy permits."`
 	Extend   string        `placeholder:"GRANT" help:"Lengthen this active grant of yours without a gap."`
-	Wait     bool          `negatable:"" default:"true" help:"Wait while it is pending."`
+	Start    string        `placeholder:"TIME" help:"Begin later: a time such as 2026-11-24T22:00:00Z, or a duration such as 2h from now."`
+
+	BreakGlass bool `help:"An emergency: without approvers, where policy permits that. It is short, others hear of it, and it is reviewed."`
+	Wait       bool `negatable:"" default:"true" help:"Wait while it is pending."`
+
+	intentFlags `embed:""`
 }
 
 // Help is shown below the usage.
 func (requestCmd) Help() string {
-	return "Exits with 0 when granted, 3 when denied and 4 while it is pending.\n\n" +
+	return "Exits with 0 when granted, 3 when denied and 4 while it is pending. When it is refused, the hint names the " +
+		"closest request that would not be; with -o json it is printed as JSON too.\n\n" +
 		examples(`writ request orders-db --for 30m --reason "fix order 4711" --ticket OPS-12`,
 			`writ request orders-db --for 1h --reason "still at it" --extend grant-01K...`,
-			`writ request orders-db --for 30m --reason "nightly report" --action sql:read --no-wait`)
+			`writ request orders-db --for 30m --reason "nightly report" --action sql:read --no-wait`,
+			`writ request orders-db --for 1h --reason "migration" --start 2026-11-24T22:00:00Z --task "add an index" --command "CREATE INDEX ..."`,
+			`writ request orders-db --for 15m --reason "orders fail, INC-7" --break-glass`)
 }
 
 // Run files the request and waits for what becomes of it.
@@ -50,10 +59,11 @@ func (c *requestCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	created, err := clients.Requests.CreateRequest(ctx, &accessv1.CreateRequestRequest{
-		Resource: c.Resource, Actions: c.Action, Duration: durationpb.New(c.For),
-		Reason: c.Reason, Ticket: c.Ticket, Extend: c.Extend,
-	})
+	ask, err := c.ask(a)
+	if err != nil {
+		return err
+	}
+	created, err := clients.Requests.CreateRequest(ctx, ask)
 	if err != nil {
 		return err
 	}
@@ -66,6 +76,36 @@ func (c *requestCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	return a.settle(state)
+}
+
+func (c *requestCmd) ask(a *app) (*accessv1.CreateRequestRequest, error) {
+	start, err := startTime(c.Start, a.env.Now())
+	if err != nil {
+		return nil, err
+	}
+	intent, err := c.intent(a)
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.CreateRequestRequest{
+		Resource: c.Resource, Actions: c.Action, Duration: durationpb.New(c.For), Reason: c.Reason, Ticket: c.Ticket,
+		Extend: c.Extend, Intent: intent, StartAt: start, BreakGlass: c.BreakGlass,
+	}, nil
+}
+
+// startTime reads a time or how long it is until then; nil is at once.
+func startTime(text string, now time.Time) (*timestamppb.Timestamp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return timestamppb.New(now.Add(d)), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, misused("use a time such as 2026-11-24T22:00:00Z, or a duration such as 2h", "--start %q is not a time", text)
+	}
+	return timestamppb.New(at), nil
 }
 
 func isPending(s *accessv1.WaitRequestResponse) bool {
@@ -150,12 +190,24 @@ func (a *app) granted(s *accessv1.WaitRequestResponse) error {
 		output.Field{Name: "grant", Value: g.GetId()},
 		output.Field{Name: "resource", Value: g.GetResource()},
 		output.Field{Name: "actions", Value: actions(g.GetActions())},
+		output.Field{Name: "from", Value: a.later(g.GetStartsAt())},
 		output.Field{Name: "until", Value: output.Moment(a.env.Now(), g.GetExpiresAt())},
 	)
-	if err == nil {
+	if g.GetBreakGlass() {
+		a.note("the glass is broken: others are told, and somebody reviews it afterwards")
+	}
+	if err == nil && g.GetActive() {
 		a.note("hint: go on with `writ psql %s` or `writ connect %s`", g.GetResource(), g.GetResource())
 	}
 	return err
+}
+
+// later is a moment that is still to come.
+func (a *app) later(t *timestamppb.Timestamp) string {
+	if !t.AsTime().After(a.env.Now()) {
+		return ""
+	}
+	return output.Moment(a.env.Now(), t)
 }
 
 type withdrawCmd struct {
@@ -178,12 +230,15 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) error {
 	return a.say(resp, "%s is withdrawn", resp.GetRequest().GetId())
 }
 
+// maxOwnGrants bounds how many grants are looked through.
+const maxOwnGrants = 5000
+
 // errNoGrant says that the caller holds no active grant of the kind asked for.
 var errNoGrant = errors.New("no active grant")
 
 // activeGrant finds one of the caller's active grants by id or by resource; of several the one that lasts longest.
 func activeGrant(ctx context.Context, clients *client.Clients, name string) (*accessv1.Grant, error) {
-	resp, err := clients.Grants.ListGrants(ctx, &accessv1.ListGrantsRequest{})
+	resp, err := listGrants(ctx, clients, &accessv1.ListGrantsRequest{}, maxOwnGrants)
 	if err != nil {
 		return nil, err
 	}

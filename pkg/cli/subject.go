@@ -50,6 +50,11 @@ func requestSubject(r *accessv1.AccessRequest) subject {
 			{Name: "for", Value: output.Duration(r.GetDuration())},
 			{Name: "reason", Value: r.GetReason()},
 			{Name: "ticket", Value: r.GetTicket()},
+		}...)
+		fields = append(fields, intentFields(r.GetIntent())...)
+		fields = append(fields, []output.Field{
+			{Name: "begins", Value: output.Moment(now, r.GetStartAt())},
+			{Name: "break-glass", Value: yesOnly(r.GetBreakGlass())},
 			{Name: "extends", Value: r.GetExtends()},
 			{Name: "policy", Value: policies(r.GetPolicyIds(), r.GetRevision())},
 			{Name: "needs", Value: requirements(r.GetRequirements(), r.GetVotes())},
@@ -82,6 +87,10 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 			{Name: "session", Value: c.GetSession()},
 			{Name: "grant", Value: c.GetGrant()},
 			{Name: "request reason", Value: c.GetRequestReason()},
+			{Name: "ticket", Value: c.GetTicket()},
+		}...)
+		fields = append(fields, intentFields(c.GetIntent())...)
+		fields = append(fields, []output.Field{
 			{Name: "actions", Value: strings.Join(c.GetActions(), ", ")},
 			{Name: "tables", Value: strings.Join(c.GetTables(), ", ")},
 			{Name: "effect", Value: effect(c.GetPreview())},

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"connectrpc.com/connect"
@@ -49,7 +50,11 @@ func (c *ControlPlane) CreateRequest(ctx context.Context, r *accessv1.CreateRequ
 	if res == nil {
 		return nil, missing("resource " + r.GetResource())
 	}
+	if err := narrowed(res, r); err != nil {
+		return nil, err
+	}
 	req := &accessv1.AccessRequest{
+		Intent: r.GetIntent(), StartAt: r.GetStartAt(), BreakGlass: r.GetBreakGlass(),
 		Id: c.newID("req"), Principal: callerOf(ctx).principal, Resource: r.GetResource(), Actions: r.GetActions(),
 		Duration: r.GetDuration(), Reason: r.GetReason(), Ticket: r.GetTicket(), Extends: r.GetExtend(),
 		State: accessv1.RequestState_REQUEST_STATE_PENDING, CreatedAt: timestamppb.Now(), ExpiresAt: in(time.Hour),
@@ -61,7 +66,7 @@ func (c *ControlPlane) CreateRequest(ctx context.Context, r *accessv1.CreateRequ
 	switch group := res.GetLabels()["approval"]; {
 	case res.GetLabels()["closed"] != "":
 		req.State, req.Denial = accessv1.RequestState_REQUEST_STATE_DENIED, "the resource is closed"
-	case group != "":
+	case group != "" && !r.GetBreakGlass():
 		req.Requirements = []*accessv1.Requirement{{Count: 1, Group: group}}
 	default:
 		resp.Grant = c.grant(req)
@@ -80,7 +85,11 @@ func (c *ControlPlane) grant(req *accessv1.AccessRequest) *accessv1.Grant {
 	g := &accessv1.Grant{
 		Id: c.newID("grant"), Principal: req.GetPrincipal(), Resource: req.GetResource(), Actions: req.GetActions(),
 		Reason: req.GetReason(), Ticket: req.GetTicket(), Request: req.GetId(), StartsAt: timestamppb.Now(),
-		ExpiresAt: until, Active: true,
+		ExpiresAt: until, Active: true, Intent: req.GetIntent(), BreakGlass: req.GetBreakGlass(),
+	}
+	if start := req.GetStartAt(); start.AsTime().After(time.Now()) {
+		g.StartsAt, g.Active = start, false
+		g.ExpiresAt = timestamppb.New(start.AsTime().Add(req.GetDuration().AsDuration()))
 	}
 	req.Grant = g.GetId()
 	c.grants = append(c.grants, g)
@@ -141,13 +150,80 @@ func (c *ControlPlane) ListGrants(ctx context.Context, r *accessv1.ListGrantsReq
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	resp := new(accessv1.ListGrantsResponse)
-	for _, g := range c.grants {
+	var found []*accessv1.Grant
+	for _, g := range slices.Backward(c.grants) {
 		mine := g.GetPrincipal().GetName() == callerOf(ctx).principal.GetName()
-		if (mine || r.GetAll()) && (g.GetActive() || r.GetIncludeEnded()) {
-			resp.Grants = append(resp.Grants, clone(g))
+		if (mine || r.GetAll()) && (g.GetRevokedAt() == nil || r.GetIncludeEnded()) &&
+			(r.GetResource() == "" || r.GetResource() == g.GetResource()) && (!r.GetNeedsReview() || g.GetBreakGlass() && g.GetReview() == nil) {
+			found = append(found, clone(g))
 		}
 	}
+	resp.Grants, resp.NextPageToken = page(found, r.GetPageToken(), int(r.GetPageSize()))
 	return resp, nil
+}
+
+// ListRequests implements access.v1.
+func (c *ControlPlane) ListRequests(ctx context.Context, r *accessv1.ListRequestsRequest) (*accessv1.ListRequestsResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	resp := new(accessv1.ListRequestsResponse)
+	var found []*accessv1.AccessRequest
+	for _, req := range slices.Backward(c.requests) {
+		mine := req.GetPrincipal().GetName() == callerOf(ctx).principal.GetName()
+		if (mine || r.GetAll()) && (r.GetState() == 0 || r.GetState() == req.GetState()) &&
+			(r.GetResource() == "" || r.GetResource() == req.GetResource()) {
+			found = append(found, clone(req))
+		}
+	}
+	resp.Requests, resp.NextPageToken = page(found, r.GetPageToken(), int(r.GetPageSize()))
+	return resp, nil
+}
+
+// page cuts a page of at most two, so that a list has several.
+func page[T any](all []T, token string, size int) ([]T, string) {
+	from, _ := strconv.Atoi(token)
+	to := min(from+min(max(size, 1), 2), len(all))
+	if to == len(all) {
+		return all[from:], ""
+	}
+	return all[from:to], strconv.Itoa(to)
+}
+
+// ReviewGrant implements access.v1.
+func (c *ControlPlane) ReviewGrant(ctx context.Context, r *accessv1.ReviewGrantRequest) (*accessv1.ReviewGrantResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.findGrant(r.GetId())
+	switch who := callerOf(ctx).principal.GetName(); {
+	case g == nil:
+		return nil, missing(r.GetId())
+	case g.GetPrincipal().GetName() == who:
+		return nil, refused(connect.CodePermissionDenied, "nobody reviews their own grant")
+	default:
+		g.Review = &accessv1.Review{Reviewer: who, Justified: r.GetJustified(), Comment: r.GetComment(), At: timestamppb.Now()}
+	}
+	return &accessv1.ReviewGrantResponse{Grant: clone(g)}, nil
+}
+
+// narrowed refuses what a resource labelled only=ACTION is asked for besides, and says so to programs.
+func narrowed(res *accessv1.Resource, r *accessv1.CreateRequestRequest) error {
+	only := res.GetLabels()["only"]
+	dropped := slices.DeleteFunc(slices.Clone(r.GetActions()), func(a string) bool { return a == only })
+	if only == "" || len(dropped) == 0 {
+		return nil
+	}
+	err := connect.NewError(connect.CodePermissionDenied, fmt.Errorf("access to %q is denied: too much", res.GetName()))
+	detail, failed := connect.NewErrorDetail(&accessv1.Refusal{
+		Resource: res.GetName(), Reason: "too much", PolicyIds: []string{"fake"}, Revision: 7,
+		Repair: &accessv1.Repair{
+			Resource: res.GetName(), Actions: []string{only}, Duration: r.GetDuration(), Dropped: dropped, TicketRequired: r.GetTicket() == "",
+			Requirements: []*accessv1.Requirement{{Count: 2, Group: "dba", Hours: "Mon-Fri 08:00-18:00 Europe/Berlin"}},
+		},
+	})
+	if failed == nil {
+		err.AddDetail(detail)
+	}
+	return err
 }
 
 // IssueToken implements access.v1. Each token is another one and lasts as long as the grant.
