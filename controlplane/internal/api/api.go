@@ -38,6 +38,7 @@ type Config struct {
 	Edges     *edges.Registry
 	Notify    *notify.Deliveries
 	Log       *auditlog.Log
+	Search    Searcher
 	Tokens    *token.Issuer
 	Ready     func(ctx context.Context) error // an error means that this replica must not be asked now
 	Now       func() time.Time
@@ -52,7 +53,7 @@ type Config struct {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Policies == nil, cfg.Approvals == nil,
-		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Tokens == nil,
+		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
 		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}

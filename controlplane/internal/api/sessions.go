@@ -14,7 +14,6 @@ import (
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/pkg/audit"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
-	"github.com/writhq/writ/proto/access/v1/accessv1connect"
 )
 
 type sessionService struct{ cfg Config }
@@ -150,10 +149,7 @@ func (s sessionService) KillSession(ctx context.Context, req *accessv1.KillSessi
 	return &accessv1.KillSessionResponse{}, nil
 }
 
-type auditService struct {
-	accessv1connect.UnimplementedAuditServiceHandler
-	cfg Config
-}
+type auditService struct{ cfg Config }
 
 func (s auditService) ListAdminRecords(ctx context.Context, req *accessv1.ListAdminRecordsRequest) (*accessv1.ListAdminRecordsResponse, error) {
 	all, err := s.cfg.Log.AdminRecords(ctx, int(req.GetLimit()))

@@ -47,7 +47,9 @@ type Config struct {
 type Log struct {
 	cfg    Config
 	owners *lru.Cache[string, string] // session to edge; never changes once known
-	admin  *adminWriter
+	// summaries of blocks, by key.
+	summaries *lru.Cache[string, summary]
+	admin     *adminWriter
 
 	mu    sync.Mutex
 	fresh chan struct{} // closed and replaced when a block was stored
@@ -77,11 +79,15 @@ func New(cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	summaries, err := lru.New[string, summary](maxSummaries)
+	if err != nil {
+		return nil, err
+	}
 	admin, err := newAdminWriter(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Log{cfg: cfg, owners: owners, admin: admin, fresh: make(chan struct{})}, nil
+	return &Log{cfg: cfg, owners: owners, summaries: summaries, admin: admin, fresh: make(chan struct{})}, nil
 }
 
 // stored wakes the followers.

@@ -45,6 +45,7 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}
+	l.summaries.Add(key.String(), summarise(records))
 	for _, s := range tallied(records) {
 		l.cfg.Tally.Shipped(*s)
 	}

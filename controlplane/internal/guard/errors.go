@@ -92,6 +92,8 @@ var meanings = []meaning{
 	{sessions.ErrID, connect.CodeNotFound, ""},
 	{sessions.ErrNotFound, connect.CodeNotFound, ""},
 	{sessions.ErrEnded, connect.CodeFailedPrecondition, ""},
+	{auditlog.ErrQuery, connect.CodeInvalidArgument, ""},
+	{auditlog.ErrStorage, connect.CodeUnavailable, "the record storage cannot be reached now; try again"},
 	{auditlog.ErrUnknownSession, connect.CodeNotFound, ""},
 
 	{ErrStopping, connect.CodeUnavailable, ""},

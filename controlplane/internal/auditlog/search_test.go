@@ -1,0 +1,360 @@
+package auditlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writhq/writ/controlplane/internal/auditlog"
+	"github.com/writhq/writ/pkg/audit"
+)
+
+// noon is the clock of the searching log.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// counting counts what is read from an object store.
+type counting struct {
+	auditlog.ObjectStore
+	mu   sync.Mutex
+	gets int
+}
+
+func (c *counting) Get(ctx context.Context, key string) ([]byte, error) {
+	c.mu.Lock()
+	c.gets++
+	c.mu.Unlock()
+	return c.ObjectStore.Get(ctx, key)
+}
+
+// searchable is a log over many blocks and what is in them.
+type searchable struct {
+	*fixture
+	objects *counting
+	search  *auditlog.Log
+	all     []audit.Record // newest first
+	now     func() time.Time
+}
+
+func newSearchable(t *testing.T) *searchable {
+	t.Helper()
+	s := &searchable{fixture: newFixture(t), now: func() time.Time { return noon }}
+	s.objects = &counting{ObjectStore: s.objs}
+	s.reopen()
+	return s
+}
+
+// reopen forgets what the log remembers.
+func (s *searchable) reopen() {
+	s.t.Helper()
+	log, err := auditlog.New(auditlog.Config{
+		Objects: s.objects, Sessions: s.book, Replica: fmt.Sprintf("cp-%d", rand.Uint32()), Now: func() time.Time { return s.now() },
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.search = log
+}
+
+// put ships a block with one record for each time.
+func (s *searchable) put(edge, session string, fill func(n int, r *audit.Record), times ...time.Time) auditlog.Block {
+	s.t.Helper()
+	chain, err := audit.NewChain(edge, session)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var raw [][]byte
+	for n, at := range times {
+		r := audit.Record{ID: s.ids.Next(at), Time: at, Kind: audit.KindCommand, Decision: audit.Allow, Principal: "bot", Resource: "orders"}
+		fill(n, &r)
+		b, err := chain.Append(nil, &r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		decoded, err := audit.Decode(b)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		raw, s.all = append(raw, b), append(s.all, decoded)
+	}
+	b := s.block(edge, raw...)
+	s.ship(b)
+	slices.SortFunc(s.all, func(a, b audit.Record) int { return strings.Compare(b.ID.String(), a.ID.String()) })
+	return b
+}
+
+func (s *searchable) walk(q auditlog.Query) (ids []string, damaged, calls int) {
+	s.t.Helper()
+	for {
+		found, err := s.search.Search(s.t.Context(), q)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		calls++
+		for _, h := range found.Hits {
+			if h.Damage != nil {
+				damaged++
+				continue
+			}
+			ids = append(ids, h.Record.ID.String())
+		}
+		if q.After = found.Next; q.After == "" {
+			return ids, damaged, calls
+		}
+		if calls > 10_000 {
+			s.t.Fatal("the search does not come to its end")
+		}
+	}
+}
+
+func (s *searchable) want(keep func(r audit.Record) bool) (ids []string) {
+	for _, r := range s.all {
+		if keep(r) {
+			ids = append(ids, r.ID.String())
+		}
+	}
+	return ids
+}
+
+// fillIn makes blocks of three edges over thirty hours that overlap in time.
+func (s *searchable) fillIn(blocks int) {
+	s.book.all["ses-c"] = auditlog.Session{ID: "ses-c", Edge: "edge-c", Started: noon}
+	source := rand.New(rand.NewPCG(1, 2))
+	var starts []time.Time
+	for range blocks {
+		starts = append(starts, noon.Add(-time.Duration(source.Int64N(int64(30*time.Hour)))))
+	}
+	slices.SortFunc(starts, time.Time.Compare) // ids only grow
+	for i, at := range starts {
+		which := i % 3
+		var times []time.Time
+		for n := range 1 + source.IntN(5) {
+			times = append(times, at.Add(time.Duration(n)*30*time.Second))
+		}
+		s.put([]string{"edge-a", "edge-b", "edge-c"}[which], []string{"ses-a", "ses-b", "ses-c"}[which], func(n int, r *audit.Record) {
+			r.Principal, r.Resource = []string{"bot", "alice", "job"}[(i+n)%3], []string{"orders", "users"}[i%2]
+			r.Statement = fmt.Sprintf("SELECT %d FROM Orders_%d", n, i)
+			if (i+n)%4 == 0 {
+				r.Kind, r.Decision, r.PolicyIDs = audit.KindRefusal, audit.Deny, []string{"prod-delete"}
+			}
+			if r.Principal == "job" {
+				r.OnBehalfOf = []string{"Alice"}
+			}
+		}, times...)
+	}
+}
+
+func (s *searchable) admin(method, principal string, attrs ...audit.Attr) {
+	s.t.Helper()
+	r := audit.Record{Kind: audit.KindAdmin, Principal: principal, Decision: audit.Allow, Attrs: append([]audit.Attr{{Name: "method", Value: method}}, attrs...)}
+	if err := s.search.RecordAdmin(s.t.Context(), r); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(200)
+	within := func(d time.Duration) func(audit.Record) bool {
+		return func(r audit.Record) bool { return !r.ID.Time().Before(noon.Add(-d)) }
+	}
+	day := within(24 * time.Hour)
+	for name, tt := range map[string]struct {
+		query auditlog.Query
+		keep  func(r audit.Record) bool
+	}{
+		"the last day": {auditlog.Query{}, day},
+		"everything":   {auditlog.Query{From: noon.Add(-40 * time.Hour)}, func(audit.Record) bool { return true }},
+		"an hour":      {auditlog.Query{From: noon.Add(-5 * time.Hour), Until: noon.Add(-4 * time.Hour)}, func(r audit.Record) bool { return within(5*time.Hour)(r) && !within(4*time.Hour)(r) }},
+		"principal":    {auditlog.Query{Principal: "alice"}, func(r audit.Record) bool { return day(r) && r.Principal != "bot" }},
+		"resource":     {auditlog.Query{Resource: "users"}, func(r audit.Record) bool { return day(r) && r.Resource == "users" }},
+		"session":      {auditlog.Query{Session: "ses-b"}, func(r audit.Record) bool { return day(r) && r.Session == "ses-b" }},
+		"kind":         {auditlog.Query{Kind: "refusal"}, func(r audit.Record) bool { return day(r) && r.Kind == audit.KindRefusal }},
+		"decision":     {auditlog.Query{Decision: "deny"}, func(r audit.Record) bool { return day(r) && r.Decision == audit.Deny }},
+		"policy":       {auditlog.Query{PolicyID: "prod-delete"}, func(r audit.Record) bool { return day(r) && r.Decision == audit.Deny }},
+		"text":         {auditlog.Query{Text: "select 0 FROM orders_1"}, func(r audit.Record) bool { return day(r) && strings.Contains(r.Statement, "SELECT 0 FROM Orders_1") }},
+		"nothing":      {auditlog.Query{Principal: "eve"}, func(audit.Record) bool { return false }},
+		"people's":     {auditlog.Query{Kind: auditlog.Calls}, func(audit.Record) bool { return false }},
+		"several": {auditlog.Query{Principal: "bot", Decision: "deny", Resource: "orders"}, func(r audit.Record) bool {
+			return day(r) && r.Principal == "bot" && r.Decision == audit.Deny && r.Resource == "orders"
+		}},
+	} {
+		for _, limit := range []int{1, 7, 200} {
+			t.Run(fmt.Sprint(name, " by ", limit), func(t *testing.T) {
+				tt.query.Limit = limit
+				got, damaged, _ := s.walk(tt.query)
+				if want := s.want(tt.keep); !slices.Equal(got, want) || damaged != 0 {
+					t.Fatalf("%d records, %d damaged, want %d records", len(got), damaged, len(want))
+				}
+			})
+		}
+	}
+}
+
+func TestSearchOfCalls(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(20)
+	s.now = func() time.Time { return noon.Add(time.Minute) }
+	s.admin("/access.v1.SessionService/KillSession", "alice", audit.Attr{Name: "id", Value: "ses-a"})
+	s.now = func() time.Time { return noon.Add(2 * time.Minute) }
+	s.admin("/access.v1.EdgeService/ListEdges", "bob")
+	for name, tt := range map[string]struct {
+		query auditlog.Query
+		want  int
+	}{
+		"calls":      {auditlog.Query{Kind: "admin"}, 2},
+		"procedure":  {auditlog.Query{Text: "killsession"}, 1},
+		"who called": {auditlog.Query{Kind: "admin", Principal: "bob"}, 1},
+		"a session":  {auditlog.Query{Session: "ses-a", Kind: "admin"}, 1},
+	} {
+		got, _, _ := s.walk(tt.query)
+		if len(got) != tt.want {
+			t.Errorf("%s: got %d", name, len(got))
+		}
+	}
+	found, err := s.search.Search(t.Context(), auditlog.Query{Limit: 1})
+	if err != nil || len(found.Hits) != 1 || found.Hits[0].Record.Principal != "bob" || !found.Back.Equal(found.Hits[0].Record.ID.Time()) {
+		t.Fatalf("%+v, %v", found, err)
+	}
+}
+
+// Blocks that cannot be read are named once each, and everything else is found.
+func TestSearchNamesDamage(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(90)
+	lost := map[string]bool{}
+	files := s.files("/records/v1/")
+	for n, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n%30 != 7 {
+			continue
+		}
+		data[len(data)/2] ^= 0x20
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lost[filepath.Base(file)] = true
+	}
+	intact := map[string]bool{}
+	for _, limit := range []int{1, 200} {
+		s.reopen()
+		got, damaged, _ := s.walk(auditlog.Query{From: noon.Add(-40 * time.Hour), Limit: limit})
+		if damaged != len(lost) || len(lost) < 3 {
+			t.Fatalf("by %d: %d of %d damaged blocks are named", limit, damaged, len(lost))
+		}
+		for _, id := range got {
+			intact[id] = true
+		}
+		if len(got) != len(intact) || len(got) >= len(s.all) || len(got) < len(s.all)-5*len(lost) {
+			t.Fatalf("by %d: %d of %d records, %d of them different", limit, len(got), len(s.all), len(intact))
+		}
+	}
+}
+
+// A second search reads only what can match.
+func TestSearchRemembersBlocks(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(60)
+	s.put("edge-a", "ses-a", func(_ int, r *audit.Record) { r.Principal, r.Decision = "rare", audit.Hold }, noon.Add(-time.Second))
+	if got, _, _ := s.walk(auditlog.Query{Principal: "rare"}); len(got) != 1 || s.objects.gets < 40 {
+		t.Fatalf("%d records from %d blocks", len(got), s.objects.gets)
+	}
+	for _, q := range []auditlog.Query{{Principal: "rare"}, {Decision: "hold"}} {
+		s.objects.gets = 0
+		if got, _, _ := s.walk(q); len(got) != 1 || s.objects.gets != 1 {
+			t.Fatalf("%d records from %d blocks", len(got), s.objects.gets)
+		}
+	}
+	s.objects.gets = 0
+	if _, _, _ = s.walk(auditlog.Query{Session: "ses-b"}); s.objects.gets > 30 {
+		t.Fatalf("a session's search read %d blocks", s.objects.gets)
+	}
+}
+
+// A search that takes long returns what it has and goes on from there, and each call gets somewhere.
+func TestSearchIsBounded(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(200)
+	var mu sync.Mutex
+	late := noon
+	s.now = func() time.Time { // every look at the clock costs two seconds
+		mu.Lock()
+		defer mu.Unlock()
+		late = late.Add(2 * time.Second)
+		return late
+	}
+	got, _, calls := s.walk(auditlog.Query{From: noon.Add(-40 * time.Hour), Until: noon.Add(time.Hour), Principal: "bot", Limit: 200})
+	if want := s.want(func(r audit.Record) bool { return r.Principal == "bot" }); !slices.Equal(got, want) || calls < 10 {
+		t.Fatalf("%d records in %d calls, want %d", len(got), calls, len(want))
+	}
+}
+
+func TestSearchRefuses(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(20)
+	first, err := s.search.Search(t.Context(), auditlog.Query{Limit: 1})
+	if err != nil || first.Next == "" {
+		t.Fatal(first, err)
+	}
+	for name, q := range map[string]auditlog.Query{
+		"kind": {Kind: "x"}, "decision": {Decision: "maybe"}, "text": {Text: strings.Repeat("x", 501)},
+		"backwards":     {From: noon, Until: noon.Add(-time.Hour)},
+		"no token":      {After: "x"},
+		"short token":   {After: first.Next[:20]},
+		"another query": {After: first.Next, Principal: "bot"},
+		"version":       {After: "ff" + first.Next[2:]},
+		"upside down":   {After: first.Next[:34] + strings.Repeat("0", 32)},
+		"far ahead":     {After: first.Next[:34] + strings.Repeat("f", 32)},
+	} {
+		if _, err := s.search.Search(t.Context(), q); !errors.Is(err, auditlog.ErrQuery) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+type unreadable struct{ auditlog.ObjectStore }
+
+func (unreadable) Get(context.Context, string) ([]byte, error) { return nil, auditlog.ErrStorage }
+
+// Storage that is out of reach is no damage, and no empty answer either.
+func TestSearchNeedsItsStorage(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(20)
+	log, err := auditlog.New(auditlog.Config{Objects: unreadable{s.objs}, Sessions: s.book, Replica: "cp-x", Now: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := log.Search(t.Context(), auditlog.Query{}); !errors.Is(err, auditlog.ErrStorage) {
+		t.Fatalf("%+v, %v", found, err)
+	}
+}
+
+func FuzzSearchToken(f *testing.F) {
+	f.Add("", "bot")
+	f.Add(strings.Repeat("0", 66), "")
+	f.Add("01"+strings.Repeat("f", 64), "")
+	log, err := auditlog.New(auditlog.Config{Objects: emptyStore{}, Sessions: &book{}, Replica: "cp-f", Now: func() time.Time { return noon }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, token, principal string) {
+		found, err := log.Search(t.Context(), auditlog.Query{After: token, Principal: principal})
+		if err != nil && !errors.Is(err, auditlog.ErrQuery) || err == nil && len(found.Hits) > 0 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+	})
+}
+
+type emptyStore struct{ auditlog.ObjectStore }
+
+func (emptyStore) Folders(context.Context, string) ([]string, error) { return nil, nil }
