@@ -70,6 +70,7 @@ type Function struct {
 	SQLBody     string   // pg_get_function_sqlbody(oid), for bodies in the SQL-standard form
 	SearchPath  []string // from proconfig; nil when the caller's applies
 	Trusted     bool     // an operator vouches that it reads nothing but its arguments, and writes nothing
+	Casts       bool     // a cast that was made in this database calls it, unseen by whoever uses that
 }
 
 // Operator is a row of pg_operator outside pg_catalog.

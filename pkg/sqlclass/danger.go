@@ -72,7 +72,7 @@ var prefixTraits = []struct {
 	prefix string
 	trait  trait
 }{
-	{"pg_ls_", traitDangerous}, {"pg_file_", traitDangerous | traitWrites | traitOpaque},
+	{"pg_ls_", traitDangerous}, {"pg_read_", traitDangerous | traitOpaque}, {"pg_file_", traitDangerous | traitWrites | traitOpaque},
 	{"pg_rotate_logfile", traitDangerous | traitWrites}, {"pg_logdir_ls", traitDangerous},
 	{"dblink", traitDangerous | traitWrites | traitOpaque | traitSink},
 	{"postgres_fdw_", traitDangerous | traitWrites}, {"lo_", traitLargeObj | traitDangerous | traitWrites | traitOpaque | traitSink},

@@ -246,7 +246,7 @@ func (a *analysis) createFunction(c *pg.CreateFunctionStmt) {
 	b.quiet, b.body = false, true
 	a.newBody(b, c, lang, source)
 	a.read, a.written = append(a.read, b.read...), append(a.written, b.written...)
-	if isTrigger(c) { // runs with other statements, which show what it stores
+	if isTrigger(c) || a.replacesCast(schema, name) { // runs with other statements, which show what it stores
 		a.flowAll(value{refs: newRefSet(slices.Clone(b.read)), opaque: b.f.Opaque || b.f.DynamicSQL}, ColumnRef{}, "trigger")
 	}
 	b.f.Unresolved = nil // names of a body are looked up when it runs
@@ -254,6 +254,7 @@ func (a *analysis) createFunction(c *pg.CreateFunctionStmt) {
 	if hasWord(source, "password", "connection") {
 		a.f.Secret = true
 	}
+	a.foreignCode(schema, name, lang)
 	a.f.Kind = KindDDL
 	object := "function"
 	if c.IsProcedure {

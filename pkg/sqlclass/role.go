@@ -107,6 +107,7 @@ func (a *analysis) plainDefinition(n *pg.Node) bool {
 	if object == "domain" {
 		a.namedTables(n, ActionDDL)
 	}
+	a.namedFunctions(n)
 	a.loose(n)
 	return true
 }

@@ -49,6 +49,7 @@ WHERE c.relkind IN ('r','p','v','m','f','S','c','t','i','I') AND NOT n.nspname O
   'modes', coalesce((SELECT pg_catalog.json_agg(m::text) FROM pg_catalog.unnest(p.proargmodes) m), '[]'),
   'names', coalesce((SELECT pg_catalog.json_agg(a) FROM pg_catalog.unnest(p.proargnames) a), '[]'),
   'defaults', p.pronargdefaults, 'returns', p.prorettype::bigint, 'set', p.proretset, 'volatility', p.provolatile::text, 'definer', p.prosecdef,
+  'casts', EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castfunc OPERATOR(pg_catalog.=) p.oid AND k.oid OPERATOR(pg_catalog.>=) 16384),
   'config', coalesce(pg_catalog.to_json(p.proconfig), '[]'))::text,
  CASE WHEN n.nspname OPERATOR(pg_catalog.=) 'pg_catalog' THEN '' ELSE p.prosrc END,
  coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '')
@@ -56,7 +57,7 @@ FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_ca
 JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang WHERE NOT n.nspname OPERATOR(pg_catalog.~) '^pg_temp_'`
 
 	operatorsQuery = `SELECT n.nspname, o.oprname, o.oprcode::oid::bigint::text FROM pg_catalog.pg_operator o
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'`
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE o.oid OPERATOR(pg_catalog.>=) 16384`
 
 	// fingerprintQuery changes with every change of a name, a column, a view or a function.
 	fingerprintQuery = `SELECT pg_catalog.md5(pg_catalog.concat_ws(',',
@@ -66,7 +67,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WH
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 4))) FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.>=) 16384),
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(inhrelid, inhparent, xmin), 5))) FROM pg_catalog.pg_inherits),
  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 6))) FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) 16384),
- (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace)))`
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 7))) FROM pg_catalog.pg_namespace),
+ (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, xmin), 8))) FROM pg_catalog.pg_cast WHERE oid OPERATOR(pg_catalog.>=) 16384)))`
 )
 
 // ownSettings are those under which the catalog is read on a client's connection: with the client's own
@@ -236,6 +238,7 @@ func addFunction(s *sqlclass.Snapshot, c []string) error {
 		Set        bool     `json:"set"`
 		Volatility string   `json:"volatility"`
 		Definer    bool     `json:"definer"`
+		Casts      bool     `json:"casts"`
 		Config     []string `json:"config"`
 	}
 	if err := json.Unmarshal([]byte(c[5]), &more); err != nil {
@@ -243,7 +246,7 @@ func addFunction(s *sqlclass.Snapshot, c []string) error {
 	}
 	f := sqlclass.Function{
 		OID: parseOID(c[0]), Schema: c[1], Name: c[2], Kind: c[3][0], Language: c[4], Defaults: more.Defaults, ReturnType: more.Returns,
-		ReturnsSet: more.Set, SecurityDef: more.Definer, Source: c[6], SQLBody: c[7], SearchPath: pathOf(more.Config),
+		ReturnsSet: more.Set, SecurityDef: more.Definer, Casts: more.Casts, Source: c[6], SQLBody: c[7], SearchPath: pathOf(more.Config),
 	}
 	if len(more.Volatility) == 1 {
 		f.Volatility = more.Volatility[0]
