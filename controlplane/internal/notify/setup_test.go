@@ -230,3 +230,21 @@ func awaitState(t *testing.T, d *notify.Deliveries, subject string, state notify
 	t.Fatalf("no delivery about %s becomes %s", subject, state)
 	return notify.Delivery{}
 }
+
+// buffer collects what is logged.
+type buffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
