@@ -264,7 +264,7 @@ func (p *plane) makeTunnel(ctx context.Context) error {
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records,
 		Approvals: p.approvals, Resources: p.resources, Policies: p.policies, Locks: p.locks, Tokens: p.verifier,
 		Principals: p.logins,
-		TLS: tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, MaskingKey: masking,
+		TLS:        tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, MaskingKey: masking,
 		Lease: p.cfg.EdgeLease, Now: p.cfg.Now, Logger: p.log.Named("tunnel"),
 	})
 	return err
