@@ -34,7 +34,7 @@ func uniqueMembers(data []byte) error {
 	name := false              // the next string is a member's name
 	for {
 		t, err := dec.Token()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && len(open) == 0 {
 			return nil
 		}
 		if err != nil {
