@@ -33,8 +33,13 @@ type expect struct {
 	// stmt and portal are what a Parse, Bind, Describe or Close is about.
 	stmt   *prepared
 	portal *portal
-	// rows collects the values of an internal query.
-	rows func(body []byte)
+	// rows collects the values of an internal query, types those of a statement's parameters.
+	rows  func(body []byte)
+	types func(oids []uint32)
+	// failed is told the code of an internal query's error.
+	failed func(code pgwire.SQLState)
+	// again says that the client was told of success before: only an error is passed on.
+	again bool
 	// undo takes back what the client loop noted in advance; it runs there when the target
 	// failed or skipped the message.
 	undo func()
