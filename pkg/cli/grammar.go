@@ -47,6 +47,8 @@ type grammar struct {
 	Policy    policyCmd    `cmd:"" group:"setup" help:"Manage policy revisions."`
 	Edges     edgesCmd     `cmd:"" group:"setup" help:"Admit, show and remove edges."`
 
+	Notifications notificationsCmd `cmd:"" group:"setup" help:"Show what was sent to receivers, and send it again."`
+
 	Version versionCmd `cmd:"" group:"setup" help:"Print the version."`
 }
 

@@ -36,8 +36,9 @@ func (d *Deliveries) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	lanes := map[string]*lane{}
 	for name, to := range d.destinations {
-		lanes[name] = newLane(d, to)
-		g.Go(func() error { return lanes[name].run(ctx) })
+		l := newLane(d, to)
+		lanes[name] = l
+		g.Go(func() error { return l.run(ctx) })
 	}
 	g.Go(func() error { return d.followQueue(ctx, lanes) })
 	g.Go(func() error { return d.dispatch(ctx) })

@@ -35,24 +35,25 @@ type ControlPlane struct {
 
 	authority *authority
 
-	mu        sync.Mutex
-	changed   chan struct{} // closed and replaced with every change
-	waiting   chan struct{} // gets a value for every call that begins to wait
-	next      int
-	people    map[string]*accessv1.Principal // by token
-	proofs    map[string]*accessv1.Principal // by OIDC or admin token
-	resources map[string]*accessv1.Resource
-	requests  []*accessv1.AccessRequest
-	grants    []*accessv1.Grant
-	holds     []*accessv1.HeldCommand
-	locks     []*accessv1.Lock
-	edges     []*accessv1.Edge
-	sessions  []*accessv1.Session
-	records   map[string][]*accessv1.Record // by session
-	admin     []*accessv1.Record
-	revisions []*accessv1.PullPolicyResponse
-	tokens    map[string]string // access token to grant
-	endpoints []string
+	mu         sync.Mutex
+	changed    chan struct{} // closed and replaced with every change
+	waiting    chan struct{} // gets a value for every call that begins to wait
+	next       int
+	people     map[string]*accessv1.Principal // by token
+	proofs     map[string]*accessv1.Principal // by OIDC or admin token
+	resources  map[string]*accessv1.Resource
+	requests   []*accessv1.AccessRequest
+	grants     []*accessv1.Grant
+	holds      []*accessv1.HeldCommand
+	locks      []*accessv1.Lock
+	deliveries []*accessv1.Delivery
+	edges      []*accessv1.Edge
+	sessions   []*accessv1.Session
+	records    map[string][]*accessv1.Record // by session
+	admin      []*accessv1.Record
+	revisions  []*accessv1.PullPolicyResponse
+	tokens     map[string]string // access token to grant
+	endpoints  []string
 }
 
 // StartControlPlane serves a fake until the test ends.
@@ -93,6 +94,7 @@ func (c *ControlPlane) handler() http.Handler {
 	mount(accessv1connect.NewAuditServiceHandler(c, opts))
 	mount(accessv1connect.NewEdgeServiceHandler(c, opts))
 	mount(accessv1connect.NewLockServiceHandler(c, opts))
+	mount(accessv1connect.NewNotificationServiceHandler(c, opts))
 	return mux
 }
 

@@ -50,6 +50,8 @@ type Clients struct {
 	Audit     accessv1connect.AuditServiceClient
 	Edges     accessv1connect.EdgeServiceClient
 	Locks     accessv1connect.LockServiceClient
+
+	Notifications accessv1connect.NotificationServiceClient
 }
 
 // New returns clients that connect with the first call.
@@ -86,6 +88,8 @@ func newClients(web *http.Client, server string, opts ...connect.ClientOption) *
 		Audit:     accessv1connect.NewAuditServiceClient(web, server, opts...),
 		Edges:     accessv1connect.NewEdgeServiceClient(web, server, opts...),
 		Locks:     accessv1connect.NewLockServiceClient(web, server, opts...),
+
+		Notifications: accessv1connect.NewNotificationServiceClient(web, server, opts...),
 	}
 }
 
