@@ -105,7 +105,9 @@ func gitHub(conditions ...Condition) Issuer {
 	return presetIssuer("https://token.actions.githubusercontent.com", "", conditions...)
 }
 
-func gitLab(conditions ...Condition) Issuer { return presetIssuer("https://gitlab.com", "", conditions...) }
+func gitLab(conditions ...Condition) Issuer {
+	return presetIssuer("https://gitlab.com", "", conditions...)
+}
 
 func cluster(conditions ...Condition) Issuer {
 	return presetIssuer("https://kubernetes.default.svc", presetKubernetes, conditions...)
