@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"strconv"
 
+	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/output"
 	"github.com/writhq/writ/pkg/cli/internal/replay"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
@@ -21,7 +24,7 @@ type sessionsListCmd struct {
 	All       bool   `help:"Also those that ended."`
 	Principal string `help:"Only this principal's."`
 	Resource  string `help:"Only those on this resource."`
-	Limit     int32  `help:"At most so many, 1000 being the most. Default: 100."`
+	Limit     int    `default:"100" help:"How many to list, the newest first."`
 }
 
 // Help is shown below the usage.
@@ -35,20 +38,49 @@ func (c *sessionsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	resp, err := clients.Sessions.ListSessions(ctx, &accessv1.ListSessionsRequest{
-		All: c.All, Principal: c.Principal, Resource: c.Resource, Limit: c.Limit,
-	})
+	resp, err := listSessions(ctx, clients, &accessv1.ListSessionsRequest{
+		All: c.All, Principal: c.Principal, Resource: c.Resource,
+	}, c.Limit)
 	if err != nil {
 		return err
 	}
 	return a.show(resp, func() error {
-		t := output.NewTable("ID", "WHO~", "RESOURCE", "EDGE", "CLIENT~", "STARTED", "STATE~")
+		t := output.NewTable("ID", "WHO~", "RESOURCE", "EDGE", "CLIENT~", "STARTED", "COMMANDS", "STATE~")
 		for _, s := range resp.GetSessions() {
 			t.Add(s.GetId(), who(s.GetPrincipal()), s.GetResource(), s.GetEdge(), s.GetApplication(),
-				output.Relative(a.env.Now(), s.GetStartedAt()), sessionState(s))
+				output.Relative(a.env.Now(), s.GetStartedAt()), commandCount(s), sessionState(s))
 		}
 		return a.out.Table("", t, "no sessions")
 	})
+}
+
+// listSessions reads pages until there are limit sessions or no more.
+func listSessions(ctx context.Context, clients *client.Clients, req *accessv1.ListSessionsRequest, limit int) (*accessv1.ListSessionsResponse, error) {
+	const most = 1000 // on one page
+	all := new(accessv1.ListSessionsResponse)
+	for {
+		req.Limit = int32(min(max(limit-len(all.GetSessions()), 1), most))
+		page, err := clients.Sessions.ListSessions(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all.Sessions = append(all.Sessions, page.GetSessions()...)
+		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
+		if req.GetPageToken() == "" || len(all.GetSessions()) >= limit {
+			return all, nil
+		}
+	}
+}
+
+// commandCount is empty while nothing is known.
+func commandCount(s *accessv1.Session) string {
+	switch {
+	case s.GetCommands() == 0:
+		return ""
+	case s.GetDenied() == 0:
+		return strconv.FormatInt(s.GetCommands(), 10)
+	}
+	return fmt.Sprintf("%d, %d denied", s.GetCommands(), s.GetDenied())
 }
 
 func sessionState(s *accessv1.Session) string {
@@ -92,6 +124,7 @@ func (a *app) sessionFields(s *accessv1.Session) []output.Field {
 		{Name: "protocol", Value: s.GetProtocol()},
 		{Name: "client", Value: s.GetClientAddr()},
 		{Name: "application", Value: s.GetApplication()},
+		{Name: "commands", Value: commandCount(s)},
 		{Name: "state", Value: sessionState(s)},
 		{Name: "started", Value: output.Moment(now, s.GetStartedAt())},
 		{Name: "ended", Value: output.Moment(now, s.GetEndedAt())},
@@ -192,36 +225,4 @@ func (c *sessionsKillCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.say(resp, "ended %s", c.ID)
-}
-
-type auditCmd struct {
-	Admin auditAdminCmd `cmd:"" help:"List the newest calls to the control plane."`
-}
-
-type auditAdminCmd struct {
-	Limit int32 `help:"At most so many."`
-}
-
-// Help is shown below the usage.
-func (auditAdminCmd) Help() string {
-	return examples("writ audit admin --limit 50", "writ audit admin -o json")
-}
-
-// Run lists admin records.
-func (c *auditAdminCmd) Run(ctx context.Context, a *app) error {
-	clients, err := a.control()
-	if err != nil {
-		return err
-	}
-	resp, err := clients.Audit.ListAdminRecords(ctx, &accessv1.ListAdminRecordsRequest{Limit: c.Limit})
-	if err != nil {
-		return err
-	}
-	return a.show(resp, func() error {
-		t := output.NewTable("TIME", "KIND", "WHO~", "RESOURCE~", "WHAT~")
-		for _, r := range resp.GetRecords() {
-			t.Add(output.Time(r.GetTime()), r.GetKind(), r.GetPrincipal(), r.GetResource(), replay.Summary([]byte(r.GetJson())))
-		}
-		return a.out.Table("", t, "no records")
-	})
 }

@@ -1,9 +1,13 @@
 package clitest
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -200,4 +204,24 @@ func (c *ControlPlane) ListAdminRecords(context.Context, *accessv1.ListAdminReco
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return clone(&accessv1.ListAdminRecordsResponse{Records: c.admin}), nil
+}
+
+// SearchRecords implements access.v1, as far as the control plane's own records go. It gives one record at a time, and
+// every second page is empty.
+func (c *ControlPlane) SearchRecords(_ context.Context, r *accessv1.SearchRecordsRequest) (*accessv1.SearchRecordsResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from, err := strconv.Atoi(cmp.Or(r.GetPageToken(), "0"))
+	if err != nil || r.GetFrom() == nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("invalid search"))
+	}
+	resp := &accessv1.SearchRecordsResponse{SearchedBackTo: r.GetFrom()}
+	if from/2 >= len(c.admin) {
+		return resp, nil
+	}
+	resp.NextPageToken = strconv.Itoa(from + 1)
+	if rec := c.admin[from/2]; from%2 == 1 && strings.Contains(rec.GetJson(), r.GetText()) && strings.Contains(rec.GetJson(), r.GetDecision()) {
+		resp.Records = []*accessv1.Record{rec}
+	}
+	return clone(resp), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -91,4 +92,18 @@ func Summary(raw []byte) string {
 		parts = append(parts, a.Name+"="+a.Value)
 	}
 	return words(strings.TrimSpace(r.Decision+" "+strings.Join(parts, " ")), "because", r.Reason)
+}
+
+// Line is Summary with the statement, the outcome and the policies, all on one line.
+func Line(raw []byte) string {
+	r, err := parse(raw)
+	if err != nil {
+		return ""
+	}
+	parts := []string{r.Decision, strings.Join(strings.Fields(r.Statement), " "), r.CommandTag, r.ErrorCode, r.ErrorMessage}
+	for _, a := range r.Attrs {
+		parts = append(parts, a.Name+"="+a.Value)
+	}
+	return words(strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " "),
+		"by", strings.Join(r.PolicyIDs, ", "), "because", r.Reason)
 }

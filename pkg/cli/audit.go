@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/writhq/writ/pkg/cli/internal/client"
+	"github.com/writhq/writ/pkg/cli/internal/output"
+	"github.com/writhq/writ/pkg/cli/internal/replay"
+	accessv1 "github.com/writhq/writ/proto/access/v1"
+)
+
+type auditCmd struct {
+	Admin  auditAdminCmd  `cmd:"" help:"List the newest calls to the control plane."`
+	Search auditSearchCmd `cmd:"" help:"Find records of sessions and of calls."`
+}
+
+type auditAdminCmd struct {
+	Limit int32 `help:"At most so many."`
+}
+
+// Help is shown below the usage.
+func (auditAdminCmd) Help() string {
+	return examples("writ audit admin --limit 50", "writ audit admin -o json")
+}
+
+// Run lists admin records.
+func (c *auditAdminCmd) Run(ctx context.Context, a *app) error {
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := clients.Audit.ListAdminRecords(ctx, &accessv1.ListAdminRecordsRequest{Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	return a.show(resp, func() error {
+		t := output.NewTable("TIME", "KIND", "WHO~", "RESOURCE~", "WHAT~")
+		for _, r := range resp.GetRecords() {
+			t.Add(output.Time(r.GetTime()), r.GetKind(), r.GetPrincipal(), r.GetResource(), replay.Summary([]byte(r.GetJson())))
+		}
+		return a.out.Table("", t, "no records")
+	})
+}
+
+type auditSearchCmd struct {
+	Principal string        `placeholder:"NAME" help:"Who acted, or for whom."`
+	Resource  string        `placeholder:"NAME" help:"On what."`
+	Session   string        `placeholder:"ID" help:"In which session."`
+	Kind      string        `placeholder:"KIND" help:"Kind of record, such as command, refusal or outcome; admin is people's calls."`
+	Decision  string        `enum:"any,allow,deny,hold" default:"any" help:"What was decided: allow, deny, hold or any."`
+	Policy    string        `placeholder:"ID" help:"Which policy determined the decision."`
+	Text      string        `placeholder:"TEXT" help:"Text in a statement, or in the name of a call, in any case."`
+	Since     time.Duration `placeholder:"24h" help:"How far back to search. Default: 24h."`
+	Until     time.Duration `placeholder:"0s" help:"How long ago the search begins. Default: now."`
+	Limit     int           `default:"50" help:"How many to list, the newest first."`
+}
+
+// Help is shown below the usage.
+func (auditSearchCmd) Help() string {
+	return "For auditors and admins. A part of the records that cannot be read is listed as damage.\n\n" +
+		examples("writ audit search --decision deny --since 2h",
+			"writ audit search --principal agent-7 --resource orders-db --text 'delete from'",
+			"writ audit search --session ses-01K... --kind outcome -o json")
+}
+
+// Run finds records.
+func (c *auditSearchCmd) Run(ctx context.Context, a *app) error {
+	req, err := c.request(a.env.Now())
+	if err != nil {
+		return err
+	}
+	clients, err := a.control()
+	if err != nil {
+		return err
+	}
+	resp, err := searchRecords(ctx, clients, req, c.Limit)
+	if err != nil {
+		return err
+	}
+	if resp.GetNextPageToken() != "" {
+		a.note("these are the newest %d, back to %s; more with --limit, or further back with --until",
+			len(resp.GetRecords()), output.Time(resp.GetSearchedBackTo()))
+	}
+	return a.show(resp, func() error {
+		t := output.NewTable("TIME", "KIND", "WHO~", "RESOURCE~", "SESSION", "WHAT~")
+		for _, r := range resp.GetRecords() {
+			t.Add(output.Time(r.GetTime()), r.GetKind(), r.GetPrincipal(), r.GetResource(), r.GetSession(), replay.Line([]byte(r.GetJson())))
+		}
+		return a.out.Table("", t, "no records")
+	})
+}
+
+func (c *auditSearchCmd) request(now time.Time) (*accessv1.SearchRecordsRequest, error) {
+	since := c.Since
+	if since == 0 {
+		since = 24 * time.Hour
+	}
+	if c.Until < 0 || since <= c.Until {
+		return nil, misused("both count back from now, as in --since 4h --until 2h", "--since must be further back than --until")
+	}
+	if c.Limit < 1 {
+		return nil, misused("it is 50 when it is left out", "the limit must be at least 1")
+	}
+	req := &accessv1.SearchRecordsRequest{
+		Principal: c.Principal, Resource: c.Resource, Session: c.Session, Kind: c.Kind, PolicyId: c.Policy, Text: c.Text,
+		From: timestamppb.New(now.Add(-since)),
+	}
+	if c.Decision != "any" {
+		req.Decision = c.Decision
+	}
+	if c.Until > 0 {
+		req.Until = timestamppb.New(now.Add(-c.Until))
+	}
+	return req, nil
+}
+
+// maxFound is the most records on one page.
+const maxFound = 200
+
+// searchRecords reads pages until there are limit records or no more.
+func searchRecords(ctx context.Context, clients *client.Clients, req *accessv1.SearchRecordsRequest, limit int) (*accessv1.SearchRecordsResponse, error) {
+	all := new(accessv1.SearchRecordsResponse)
+	for {
+		req.PageSize = int32(min(limit-len(all.GetRecords()), maxFound))
+		page, err := clients.Audit.SearchRecords(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all.Records, all.SearchedBackTo = append(all.Records, page.GetRecords()...), page.GetSearchedBackTo()
+		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
+		if req.GetPageToken() == "" || len(all.GetRecords()) >= limit {
+			return all, nil
+		}
+	}
+}
