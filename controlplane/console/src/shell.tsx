@@ -10,7 +10,8 @@ import { Icon } from "./ui/icons";
 import { Palette } from "./ui/palette";
 import { Button, Loading } from "./ui/parts";
 import { ThemeSwitch } from "./ui/theme";
-import { Who } from "./ui/who";
+import { Said } from "./ui/said";
+import { kinds } from "./ui/who";
 
 /** Shell is the frame of every page: navigation, who is signed in, and the page itself. */
 export function Shell() {
@@ -38,7 +39,7 @@ function Side() {
   const [location] = useLocation();
   useEffect(() => setOpen(false), [location]);
   return (
-    <div className="side" data-open={open || undefined}>
+    <header className="side" data-open={open || undefined}>
       <div className="side-head">
         <Link href="/approvals" className="brand"><Mark /> Writ</Link>
         <Button look="quiet" icon={open ? "close" : "menu"} className="button menu-button" aria-expanded={open} aria-controls="nav" onClick={() => setOpen(!open)}>
@@ -49,7 +50,7 @@ function Side() {
         <Navigation />
         <Account />
       </div>
-    </div>
+    </header>
   );
 }
 
@@ -94,12 +95,12 @@ function Waiting() {
 }
 
 function Account() {
-  const { principal, roles } = useMe();
+  const { principal, admin, auditor } = useMe();
   return (
     <div className="account">
       <div className="account-who">
-        <Who of={principal} />
-        <span className="faint">{roles.join(", ") || "no role"}</span>
+        <strong><Said text={principal.name} /></strong>
+        <span className="faint">{kinds[principal.kind]}, {admin ? "administrator" : auditor ? "auditor" : "member"}</span>
       </div>
       <ThemeSwitch />
       <Button look="quiet" icon="leave" onClick={() => void signOut()}>Sign out</Button>

@@ -84,7 +84,7 @@ function Test({ receivers, onClose }: { receivers: string[]; onClose: () => void
   const act = useAction({ run: () => notifications.sendTest({ receiver }), done: () => `A test is on its way to ${receiver}.`, stale: [key], after: onClose });
   return (
     <Dialog title="Send a test" action="Send" busy={act.isPending} error={act.error} onSubmit={() => act.mutate()} onClose={onClose}>
-      <Select label="Receiver" value={receiver} options={receivers.map((name) => [name, name])} onChange={(e) => setReceiver(e.target.value)} autoFocus />
+      <Select label="Receiver" value={receiver} options={receivers.map((name) => [name, name])} onChange={(e) => setReceiver(e.target.value)} />
     </Dialog>
   );
 }

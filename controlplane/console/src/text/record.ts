@@ -150,8 +150,17 @@ export function summary(r: Rec): string {
       return join(r.policyIds.length > 0 && `by ${r.policyIds.join(", ")}`, r.revision > 0 && `at revision ${r.revision}`, because);
     case "notice":
       return join(r.reason, r.errorMessage);
+    case "admin":
+      return call(r, because);
   }
   return join(r.decision, r.attrs.map((a) => `${a.name}=${a.value}`).join(" "), because);
+}
+
+/** call names the called method, then what was recorded of the call. */
+function call(r: Rec, because: string): string {
+  const method = r.attrs.find((a) => a.name === "method")?.value ?? "";
+  const rest = r.attrs.filter((a) => a.name !== "method" && a.name !== "phase" && a.value !== "");
+  return join(method.replace(/^.*\.v1\.|^.*\//, "").replace("/", "."), rest.map((a) => `${a.name}=${a.value}`).join(" "), r.decision === "deny" && "denied", because);
 }
 
 function join(...parts: (string | false | 0)[]): string {

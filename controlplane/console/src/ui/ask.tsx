@@ -26,7 +26,7 @@ export function Ask<Out>({ title, action, label, hint, required, danger = true, 
   return (
     <Dialog {...{ title, action, danger, blocked, onClose }} busy={act.isPending} error={act.error} onSubmit={() => act.mutate()}>
       {children}
-      {label && <Area label={label} hint={hint} required={required} value={text} maxLength={1000} autoFocus onChange={(e) => setText(e.target.value)} />}
+      {label && <Area label={label} hint={hint} required={required} value={text} maxLength={1000} onChange={(e) => setText(e.target.value)} />}
     </Dialog>
   );
 }

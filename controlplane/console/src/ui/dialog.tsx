@@ -39,7 +39,7 @@ export function Dialog({ title, children, action, danger, busy, blocked, error, 
   );
 }
 
-/** Modal is the frame of a dialog; what it covers cannot be reached while it is open. */
+/** Modal is the frame of a dialog; what it covers cannot be reached while it is open. The first field has the focus. */
 export function Modal({ title, children, onClose, wide }: { title: ReactNode; children: ReactNode; onClose: () => void; wide?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
   const heading = useId();
@@ -47,6 +47,7 @@ export function Modal({ title, children, onClose, wide }: { title: ReactNode; ch
     const dialog = ref.current!;
     const before = document.activeElement;
     dialog.showModal();
+    dialog.querySelector<HTMLElement>("textarea, select, input:not([type=checkbox], [readonly])")?.focus();
     return () => {
       dialog.close();
       if (before instanceof HTMLElement) before.focus();

@@ -64,7 +64,7 @@ function Search({ places, onClose, onGo }: { places: Target[]; onClose: () => vo
     <Modal title="Go to" onClose={onClose}>
       <input
         className="input" role="combobox" aria-label="Page or id" aria-expanded="true" aria-controls={list} aria-activedescendant={found[chosen] && `${list}-${chosen}`}
-        placeholder="A page, or an id such as hold-…" autoFocus value={text} onKeyDown={onKeyDown} onChange={(e) => (setText(e.target.value), setAt(0))}
+        placeholder="A page, or an id such as hold-…" value={text} onKeyDown={onKeyDown} onChange={(e) => (setText(e.target.value), setAt(0))}
       />
       <ul id={list} role="listbox" aria-label="Where to" className="palette-list">
         {found.map((target, i) => (

@@ -55,11 +55,11 @@ export function Card({ title, actions, children }: { title?: ReactNode; actions?
   );
 }
 
-/** Facts is a list of names and values; those without a value are left out. */
-export function Facts({ of }: { of: [string, ReactNode][] }) {
+/** Facts is a list of names and values; those without a value are left out. Wide ones stand in two columns. */
+export function Facts({ of, wide }: { of: [string, ReactNode][]; wide?: boolean }) {
   const known = of.filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
   return (
-    <dl className="facts">
+    <dl className="facts" data-wide={wide || undefined}>
       {known.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -12,7 +12,7 @@ export function Statement({ text, flags = [], label = "Statement" }: { text: str
   const warnings = distinct(parts);
   return (
     <div className="statement">
-      <pre tabIndex={0} role="region" aria-label={label}>
+      <pre tabIndex={0} role="group" aria-label={label}>
         <code dir="ltr">{parts.map(mark)}</code>
       </pre>
       {warnings.length > 0 && (

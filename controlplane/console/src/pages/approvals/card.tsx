@@ -1,4 +1,4 @@
-import { useId, type Ref } from "react";
+import { useId, type ReactNode, type Ref } from "react";
 import { Link } from "wouter";
 import type { Approval, HeldCommand } from "../../gen/access/v1/approvals_pb";
 import type { AccessRequest } from "../../gen/access/v1/requests_pb";
@@ -44,67 +44,80 @@ export function Card({ approval, ref, alone, onApprove, onDeny }: Props) {
           </p>
         </div>
       </header>
+      <Reason of={about} />
       {approval.subject.case === "command" && <Command of={approval.subject.value} />}
-      {approval.subject.case === "request" && <Request of={approval.subject.value} />}
-      <Why of={about} />
+      {approval.subject.case === "request" && approval.subject.value.breakGlass && <Glass />}
+      <Facts wide of={[...factsOf(approval), ...(about.policyIds.length > 0 ? [["Held by", <Held of={about} />] as Fact] : [])]} />
+      {about.intent && <IntentFacts of={about.intent} />}
       <Votes of={about} />
       {about.status.pending && <Buttons {...{ approval, onApprove, onDeny }} />}
     </article>
   );
 }
 
+function Reason({ of }: { of: Matter }) {
+  return (
+    <p className="reason">
+      {of.reason ? <>“<Said text={of.reason} />”</> : <span className="faint">No reason was given.</span>}
+      {of.ticket && <span className="ticket"><Said text={of.ticket} /></span>}
+    </p>
+  );
+}
+
 function Command({ of }: { of: HeldCommand }) {
   return (
     <>
-      <Statement text={of.statement} flags={of.flags} label="Statement to run" />
-      {of.params.length > 0 && (
-        <Facts of={of.params.map((value, i) => [`$${i + 1}`, <code key={i}><Said text={value} /></code>])} />
-      )}
+      <Statement text={of.statement} flags={of.flags.filter((f) => f.param === 0)} label="Statement to run" />
+      {of.params.length > 0 && <Params of={of} />}
       <Effect of={of.preview} />
-      <Facts
-        of={[
-          ["Actions", of.actions.length > 0 && <Tags of={of.actions} />],
-          ["Tables", of.tables.length > 0 && <Tags of={of.tables} />],
-          ["Session", of.session && <Link href={`/sessions/${of.session}`}><code>{of.session}</code></Link>],
-          ["Edge", of.edge && <bdi>{of.edge}</bdi>],
-          ["Ran", of.spentAt && <When at={of.spentAt} />],
-        ]}
-      />
     </>
   );
 }
 
-function Request({ of }: { of: AccessRequest }) {
-  return (
-    <>
-      {of.breakGlass && <p className="glass"><Icon name="flame" /> Break-glass: granted without approvers, to be reviewed afterwards</p>}
-      <Facts
-        of={[
-          ["Actions", <Tags of={of.actions} none="whatever policy permits" />],
-          ["For", of.duration && spanOf(of.duration)],
-          ["From", of.startAt && <Moment at={of.startAt} />],
-          ["Lengthens", of.extends && <Link href={`/grants/${of.extends}`}><code>{of.extends}</code></Link>],
-          ["Grant", of.grant && <Link href={`/grants/${of.grant}`}><code>{of.grant}</code></Link>],
-          ["Denied because", of.denial && <Said text={of.denial} />],
-        ]}
-      />
-    </>
-  );
+/** Params are the values for $1, $2 and so on; one that may deceive the eye is shown as a statement is. */
+function Params({ of }: { of: HeldCommand }) {
+  const shown = of.params.map((value, i): Fact => {
+    const flags = of.flags.filter((f) => f.param === i + 1);
+    return [`$${i + 1}`, flags.length > 0 ? <Statement text={value} flags={flags} label={`Parameter ${i + 1}`} /> : <code><Said text={value} /></code>];
+  });
+  return <Facts of={shown} />;
 }
 
-function Why({ of }: { of: Matter }) {
-  return (
-    <section className="why" aria-label="Why">
-      <Facts
-        of={[
-          ["Reason given", of.reason ? <Said className="quote" text={of.reason} /> : <span className="faint">none</span>],
-          ["Ticket", of.ticket && <Said text={of.ticket} />],
-          ["Held by", of.policyIds.length > 0 && <Held of={of} />],
-        ]}
-      />
-      {of.intent && <IntentFacts of={of.intent} />}
-    </section>
-  );
+function Glass() {
+  return <p className="glass"><Icon name="flame" /> Break-glass: granted without approvers, to be reviewed afterwards</p>;
+}
+
+type Fact = [string, ReactNode];
+
+function factsOf({ subject }: Approval): Fact[] {
+  switch (subject.case) {
+    case "command":
+      return factsOfCommand(subject.value);
+    case "request":
+      return factsOfRequest(subject.value);
+  }
+  return [];
+}
+
+function factsOfCommand(of: HeldCommand): Fact[] {
+  return [
+    ["Actions", of.actions.length > 0 && <Tags of={of.actions} />],
+    ["Tables", of.tables.length > 0 && <Tags of={of.tables} />],
+    ["Session", of.session && <Link href={`/sessions/${of.session}`}><code>{of.session}</code></Link>],
+    ["Edge", of.edge && <bdi>{of.edge}</bdi>],
+    ["Ran", of.spentAt && <When at={of.spentAt} />],
+  ];
+}
+
+function factsOfRequest(of: AccessRequest): Fact[] {
+  return [
+    ["Actions", <Tags of={of.actions} none="whatever policy permits" />],
+    ["For", of.duration && spanOf(of.duration)],
+    ["From", of.startAt && <Moment at={of.startAt} />],
+    ["Lengthens", of.extends && <Link href={`/grants/${of.extends}`}><code>{of.extends}</code></Link>],
+    ["Grant", of.grant && <Link href={`/grants/${of.grant}`}><code>{of.grant}</code></Link>],
+    ["Denied because", of.denial && <Said text={of.denial} />],
+  ];
 }
 
 function Held({ of }: { of: Matter }) {

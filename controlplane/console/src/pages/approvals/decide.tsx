@@ -55,9 +55,9 @@ export function Decide({ shown, now, verdict, onClose }: Props) {
       <p className="decide-what">
         <Who of={about.principal} /> {about.kind === "command" ? "runs on" : "gets access to"} <strong><Said text={about.resource} /></strong>
       </p>
-      {shown.subject.case === "command" && <Statement text={shown.subject.value.statement} flags={shown.subject.value.flags} />}
+      {shown.subject.case === "command" && <Statement text={shown.subject.value.statement} flags={shown.subject.value.flags.filter((f) => f.param === 0)} />}
       {deceptive && <Check label="I have looked at the marked characters" checked={read} onChange={setRead} />}
-      <Area label={verdict === "deny" ? "Why (the principal reads it)" : "Comment (optional)"} value={comment} maxLength={1000} autoFocus onChange={(e) => setComment(e.target.value)} />
+      <Area label={verdict === "deny" ? "Why (the principal reads it)" : "Comment (optional)"} value={comment} maxLength={1000} onChange={(e) => setComment(e.target.value)} />
       <Facts of={[["Digest", <code key="d" className="digest" title={about.digest}>{about.digest.slice(0, 16)}…</code>]]} />
       {changed && <Note tone="warn" title="It has changed since it was shown">Close this and look at it again.</Note>}
       {over && !cast.isPending && <Note tone="warn" title={`It is decided: ${current.status.label.toLowerCase()}`}>Nothing is left to do.</Note>}
@@ -66,7 +66,9 @@ export function Decide({ shown, now, verdict, onClose }: Props) {
 }
 
 function flagged({ subject }: Approval): boolean {
-  return subject.case === "command" && segments(subject.value.statement, subject.value.flags).some((part) => part.flag);
+  if (subject.case !== "command") return false;
+  const { statement, params, flags } = subject.value;
+  return flags.length > 0 || [statement, ...params].some((text) => segments(text).some((part) => part.flag));
 }
 
 function outcome(verdict: Verdict, approval?: Approval): string {

@@ -8,7 +8,7 @@ export function Effect({ of }: { of?: Preview }) {
   const exact = of.exactRows !== undefined;
   const known = exact || of.estimatedRows !== undefined;
   return (
-    <section className="effect" aria-label="Effect" data-known={known || undefined}>
+    <div className="effect" role="group" aria-label="Effect" data-known={known || undefined}>
       {known && (
         <p className="effect-rows">
           <strong>{exact ? rows(Number(of.exactRows)) : `about ${rows(Math.round(of.estimatedRows!))}`}</strong>{" "}
@@ -20,9 +20,9 @@ export function Effect({ of }: { of?: Preview }) {
       {of.plan && (
         <details>
           <summary>Plan of the target</summary>
-          <pre tabIndex={0} role="region" aria-label="Plan of the target"><code dir="ltr"><Said text={of.plan} /></code></pre>
+          <pre tabIndex={0} role="group" aria-label="Plan of the target"><code dir="ltr"><Said text={of.plan} /></code></pre>
         </details>
       )}
-    </section>
+    </div>
   );
 }

@@ -10,7 +10,7 @@ export function Votes({ of }: { of: Matter }) {
   const given = of.votes.filter((v) => v.approve).length;
   if (needed === 0 && of.votes.length === 0) return null;
   return (
-    <section className="votes" aria-label="Votes">
+    <div className="votes" role="group" aria-label="Votes">
       {needed > 0 && (
         <p className="votes-need">
           <progress max={needed} value={Math.min(given, needed)} aria-label="Approvals given" />
@@ -19,7 +19,7 @@ export function Votes({ of }: { of: Matter }) {
         </p>
       )}
       {of.votes.length > 0 && <ul>{of.votes.map((vote, i) => <li key={i}><Cast vote={vote} /></li>)}</ul>}
-    </section>
+    </div>
   );
 }
 

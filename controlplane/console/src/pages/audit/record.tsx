@@ -42,7 +42,7 @@ function Whole({ of }: { of: Stored }) {
       />
       <details>
         <summary>The whole record</summary>
-        <pre className="raw" tabIndex={0} role="region" aria-label="Record as JSON"><code dir="ltr"><Said text={pretty(of.json)} /></code></pre>
+        <pre className="raw" tabIndex={0} role="group" aria-label="Record as JSON"><code dir="ltr"><Said text={pretty(of.json)} /></code></pre>
       </details>
     </div>
   );

@@ -21,7 +21,7 @@ export function Join({ onClose }: { onClose: () => void }) {
   if (act.data) return <Made of={act.data} onClose={onClose} />;
   return (
     <Dialog title="Add an edge" action="Make a join token" busy={act.isPending} blocked={edge.trim() === ""} error={act.error} onSubmit={() => act.mutate()} onClose={onClose}>
-      <Field label="Name" required autoFocus value={edge} onChange={(e) => setEdge(e.target.value)} placeholder="edge-eu-1" spellCheck={false} autoComplete="off" />
+      <Field label="Name" required value={edge} onChange={(e) => setEdge(e.target.value)} placeholder="edge-eu-1" spellCheck={false} autoComplete="off" />
       <Field label="Addresses" value={names} onChange={(e) => setNames(e.target.value)} placeholder="edge.example.internal 10.0.0.5" spellCheck={false} hint="DNS names and IP addresses at which clients reach it." />
     </Dialog>
   );

@@ -41,7 +41,7 @@ export function CreateLock({ target: given, name: givenName = "", onClose }: Pro
         <Select label="What" value={String(target)} options={Object.entries(targetNames).filter(([t]) => t !== "0")} onChange={(e) => setTarget(Number(e.target.value) as LockTarget)} />
       )}
       <Name target={target} value={name} onChange={setName} fixed={givenName !== ""} />
-      <Area label="Reason" required autoFocus value={reason} maxLength={1000} onChange={(e) => setReason(e.target.value)} hint="Whoever is stopped reads it." />
+      <Area label="Reason" required value={reason} maxLength={1000} onChange={(e) => setReason(e.target.value)} hint="Whoever is stopped reads it." />
       <Field label="For how long" value={span} placeholder="until removed" onChange={(e) => setSpan(e.target.value)} error={wrong ? "Write it as 30m, 8h or 7d, or leave it empty." : undefined} />
     </Dialog>
   );

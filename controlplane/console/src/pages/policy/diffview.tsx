@@ -11,13 +11,13 @@ export function DiffOf({ changes, none }: { changes: readonly Change[]; none: st
 
 function File({ of }: { of: Change }) {
   return (
-    <section className="diff" aria-label={`${of.path}, ${of.kind}`}>
+    <section className="diff">
       <header>
-        <h3><Said text={of.path} /></h3>
+        <h2><Said text={of.path} /></h2>
         <span className="faint">{of.kind}</span>
         <span className="diff-counts"><span className="good">+{of.added}</span> <span className="bad">−{of.removed}</span></span>
       </header>
-      <div className="diff-lines" tabIndex={0} role="region" aria-label={`Changes of ${of.path}`}>
+      <div className="diff-lines" tabIndex={0} role="group" aria-label={`Changes of ${of.path}`}>
         <table>
           <caption className="hidden">Changes of {of.path}</caption>
           <tbody>

@@ -8,7 +8,7 @@ export function NewFile({ files, onCreate, onClose }: { files: Files; onCreate: 
   const wrong = path === "" ? undefined : problemWithPath(path, files);
   return (
     <Dialog title="New file" action="Create" blocked={path === "" || wrong !== undefined} onSubmit={() => onCreate(path)} onClose={onClose}>
-      <Field label="Name" autoFocus required value={path} onChange={(e) => setPath(e.target.value)} placeholder="agents.cedar" error={wrong} hint="Policies are in .cedar files, tests in .yaml files." spellCheck={false} autoComplete="off" />
+      <Field label="Name" required value={path} onChange={(e) => setPath(e.target.value)} placeholder="agents.cedar" error={wrong} hint="Policies are in .cedar files, tests in .yaml files." spellCheck={false} autoComplete="off" />
     </Dialog>
   );
 }

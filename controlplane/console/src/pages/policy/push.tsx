@@ -35,7 +35,7 @@ export function Push({ draft, verdict, onClose }: { draft: Draft; verdict: Verdi
   return (
     <Dialog title="Push this draft?" action="Push" busy={act.isPending} blocked={message.trim() === ""} error={act.error} onSubmit={() => act.mutate()} onClose={onClose}>
       {!verdict.ok && <Note tone="warn" title={verdict.checked ? "It has problems and will be refused" : "It is not checked yet"}>{verdict.checked ? "Correct them first; nothing is published in part." : "The control plane checks it before it counts."}</Note>}
-      <Area label="Message" required autoFocus maxLength={500} value={message} onChange={(e) => setMessage(e.target.value)} hint="What changes and why; it stays in the history." />
+      <Area label="Message" required maxLength={500} value={message} onChange={(e) => setMessage(e.target.value)} hint="What changes and why; it stays in the history." />
       <div className="push-diff"><DiffOf changes={changes(draft.before, draft.files)} none="Nothing changes." /></div>
       {overtaken && <p>Somebody pushed in the meantime. <Link href="/policy/diff" onClick={onClose}>Compare your draft with the newest revision</Link>, then discard or redo your change.</p>}
     </Dialog>

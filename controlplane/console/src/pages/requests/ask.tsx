@@ -61,7 +61,7 @@ function Resource({ value, onChange }: { value: string; onChange: (value: string
   const known = useQuery({ queryKey: ["resources"], queryFn: () => resources.listResources({}) });
   return (
     <>
-      <Field label="Resource" required autoFocus list={list} value={value} onChange={(e) => onChange(e.target.value)} spellCheck={false} autoComplete="off" />
+      <Field label="Resource" required list={list} value={value} onChange={(e) => onChange(e.target.value)} spellCheck={false} autoComplete="off" />
       <datalist id={list}>{known.data?.resources.map((r) => <option key={r.name} value={r.name} />)}</datalist>
     </>
   );

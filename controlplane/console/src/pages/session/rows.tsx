@@ -8,7 +8,7 @@ const most = 50;
 export function Rows({ of }: { of: Rec }) {
   const shown = of.rows.slice(0, most);
   return (
-    <div className="rows" tabIndex={0} role="region" aria-label="Recorded rows">
+    <div className="rows" tabIndex={0} role="group" aria-label="Recorded rows">
       <table>
         <thead><tr>{of.columns.map((name, i) => <th key={i} scope="col"><Said text={name} /></th>)}</tr></thead>
         <tbody>

@@ -58,12 +58,13 @@ function Known({ rows, more }: { rows: number; more: boolean }) {
 function useColumns(kill: (session: Session) => void): VirtualColumn<Session>[] {
   const me = useMe();
   return [
-    { head: "Principal", width: "27%", cell: (s) => <Opens of={s} /> },
-    { head: "Resource", width: "19%", cell: (s) => <Two top={<Said text={s.resource} />} below={s.edge && <>through <Said text={s.edge} /></>} /> },
-    { head: "Client", width: "18%", cell: (s) => <Two top={<Said text={s.application || s.protocol} />} below={<Said text={s.clientAddr} />} /> },
+    { head: "Principal", width: "25%", cell: (s) => <Opens of={s} /> },
+    { head: "Resource", width: "17%", cell: (s) => <Two top={<Said text={s.resource} />} below={s.edge && <>through <Said text={s.edge} /></>} /> },
+    { head: "Client", width: "17%", cell: (s) => <Two top={<Said text={s.application || s.protocol} />} below={<Said text={s.clientAddr} />} /> },
     { head: "Started", width: "14%", cell: (s) => <Two top={<When at={s.startedAt} />} below={<Length of={s} />} /> },
-    { head: "Commands", width: "11%", number: true, cell: (s) => <Commands of={s} /> },
-    { head: "State", width: "11%", cell: (s) => (s.live ? <Live of={s} kill={s.live && (me.admin || s.principal?.name === me.principal.name) ? kill : undefined} /> : <Ended of={s} />) },
+    { head: "Commands", width: "10%", number: true, cell: (s) => <Commands of={s} /> },
+    { head: "State", width: "9%", cell: (s) => (s.live ? <Badge tone="good">Live</Badge> : <Ended of={s} />) },
+    { head: "", width: "8%", cell: (s) => s.live && (me.admin || s.principal?.name === me.principal.name) && <KillButton of={s} onClick={() => kill(s)} /> },
   ];
 }
 
@@ -97,13 +98,8 @@ function Commands({ of }: { of: Session }) {
   return <Two top={number(of.commands)} below={of.denied > 0n && <span className="bad">{number(of.denied)} denied</span>} />;
 }
 
-function Live({ of, kill }: { of: Session; kill?: (session: Session) => void }) {
-  return (
-    <div className="live-cell">
-      <Badge tone="good">Live</Badge>
-      {kill && <Button look="danger" onClick={() => kill(of)}>Kill…<span className="hidden"> the session of {of.principal?.name}</span></Button>}
-    </div>
-  );
+function KillButton({ of, onClick }: { of: Session; onClick: () => void }) {
+  return <div className="actions"><Button look="danger" onClick={onClick}>Kill…<span className="hidden"> the session of {of.principal?.name}</span></Button></div>;
 }
 
 function Ended({ of }: { of: Session }) {
