@@ -26,7 +26,6 @@ type ControlPlane struct {
 	accessv1connect.UnimplementedRequestServiceHandler
 	accessv1connect.UnimplementedGrantServiceHandler
 	accessv1connect.UnimplementedApprovalServiceHandler
-	accessv1connect.UnimplementedAuditServiceHandler
 
 	// URL, CAPEM and Pin are how to reach it.
 	URL   string
