@@ -54,6 +54,9 @@ func TestEndLogins(t *testing.T) {
 	if err := f.identify(t, f.signIn(t, alice(oidctest.Claims{"iat": f.clock.now().Unix()}))); err != nil {
 		t.Errorf("a new sign-in: %v", err)
 	}
+	if _, err := f.WithIDToken(t.Context(), older); !errors.Is(err, login.ErrProof) {
+		t.Errorf("an older ID token signs in after a newer one: %v", err)
+	}
 	if ended, err := f.EndLogins(t.Context(), "alice@example.com"); err != nil || ended != 1 {
 		t.Errorf("again: %d, %v", ended, err)
 	}

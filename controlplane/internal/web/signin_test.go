@@ -174,6 +174,7 @@ func TestReturn(t *testing.T) {
 		".evil.example":                 "/",
 		"@evil.example":                 "/",
 		" //evil.example":               "/",
+		"/a b":                          "/",
 		"/\u2028x":                      "/",
 		"/signin/start?issuer=x":        "/",
 		"/signin/callback?code=x":       "/",
