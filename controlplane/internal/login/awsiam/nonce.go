@@ -61,7 +61,8 @@ var errNonce = errors.New("its nonce is unknown or expired")
 // Check returns what to spend of a nonce that is genuine and good now.
 func (n *Nonces) Check(nonce string) (NonceID, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
-	if err != nil || len(raw) != nonceSize || !hmac.Equal(raw[nonceHead:], n.mac(raw[:nonceHead])) {
+	if err != nil || len(nonce) != base64.RawURLEncoding.EncodedLen(nonceSize) || len(raw) != nonceSize ||
+		!hmac.Equal(raw[nonceHead:], n.mac(raw[:nonceHead])) {
 		return "", errNonce
 	}
 	if expires := time.Unix(int64(binary.BigEndian.Uint64(raw)), 0); !n.now().Before(expires) {
