@@ -32,10 +32,10 @@ func TestHeldCommandArrivesSigned(t *testing.T) {
 	}
 	data := e.Data
 	if data.Principal.Name != "agent-7" || data.Principal.OnBehalfOf[0] != "ada@example.com" || data.Statement != "DELETE FROM orders WHERE id = $1" ||
-		data.Requirements[0] != "2 of dba" || data.Intent.Task != "remove duplicates" || data.Revision != 7 || data.ExpiresAt == nil {
+		data.Requirements[0] != "2 of dba" || data.Intent.Task != "remove duplicates" || data.Revision != 7 || *data.Preview.ExactRows != 42 || len(data.Warnings) != 1 || data.ExpiresAt == nil {
 		t.Errorf("%+v", data)
 	}
-	for _, secret := range []string{"the-parameter", "a-detail"} {
+	for _, secret := range []string{"the-parameter", "a-detail", "the-plan"} {
 		if strings.Contains(string(g.body), secret) {
 			t.Errorf("the body holds %q", secret)
 		}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +78,7 @@ func ofHold(h approvals.Hold) webhook.Data {
 	return webhook.Data{
 		Principal: ofPrincipal(h.Principal), Resource: h.Resource, Edge: h.Edge, Session: h.Session, Grant: h.Grant,
 		Actions: some(h.Actions), Tables: some(h.Tables),
-		Statement: statement, StatementClipped: statement != h.Statement,
+		Statement: statement, StatementClipped: statement != h.Statement, Preview: ofPreview(h.Preview), Warnings: warnings(h.Flags),
 		PolicyReason: clip(h.Reason, maxText), RequestReason: clip(h.RequestReason, maxText), Reason: clip(h.Denial, maxText),
 		Ticket: h.Ticket, Intent: ofIntent(h.Intent), BreakGlass: h.BreakGlass,
 		Requirements: requirements(h.Requirements), Approvals: approved(h.Votes),
@@ -96,6 +97,29 @@ func ofGrant(g approvals.Grant) webhook.Data {
 		data.Justified, data.Reason = &justified, clip(r.Comment, maxText)
 	}
 	return data
+}
+
+// ofPreview leaves out the plan and what was found on the way.
+func ofPreview(p approvals.Preview) *webhook.Preview {
+	if p.EstimatedRows == nil && p.ExactRows == nil {
+		return nil
+	}
+	return &webhook.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows}
+}
+
+// maxWarnings bounds the warnings about one statement.
+const maxWarnings = 10
+
+// warnings say once what deceives the eye in a statement or its parameters.
+func warnings(flags []approvals.Flag) []string {
+	var out []string
+	for _, f := range flags {
+		text := clip(f.Kind+": "+f.Detail, 200)
+		if !slices.Contains(out, text) && len(out) < maxWarnings {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // SessionKilled tells of a session that a person ended.

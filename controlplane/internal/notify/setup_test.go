@@ -207,7 +207,9 @@ func held(id string) approvals.Event {
 		Resource:  "orders-db", Edge: "edge-a", Session: "ses-1", Grant: "grant-1",
 		Statement: "DELETE FROM orders WHERE id = $1", Params: []string{"the-parameter"},
 		Actions: []string{"sql:delete"}, Tables: []string{"orders"}, Reason: "Bulk delete", RequestReason: "clean up",
-		Ticket: "OPS-1", Intent: approvals.Intent{Task: "remove duplicates", Run: "https://ci.example.com/1", Details: map[string]string{"k": "a-detail"}},
+		Preview: approvals.Preview{ExactRows: new(int64(42)), Plan: "the-plan"},
+		Flags:   []approvals.Flag{{Kind: "confusable", Detail: "U+0430 looks like a"}, {Offset: 9, Kind: "confusable", Detail: "U+0430 looks like a"}},
+		Ticket:  "OPS-1", Intent: approvals.Intent{Task: "remove duplicates", Run: "https://ci.example.com/1", Details: map[string]string{"k": "a-detail"}},
 		PolicyIDs: []string{"prod-delete"}, Revision: 7,
 		Requirements: []policy.Approval{{Count: 2, Group: "dba"}}, ExpiresAt: now.Add(10 * time.Minute),
 	}}

@@ -79,7 +79,7 @@ func TestSlackHook(t *testing.T) {
 	text := b.all()
 	for _, want := range []string{
 		"Command waits for approval", "agent-7 (agent)", "For whom\nada@example.com", "orders-db", "Intent\nremove duplicates", "OPS-1",
-		"```\nDELETE FROM orders WHERE id = $1\n```", "2 of dba; 0 so far", "Bulk delete", "https://writ.example.com/approvals/hold-1", "Waits until",
+		"```\nDELETE FROM orders WHERE id = $1\n```", "2 of dba; 0 so far", "Effect\n42 rows", "U+0430 looks like a", "Bulk delete", "https://writ.example.com/approvals/hold-1", "Waits until",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
