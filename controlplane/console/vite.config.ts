@@ -1,5 +1,5 @@
 import { defineConfig } from "vite";
-import { compress } from "./compress";
+import { compress } from "./compress.ts";
 
 // WRIT_CONSOLE_UPSTREAM and WRIT_CONSOLE_TOKEN are for development alone: `npm run dev` then passes calls on to a real
 // control plane under that login.

@@ -34,9 +34,14 @@ const advice: Partial<Record<Code, Advice>> = {
 /** problem turns whatever was thrown into a Problem. */
 export function problem(thrown: unknown): Problem {
   const error = ConnectError.from(thrown);
-  const { title, next } = advice[error.code] ?? unknown;
   const [refusal] = error.findDetails(RefusalSchema);
+  const { title, next } = refusal ? refused(refusal) : (advice[error.code] ?? unknown);
   return { title, next, code: error.code, detail: sentence(error.rawMessage), refusal };
+}
+
+function refused({ repair }: Refusal): Advice {
+  const next = repair ? "Ask for what would be permitted instead." : "Nothing like it is permitted. Ask who writes the policy.";
+  return { title: "Refused by policy", next };
 }
 
 /** isSignedOut says whether the call failed for want of a login. */

@@ -1,5 +1,6 @@
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { ApprovalService, HoldState, type Approval } from "../../src/gen/access/v1/approvals_pb";
+import { RefusalSchema } from "../../src/gen/access/v1/common_pb";
 import { EdgeService, LockService, LockTarget } from "../../src/gen/access/v1/edges_pb";
 import { IdentityService, PrincipalService } from "../../src/gen/access/v1/identity_pb";
 import { DeliveryState, NotificationService } from "../../src/gen/access/v1/notifications_pb";
@@ -42,7 +43,8 @@ export function fakeTransport(scene: Scene): Transport {
     router.service(RequestService, {
       listRequests: () => (check(), { requests: some(requests()) }),
       createRequest: () => {
-        throw new ConnectError("policy does not permit sql:admin on orders-db", Code.PermissionDenied);
+        const repair = { resource: "orders-db", actions: ["sql:read"], dropped: ["sql:admin"], duration: seconds(1800), reasonRequired: true, requirements: [{ count: 1, group: "dba" }] };
+        throw new ConnectError("policy does not permit sql:admin on orders-db", Code.PermissionDenied, undefined, [{ desc: RefusalSchema, value: { resource: "orders-db", reason: "", policyIds: [], repair } }]);
       },
     });
     router.service(GrantService, { listGrants: () => (check(), { grants: some(grants()) }), getGrant: ({ id }) => ({ grant: grants().find((g) => g.id === id) ?? grants()[0] }), revokeGrant: () => ({ sessionsEnded: 1 }) });
