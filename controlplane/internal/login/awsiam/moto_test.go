@@ -121,6 +121,16 @@ func TestRoleSignsIn(t *testing.T) {
 			creds.AccessKeyID = "ASIAAAAAAAAAAAAAAAAA"
 			*p = v.signing().sign(t, creds)
 		},
+		"signed as GET": func(p *Proof) {
+			s := v.signing()
+			s.method = http.MethodGet
+			*p = s.sign(t, creds)
+		},
+		"signed with a query": func(p *Proof) {
+			s := v.signing()
+			s.url += "?Action=AssumeRole"
+			*p = s.sign(t, creds)
+		},
 		"another session": func(p *Proof) { p.Headers["x-amz-security-token"] += "x" },
 		"a later date": func(p *Proof) {
 			p.Headers["x-amz-date"] = time.Now().UTC().Add(10 * time.Second).Format(amzDate)
