@@ -167,7 +167,9 @@ func (p *proxy) means(st *prepared, now *sqlclass.Facts) bool {
 	if st.facts == nil || !replans(st.facts, now, p.exists) {
 		return false
 	}
-	st.facts, st.described = now, false
+	if len(now.Unresolved) == 0 { // else the target cannot plan it either
+		st.facts, st.described = now, false
+	}
 	return true
 }
 

@@ -108,6 +108,8 @@ var slow = map[string]bool{"with": true, "insert_conflict": true, "enum": true, 
 // for missing. Nothing here may give another result.
 var known = map[string]string{
 	"portals:278":   "a cursor that a function opened is not known by name",
+	"plancache:118": "names that mean others under a new search_path: it has to be prepared again",
+	"plancache:120": "the same",
 	"temp:169":      "functions in pg_temp are not read",
 	"returning:144": "the columns of this set-returning function are not known",
 	"with:628":      "a column of a CYCLE clause, used within its own query, is not known",

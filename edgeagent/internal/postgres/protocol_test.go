@@ -290,6 +290,7 @@ func TestExecuteAfterDDL(t *testing.T) {
 		"same again":               {[]string{"CREATE TEMP TABLE t AS SELECT pub FROM vault", "PREPARE p AS SELECT * FROM t", "EXECUTE p"}, "RowDescription"},
 		"made anew":                {[]string{"CREATE TEMP TABLE t AS SELECT pub FROM vault", "PREPARE p AS SELECT * FROM t", "DROP TABLE t", "CREATE TEMP TABLE t AS SELECT pub FROM vault ORDER BY 1", "EXECUTE p", "EXECUTE p"}, "RowDescription"},
 		"gone":                     {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "DROP TABLE t", "EXECUTE p"}, "error 42P01"},
+		"gone, tried, made anew":   {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "DROP TABLE t", "EXECUTE p", "CREATE TEMP TABLE t (x int)", "EXECUTE p"}, "RowDescription"},
 		"one more column":          {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "ALTER TABLE t ADD y int", "EXECUTE p"}, "error 0A000 cached plan must not change result type"},
 		"added and taken away":     {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS SELECT * FROM t", "ALTER TABLE t ADD y int", "EXECUTE p", "ALTER TABLE t DROP y", "EXECUTE p"}, "RowDescription"},
 		"a table in front":         {[]string{"CREATE TEMP TABLE t (x int)", "PREPARE p AS " + hiddenSQL, "CREATE TEMP TABLE vault (word text)", "EXECUTE p"}, "error 0A000"},
