@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/output"
 	"github.com/writhq/writ/pkg/cli/internal/profile"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
@@ -20,14 +21,16 @@ type loginCmd struct {
 	AdminToken     string `name:"admin-token" placeholder:"-" xor:"proof" help:"Read the first start's admin token from standard input."`
 	AdminTokenFile string `name:"admin-token-file" placeholder:"FILE" xor:"proof" help:"Read the first start's admin token from a file."`
 
+	personFlags   `embed:""`
 	workloadFlags `embed:""`
 }
 
 // Help is shown below the usage.
 func (loginCmd) Help() string {
-	return "Tokens come from standard input, a file, or the variables WRIT_OIDC_TOKEN and WRIT_ADMIN_TOKEN; never from an " +
+	return "Without a token, a person signs in with a code: at the address that is shown, with a browser on any device. Tokens come from standard input, a file, or the variables WRIT_OIDC_TOKEN and WRIT_ADMIN_TOKEN; never from an " +
 		"argument, which others could see. The login is kept in $WRIT_HOME or $XDG_CONFIG_HOME/writ.\n\n" +
-		examples("writ login --server https://writ.example:8443 --oidc-token-file /run/oidc/token",
+		examples("writ login --server https://writ.example:8443",
+			"writ login --server https://writ.example:8443 --oidc-token-file /run/oidc/token",
 			"writ login --server https://10.0.0.7:8443 --pin sha256:6f0a... --admin-token - < admin-token",
 			"writ login --server https://writ.example:8443 --aws --region eu-west-1",
 			"writ login --server https://writ.example:8443 --spiffe-svid-file /run/svid.jwt --on-behalf-of-file /run/alice.token")
@@ -94,13 +97,16 @@ func (c *loginCmd) target(a *app, store *profile.Store) (target, error) {
 	return t, nil
 }
 
-// proof reads the one token there is.
-func (c *loginCmd) proof(a *app) (*accessv1.LoginRequest, error) {
+// proof reads the one token there is, or else lets a person sign in with a code.
+func (c *loginCmd) proof(ctx context.Context, a *app, clients *client.Clients) (*accessv1.LoginRequest, error) {
 	for _, given := range []string{c.OIDCToken, c.AdminToken} {
 		if given != "" && given != "-" {
 			return nil, misused("give - and the token on standard input, or name a file; and take the token you just showed as known to others",
 				"a token does not belong in an argument")
 		}
+	}
+	if c.Issuer != "" {
+		return c.byCode(ctx, a, clients)
 	}
 	oidc, admin := c.OIDCToken+c.OIDCTokenFile, c.AdminToken+c.AdminTokenFile
 	switch {
@@ -117,8 +123,7 @@ func (c *loginCmd) proof(a *app) (*accessv1.LoginRequest, error) {
 	if token := strings.TrimSpace(a.env.get("WRIT_ADMIN_TOKEN")); token != "" {
 		return adminProof(token), nil
 	}
-	return nil, misused("give --oidc-token-file FILE, or --oidc-token - or --admin-token - with the token on standard input",
-		"no token to sign in with")
+	return c.byCode(ctx, a, clients)
 }
 
 func oidcProof(token string) *accessv1.LoginRequest {

@@ -47,7 +47,7 @@ func (c *loginCmd) proveSelf(ctx context.Context, a *app, server string, clients
 		svid, err := a.secret(c.SPIFFESVIDFile)
 		return &accessv1.LoginRequest{Proof: &accessv1.LoginRequest_SpiffeSvid{SpiffeSvid: svid}}, err
 	}
-	return c.proof(a)
+	return c.proof(ctx, a, clients)
 }
 
 // awsProof signs the one request that says who one is at AWS, for this server and this sign-in, and does not send it.

@@ -16,6 +16,17 @@ import (
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
+// ListSignInMethods implements access.v1.
+func (c *ControlPlane) ListSignInMethods(context.Context, *accessv1.ListSignInMethodsRequest) (*accessv1.ListSignInMethodsResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	resp := &accessv1.ListSignInMethodsResponse{}
+	for _, p := range c.providers {
+		resp.Methods = append(resp.Methods, &accessv1.SignInMethod{Method: &accessv1.SignInMethod_Openid{Openid: p}})
+	}
+	return resp, nil
+}
+
 // Login implements access.v1.
 func (c *ControlPlane) Login(_ context.Context, r *accessv1.LoginRequest) (*accessv1.LoginResponse, error) {
 	c.mu.Lock()

@@ -53,6 +53,7 @@ type ControlPlane struct {
 	revisions  []*accessv1.PullPolicyResponse
 	tokens     map[string]string // access token to grant
 	endpoints  []string
+	providers  []*accessv1.OpenIDProvider
 }
 
 // StartControlPlane serves a fake until the test ends.
@@ -114,6 +115,13 @@ func (c *ControlPlane) AddPrincipal(login, proof string, p *accessv1.Principal) 
 	c.people[login], c.proofs[proof] = p, p
 }
 
+// AddProvider offers a sign-in at an identity provider.
+func (c *ControlPlane) AddProvider(p *accessv1.OpenIDProvider) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.providers = append(c.providers, p)
+}
+
 // AddEndpoint names an edge's address in every token from now on.
 func (c *ControlPlane) AddEndpoint(address string) {
 	c.mu.Lock()
@@ -173,11 +181,11 @@ func callerOf(ctx context.Context) caller {
 	return who
 }
 
-// identify lets callers with a known token through, and everybody to Login.
+// identify lets callers with a known token through, and everybody to what it takes to sign in.
 type identify struct{ c *ControlPlane }
 
 func (i identify) check(ctx context.Context, procedure string, header http.Header) (context.Context, error) {
-	if procedure == accessv1connect.IdentityServiceLoginProcedure {
+	if procedure == accessv1connect.IdentityServiceLoginProcedure || procedure == accessv1connect.IdentityServiceListSignInMethodsProcedure {
 		return ctx, nil
 	}
 	token := strings.TrimPrefix(header.Get("Authorization"), "Bearer ")
