@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -100,9 +101,9 @@ func (edgesListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.show(resp, func() error {
-		t := output.NewTable("NAME", "STATE", "REVISION", "VERSION", "ENDPOINTS~", "SEEN")
+		t := output.NewTable("NAME", "STATE", "REVISION~", "SESSIONS", "LAG", "VERSION", "ENDPOINTS~", "SEEN")
 		for _, e := range resp.GetEdges() {
-			t.Add(e.GetName(), edgeState(e), strconv.FormatUint(e.GetRevision(), 10), e.GetVersion(),
+			t.Add(e.GetName(), edgeState(e), edgeRevision(e), strconv.Itoa(int(e.GetLiveSessions())), recordLag(e), e.GetVersion(),
 				strings.Join(e.GetEndpoints(), ", "), output.Relative(a.env.Now(), e.GetSeenAt()))
 		}
 		return a.out.Table("", t, "no edges")
@@ -117,6 +118,26 @@ func edgeState(e *accessv1.Edge) string {
 		return "connected"
 	}
 	return "away"
+}
+
+// edgeRevision is what the edge enforces, and how far that is from what it should.
+func edgeRevision(e *accessv1.Edge) string {
+	enforced := strconv.FormatUint(e.GetRevision(), 10)
+	switch {
+	case e.GetPolicyError() != "":
+		return fmt.Sprintf("%s, cannot enforce %d: %s", enforced, e.GetNewestRevision(), e.GetPolicyError())
+	case e.GetConnected() && e.GetRevision() < e.GetNewestRevision():
+		return fmt.Sprintf("%s of %d", enforced, e.GetNewestRevision())
+	}
+	return enforced
+}
+
+// recordLag is empty for an edge whose records arrive as they are made.
+func recordLag(e *accessv1.Edge) string {
+	if e.GetRecordLag().AsDuration() < time.Second {
+		return ""
+	}
+	return output.Duration(e.GetRecordLag())
 }
 
 type edgesRemoveCmd struct {

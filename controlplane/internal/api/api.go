@@ -36,6 +36,7 @@ type Config struct {
 	Locks     *locks.Locks
 	Sessions  *sessions.Book
 	Edges     *edges.Registry
+	Live      func() map[string]int // how many live sessions each edge has
 	Notify    *notify.Deliveries
 	Log       *auditlog.Log
 	Search    Searcher
@@ -53,7 +54,7 @@ type Config struct {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Policies == nil, cfg.Approvals == nil,
-		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
+		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
 		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}

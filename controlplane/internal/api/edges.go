@@ -25,12 +25,18 @@ func (s edgeService) ListEdges(ctx context.Context, _ *accessv1.ListEdgesRequest
 	if err != nil {
 		return nil, err
 	}
+	_, newest, err := s.cfg.Policies.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := s.cfg.Live()
 	resp := &accessv1.ListEdgesResponse{}
 	for _, e := range all {
 		resp.Edges = append(resp.Edges, &accessv1.Edge{
 			Name: e.Name, Names: e.Names, Connected: e.Connected, Revision: e.Presence.Revision, Version: e.Presence.Version,
 			EnrolledAt: convert.Time(e.EnrolledAt), SeenAt: convert.Time(e.SeenAt), Endpoints: e.Presence.Endpoints,
-			Removed: e.Removed,
+			Removed: e.Removed, LiveSessions: int32(live[e.Name]), RecordLag: convert.Duration(e.RecordLag),
+			NewestRevision: newest, PolicyError: e.Presence.Error,
 		})
 	}
 	return resp, nil

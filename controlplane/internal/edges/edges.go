@@ -69,7 +69,7 @@ type Registry struct {
 	edges *store.Collection[Edge]
 	joins *store.Collection[join]
 	live  *store.Collection[Presence]
-	seen  *store.Collection[time.Time]
+	seen  *store.Collection[sighting]
 }
 
 // New returns the registry kept in cfg.Store.
@@ -91,7 +91,7 @@ func New(cfg Config) (*Registry, error) {
 		edges: store.Define[Edge](cfg.Store, "edges"),
 		joins: store.Define[join](cfg.Store, "edge-joins"),
 		live:  store.Define[Presence](cfg.Store, "edges-live"),
-		seen:  store.Define[time.Time](cfg.Store, "edges-seen"),
+		seen:  store.Define[sighting](cfg.Store, "edges-sightings"),
 	}, nil
 }
 

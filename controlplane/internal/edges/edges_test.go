@@ -218,7 +218,7 @@ func TestNewerConnectionTakesOver(t *testing.T) {
 	if err := newer.Enforces(ctx, 3, "bad"); err != nil {
 		t.Fatal(err)
 	}
-	if err := newer.Renew(ctx); err != nil {
+	if err := newer.Renew(ctx, 0); err != nil {
 		t.Fatal(err)
 	}
 	present, err := r.Present(ctx)

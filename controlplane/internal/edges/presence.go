@@ -31,7 +31,28 @@ type Attendance struct {
 	registry *Registry
 	presence Presence
 	lease    *store.Lease
-	noted    time.Time // when seen was last written
+	lag      time.Duration // at the last renewal
+	noted    sighting      // as last written
+}
+
+// sighting is when a connected edge was last noted, which is seldom, and how it was.
+type sighting struct {
+	At  time.Time     `json:"at"`
+	Lag time.Duration `json:"lag,omitempty"` // age of its oldest record that was not shipped
+}
+
+// An edge is noted every noteEvery. One whose records begin or cease to lag by more than lagging is noted sooner, but not
+// within noteRest of the last time.
+const (
+	noteEvery = time.Minute
+	noteRest  = 15 * time.Second
+	lagging   = 10 * time.Second
+)
+
+// due tells whether an edge that is seen again is to be noted.
+func (s sighting) due(now time.Time, lag time.Duration) bool {
+	since := now.Sub(s.At)
+	return since > noteEvery || since > noteRest && (lag > lagging) != (s.Lag > lagging)
 }
 
 // Announce makes the edge present, in the place of an older connection of it.
@@ -72,9 +93,10 @@ func (a *Attendance) write(ctx context.Context, first bool) error {
 	})
 }
 
-// Renew keeps the edge present. It fails with ErrSuperseded when a newer
-// connection of the edge has taken over.
-func (a *Attendance) Renew(ctx context.Context) error {
+// Renew keeps the edge present; lag is the age of its oldest record that was not shipped. It fails with ErrSuperseded
+// when a newer connection of the edge has taken over.
+func (a *Attendance) Renew(ctx context.Context, lag time.Duration) error {
+	a.lag = max(lag, 0)
 	err := a.lease.Renew(ctx)
 	if errors.Is(err, store.ErrLeaseLost) {
 		a.lease = nil
@@ -83,7 +105,7 @@ func (a *Attendance) Renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew presence: %w", err)
 	}
-	if a.registry.cfg.Now().Sub(a.noted) > time.Minute {
+	if a.noted.due(a.registry.cfg.Now(), a.lag) {
 		a.note(ctx)
 	}
 	return nil
@@ -110,10 +132,10 @@ func (a *Attendance) Leave(ctx context.Context) error {
 	return a.lease.Revoke(ctx)
 }
 
-// note writes when the edge was last seen; losing that is no reason to fail.
+// note writes when the edge was last seen, and how; losing that is no reason to fail.
 func (a *Attendance) note(ctx context.Context) {
 	r := a.registry
-	a.noted = r.cfg.Now().UTC()
+	a.noted = sighting{At: r.cfg.Now().UTC(), Lag: a.lag}
 	if _, err := r.seen.Put(ctx, a.presence.Edge, a.noted); err != nil {
 		r.cfg.Logger.Warn("note edge as seen", "edge", a.presence.Edge, "error", err)
 	}
@@ -125,6 +147,8 @@ type Status struct {
 	Connected bool
 	Presence  Presence
 	SeenAt    time.Time
+	// RecordLag is the age of its oldest record that was not shipped, when it was last noted, which is every minute.
+	RecordLag time.Duration
 }
 
 // List returns all edges by name.
@@ -141,14 +165,14 @@ func (r *Registry) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list edges: %w", err)
 	}
-	seenAt := map[string]time.Time{}
+	noted := map[string]sighting{}
 	for _, e := range seen {
-		seenAt[e.Key] = e.Value
+		noted[e.Key] = e.Value
 	}
 	all := make([]Status, len(edges))
 	for i, e := range edges {
 		p, ok := present[e.Key]
-		all[i] = Status{Edge: e.Value, Connected: ok, Presence: p, SeenAt: seenAt[e.Key]}
+		all[i] = Status{Edge: e.Value, Connected: ok, Presence: p, SeenAt: noted[e.Key].At, RecordLag: noted[e.Key].Lag}
 		if ok {
 			all[i].SeenAt = r.cfg.Now().UTC()
 		}

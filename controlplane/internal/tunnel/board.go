@@ -272,3 +272,14 @@ func (b *board) at(edge string) []sessions.Session {
 	}
 	return all
 }
+
+// liveByEdge counts the live sessions of each edge, as far as this replica knows.
+func (b *board) liveByEdge() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	counts := map[string]int{}
+	for _, s := range b.sessions {
+		counts[s.Edge]++
+	}
+	return counts
+}

@@ -27,7 +27,7 @@ func (l *link) heartbeat(ctx context.Context, h *edgev1.Heartbeat) error {
 	if len(h.GetSessions()) > maxListed {
 		return refuse(codes.InvalidArgument, "too many sessions")
 	}
-	if err := l.confirm(ctx); err != nil {
+	if err := l.confirm(ctx, h.GetOldestUnshipped().AsDuration()); err != nil {
 		if fatal := l.lasting(err); fatal != nil {
 			return fatal
 		}
@@ -54,11 +54,11 @@ func (l *link) heartbeat(ctx context.Context, h *edgev1.Heartbeat) error {
 	}}})
 }
 
-func (l *link) confirm(ctx context.Context) error {
+func (l *link) confirm(ctx context.Context, lag time.Duration) error {
 	if err := l.server.authenticate(ctx); err != nil {
 		return err
 	}
-	return l.attend.Renew(ctx)
+	return l.attend.Renew(ctx, lag)
 }
 
 // lasting returns err when it says that this link must end.

@@ -225,3 +225,6 @@ func (s *Server) follow(ctx context.Context, g *errgroup.Group) {
 // Ready tells whether the server has read what edges must know; until then it
 // turns links away.
 func (s *Server) Ready() bool { return s.board.ready() }
+
+// LiveSessions returns how many live sessions each edge has, whichever replica it is linked to.
+func (s *Server) LiveSessions() map[string]int { return s.board.liveByEdge() }
