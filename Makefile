@@ -92,6 +92,7 @@ generate: $(TOOLS)/.generate
 	$(BUF) lint
 	$(BUF) generate --template proto/buf.gen.access.yaml --path proto/access
 	$(BUF) generate --template proto/buf.gen.edge.yaml --path proto/edge
+	$(BUF) generate --template proto/buf.gen.openapi.yaml --path proto/access
 
 generate-check: generate
 	@git diff --exit-code -- proto || { echo "error: generated code is stale; run make generate and commit"; exit 1; }

@@ -79,7 +79,7 @@ type Delivery struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // "dlv-..."
 	Receiver string                 `protobuf:"bytes,2,opt,name=receiver,proto3" json:"receiver,omitempty"`
-	// event is its kind, for example "approval.requested".
+	// event is its kind, for example "command.held".
 	Event string `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	// subject is the id of the request, held command, grant, session or lock.
 	Subject  string        `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
