@@ -92,7 +92,7 @@ func populate(cp *clitest.ControlPlane) {
 		PolicyIds: []string{"prod-delete"}, Revision: 12, Requirements: []*accessv1.Requirement{{Count: 1, Group: "dba"}},
 		Preview: &accessv1.Preview{
 			EstimatedRows: proto.Float64(12), ExactRows: proto.Int64(7), Detail: "counted as this session sees them",
-			Plan: "Delete on app.orders\n  Seq Scan on app.orders (about 12 rows)",
+			Plan: "Delete on app.orders\n  Seq Scan on app.orders (rows about 12)",
 		},
 		Flags:  []*accessv1.TextFlag{{Offset: 15, Length: 2, Kind: "confusable", Detail: "U+0435, a Cyrillic letter, looks like 'e'"}, {Param: 1, Offset: 3, Length: 3, Kind: "bidi", Detail: "x\x1b"}},
 		Digest: "d1935700", State: accessv1.HoldState_HOLD_STATE_PENDING,

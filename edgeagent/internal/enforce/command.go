@@ -89,8 +89,9 @@ type Command struct {
 	// when it is closed.
 	OnHold func(Held) (withdrawn <-chan struct{})
 	// Preview, if set, asks the target what the command would do before it is put before approvers. It gets the
-	// command itself, sends nothing that look did not permit, and returns soon after ctx ends.
-	Preview func(ctx context.Context, c *Command, look Look) Preview
+	// command itself, reads nothing that look did not permit, and returns soon after ctx ends. withdrawn says that the
+	// client gave up meanwhile.
+	Preview func(ctx context.Context, c *Command, look Look) (_ Preview, withdrawn bool)
 	// Refuse makes Begin record a refusal that the protocol found by itself.
 	Refuse *Denied
 }

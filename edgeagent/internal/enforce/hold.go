@@ -68,8 +68,8 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 	if timeout <= 0 {
 		timeout = s.p.cfg.HoldTimeout
 	}
-	preview := s.preview(ctx, c, f)
-	if ctx.Err() != nil {
+	preview, withdrawn := s.preview(ctx, c, f)
+	if withdrawn || ctx.Err() != nil {
 		if d := s.usable(); d != nil {
 			return d
 		}

@@ -26,9 +26,9 @@ type Look func(c *Command) (*Flight, error)
 const previewTimeout = 3 * time.Second
 
 // preview asks the command's protocol what the command would do.
-func (s *Session) preview(ctx context.Context, c *Command, f *Flight) Preview {
+func (s *Session) preview(ctx context.Context, c *Command, f *Flight) (_ Preview, withdrawn bool) {
 	if c.Preview == nil {
-		return Preview{}
+		return Preview{}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, previewTimeout)
 	defer cancel()

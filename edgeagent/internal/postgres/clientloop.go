@@ -161,11 +161,16 @@ func (p *proxy) drain() (tx pgwire.TxStatus, skipping bool, err error) {
 // begin asks the pipeline. While a command is held, the client's cancel request and its
 // disappearance withdraw it.
 func (p *proxy) begin(c *enforce.Command) (*enforce.Flight, error) {
-	c.OnHold = p.onHold
+	c.OnHold, c.Preview = p.onHold, p.onPreview
 	f, err := p.sess.Begin(context.Background(), c)
+	if lost := p.lookedBack(); lost != nil {
+		if err == nil {
+			f.End(enforce.Outcome{Cut: "not forwarded: " + lost.Error()})
+		}
+		f, err = nil, lost
+	}
 	if guard := p.guard; guard != nil {
 		p.guard = nil
-		p.holding.Store(nil)
 		if gone := guard.stop(); gone && err == nil {
 			f.End(enforce.Outcome{Cut: "the client went away before the command was forwarded"})
 			return nil, &enforce.Denied{Cause: enforce.CauseWithdrawn, Reason: "the client went away"}
@@ -181,6 +186,9 @@ func (p *proxy) held(h enforce.Held) <-chan struct{} {
 		withdrawn = make(chan struct{})
 		withdraw := sync.OnceFunc(func() { close(withdrawn) })
 		p.holding.Store(&withdraw)
+		if p.gaveUp.Load() {
+			withdraw()
+		}
 		p.guard = p.watchClient(withdraw)
 	}
 	p.out.build(func(dst []byte) ([]byte, error) {

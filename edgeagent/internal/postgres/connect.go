@@ -172,7 +172,7 @@ func (c *client) connect(ctx context.Context, sess *enforce.Session, settings ma
 		in: pgwire.NewFrontendReader(c.conn, pgwire.Options{BufferSize: 4 << 10}), server: server, sin: pgwire.NewBackendReader(server, pgwire.Options{BufferSize: 8 << 10}),
 		sout: newWriter(server), due: newQueue(), shapes: shapes{}, names: newNames(), resync: true,
 	}
-	p.onHold = p.held
+	p.onHold, p.onPreview = p.held, p.preview
 	p.in.Authenticated()
 	p.sin.Authenticated()
 	pid, key, err := c.s.cancels.register(p, keyLength(c.speak))

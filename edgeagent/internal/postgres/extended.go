@@ -242,8 +242,9 @@ func (p *proxy) execute(body []byte) error {
 		return err
 	}
 	cmd := p.command(a, po.stmt.sql, po.params, inTx)
-	cmd.Continues = po.flight
+	cmd.Continues, p.bound = po.flight, po
 	f, err := p.begin(cmd)
+	p.bound = nil
 	if err == nil {
 		if err = f.Ready(); err != nil {
 			f.End(enforce.Outcome{Cut: "not forwarded: the session ended"})
@@ -257,6 +258,7 @@ func (p *proxy) execute(body []byte) error {
 	r := newRun(p, f, a)
 	r.portal = po
 	p.midBatch = true
+	p.ranInBatch(a)
 	p.due.push(&expect{kind: expectExecute, run: r})
 	p.remember(a, r)
 	return p.forward(f, &m)
@@ -318,7 +320,7 @@ func (p *proxy) endBatch() error {
 	if !p.due.pushSync() {
 		return nil
 	}
-	p.discard, p.midBatch = false, false
+	p.discard, p.midBatch, p.ran, p.opened = false, false, false, false
 	p.batch++
 	return p.sout.add(pgwire.AppendEmpty(nil, pgwire.TypeSync))
 }
