@@ -71,7 +71,7 @@ func (o *office) everyView(t *testing.T, b *browser, page, source string) {
 	for _, v := range views {
 		b.resize(v.width, v.height)
 		b.theme(v.theme)
-		b.until("!document.querySelector('[aria-busy=true]')", "the page to be there")
+		b.until("document.querySelector('h1') && !document.querySelector('[aria-busy=true]')", "the page to be there")
 		b.look(page + "-" + v.name)
 		b.accessible(page+" "+v.name, source)
 		if wide, err := evaluate[bool](b, "document.documentElement.scrollWidth > window.innerWidth"); err != nil || wide {
