@@ -8,7 +8,7 @@ import { useMe } from "./signedin";
 import { signOut } from "./api/signin";
 import { Icon } from "./ui/icons";
 import { Palette } from "./ui/palette";
-import { Button, Loading } from "./ui/parts";
+import { Button, Loading, Page } from "./ui/parts";
 import { ThemeSwitch } from "./ui/theme";
 import { Said } from "./ui/said";
 import { kinds } from "./ui/who";
@@ -22,7 +22,7 @@ export function Shell() {
         <Side />
         <main id="main" tabIndex={-1}>
           <HoldDraft>
-            <Suspense fallback={<Loading rows={8} />}>
+            <Suspense fallback={<Coming />}>
               <Routes />
             </Suspense>
           </HoldDraft>
@@ -32,6 +32,13 @@ export function Shell() {
       <PageChange />
     </WatchInbox>
   );
+}
+
+/** Coming holds the place of a page whose code is on its way. */
+function Coming() {
+  const [location] = useLocation();
+  const place = placesFor(useMe()).flatMap((group) => group.places).find(({ href }) => location === href || location.startsWith(href + "/"));
+  return <Page title={place?.name ?? "Writ"} lead={"\u00a0"}><Loading rows={8} /></Page>;
 }
 
 function Side() {
@@ -99,7 +106,7 @@ function Account() {
   return (
     <div className="account">
       <div className="account-who">
-        <strong><Said text={principal.name} /></strong>
+        <strong title={principal.name}><Said text={principal.name} /></strong>
         <span className="faint">{kinds[principal.kind]}, {admin ? "administrator" : auditor ? "auditor" : "member"}</span>
       </div>
       <ThemeSwitch />

@@ -9,7 +9,10 @@ export interface Paging<A extends Answer, T> {
   key: readonly unknown[];
   load: (token: string, signal: AbortSignal) => Promise<A>;
   rows: (answer: A) => readonly T[];
-  /** every is how often to load again, in milliseconds; the more pages there are, the less often. */
+  /**
+   * every is how often to load again, in milliseconds; the more pages there are, the less often. Each call is recorded, so
+   * lists are loaded no more often than people look.
+   */
   every?: number;
 }
 
@@ -17,6 +20,8 @@ export interface Paging<A extends Answer, T> {
 export interface Paged<A, T> {
   rows: readonly T[];
   last?: A;
+  /** pages is how many have come. */
+  pages: number;
   pending: boolean;
   error: unknown;
   /** more loads the next page; undefined when there is none. */
@@ -41,6 +46,7 @@ export function usePaged<A extends Answer, T>({ key, load, rows, every }: Paging
   return {
     rows: flat,
     last: data?.pages.at(-1),
+    pages: data?.pages.length ?? 0,
     pending: query.isPending,
     error: query.error,
     more: hasNextPage ? () => void (isFetching || fetchNextPage()) : undefined,

@@ -34,7 +34,7 @@ export function Notifications() {
     key: [...key, state],
     load: (pageToken, signal) => notifications.listDeliveries({ state, pageToken }, { signal }),
     rows: (answer) => answer.deliveries,
-    every: 5_000,
+    every: 15_000,
   });
   const retry = useAction({ run: (id: string) => notifications.retryDelivery({ id }), done: () => "It is sent again.", stale: [key] });
   const receivers = paged.last?.receivers ?? [];
@@ -70,6 +70,7 @@ function columns(retry?: (id: string) => void): Column<Delivery>[] {
 function Subject({ id }: { id: string }) {
   if (/^(req|hold)-/.test(id)) return <Link href={`/approvals/${id}`}><code>{id}</code></Link>;
   if (id.startsWith("grant-")) return <Link href={`/grants/${id}`}><code>{id}</code></Link>;
+  if (id.startsWith("ses-")) return <Link href={`/sessions/${id}`}><code>{id}</code></Link>;
   return <span className="faint"><Said text={id} /></span>;
 }
 

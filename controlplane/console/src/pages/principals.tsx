@@ -31,7 +31,7 @@ export function Principals() {
     key: ["principals", settled],
     load: (pageToken, signal) => principals.listPrincipals({ query: settled, pageToken }, { signal }),
     rows: (answer) => answer.principals,
-    every: 10_000,
+    every: 30_000,
   });
   return (
     <Page title="Principals" lead="People, agents, jobs and services that have signed in.">

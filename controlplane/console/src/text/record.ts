@@ -141,7 +141,7 @@ export function summary(r: Rec): string {
     case "session_open":
       return join("on", r.resource, "through", r.edge, "from", r.clientAddr, "with", r.application);
     case "outcome":
-      return r.errorCode ? join(r.errorCode, r.errorMessage) : join(r.commandTag, r.duration && `in ${r.duration}`);
+      return r.errorCode ? join(r.errorCode, r.errorMessage) : join(r.commandTag, r.duration && `in ${rounded(r.duration)}`);
     case "rows":
       return join(`${r.rows.length} recorded`, r.maskedColumns.length > 0 ? `masked ${r.maskedColumns.join(", ")}` : "");
     case "command":
@@ -154,6 +154,18 @@ export function summary(r: Rec): string {
       return call(r, because);
   }
   return join(r.decision, r.attrs.map((a) => `${a.name}=${a.value}`).join(" "), because);
+}
+
+/** rounded shortens a duration as Go writes it to three figures, for example "3.34 ms". */
+function rounded(duration: string): string {
+  const [, n, unit] = /^(\d+(?:\.\d+)?)(ns|µs|ms|s)$/.exec(duration) ?? [];
+  return n && unit ? `${Number(Number(n).toPrecision(3))} ${unit}` : duration;
+}
+
+/** isRead says whether a record is of a call that changed nothing and was not refused. */
+export function isRead({ kind, decision, attrs }: Pick<Rec, "kind" | "decision" | "attrs">): boolean {
+  const method = attrs.find((a) => a.name === "method")?.value ?? "";
+  return kind === "admin" && decision !== "deny" && /\/(List|Get|Watch|WhoAmI|Pull|Test|Search|Replay|Wait)[^/]*$/.test(method);
 }
 
 /** call names the called method, then what was recorded of the call. */

@@ -83,8 +83,8 @@ export function targets(text: string, places: Target[]): Target[] {
   const id = encodeURIComponent(text);
   if (/^(req|hold)-\S+$/.test(text)) return [{ name: "Approval", hint: text, href: `/approvals/${id}` }];
   if (/^grant-\S+$/.test(text)) return [{ name: "Grant", hint: text, href: `/grants/${id}` }];
-  const found = places.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
-  return found.length === 0 && /^[0-9a-zA-Z-]{8,}$/.test(text) ? [{ name: "Session", hint: text, href: `/sessions/${id}` }] : found;
+  if (/^ses-\S+$/.test(text)) return [{ name: "Session", hint: text, href: `/sessions/${id}` }];
+  return places.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
 }
 
 const keys: [string, string][] = [

@@ -12,7 +12,7 @@ const remove: Init = {
   subject: {
     case: "command",
     value: {
-      id: "hold-01J9ZK3V7Q8RM2N4P6T8W0X2Y4", principal: bot, resource: "orders-db", edge: "edge-eu-1", session: "01J9ZK3M5D7F9H1K3N5Q7S9V1X", grant: "grant-01J9ZJZZ0000000000000000A1",
+      id: "hold-01J9ZK3V7Q8RM2N4P6T8W0X2Y4", principal: bot, resource: "orders-db", edge: "edge-eu-1", session: "ses-01j9zk3m5d7f9h1k3n5q7s9v1x", grant: "grant-01J9ZJZZ0000000000000000A1",
       statement: "DELETE FROM orders o\nUSING customers c\nWHERE o.customer_id = c.id\n  AND o.status = $1\n  AND o.created_at < now() - interval '90 days'",
       params: ["returned"], actions: ["sql:delete", "sql:filter"], tables: ["public.orders", "public.customers"],
       reason: "Bulk delete in production", requestReason: "Returned orders older than 90 days block the monthly close", ticket: "SHOP-4121",
@@ -30,7 +30,7 @@ const deceptive: Init = {
   subject: {
     case: "command",
     value: {
-      id: "hold-01J9ZK5B1C3D5E7F9G1H3J5K7M", principal: ci, resource: "billing-db", edge: "edge-eu-1", session: "01J9ZK3M5D7F9H1K3N5Q7S9V1Y", statement: "UPDATE \u0430ccounts SET limit_eur = 100000\u202e -- 'tset' =! eman DNA\u202c\nWHERE id = 7\u200b01",
+      id: "hold-01J9ZK5B1C3D5E7F9G1H3J5K7M", principal: ci, resource: "billing-db", edge: "edge-eu-1", session: "ses-01j9zk3m5d7f9h1k3n5q7s9v1y", statement: "UPDATE \u0430ccounts SET limit_eur = 100000\u202e -- 'tset' =! eman DNA\u202c\nWHERE id = 7\u200b01",
       actions: ["sql:update"], tables: ["public.accounts"], reason: "Limits are changed by two people", requestReason: "Raise the limit of a customer", policyIds: ["limits"], revision: 12n,
       requirements: [{ count: 1, group: "dba" }], digest: digest.replace("5f", "9a"), state: HoldState.PENDING, createdAt: before(31), expiresAt: after(49),
       flags: [
@@ -70,7 +70,7 @@ const decided: Init = {
   subject: {
     case: "command",
     value: {
-      id: "hold-01J9ZJ9P8Q0R2S4T6V8W0X2Y4Z", principal: bot, resource: "orders-db", edge: "edge-eu-1", session: "01J9ZK3M5D7F9H1K3N5Q7S9V1X", statement: "TRUNCATE staging.imports", actions: ["sql:truncate"], tables: ["staging.imports"],
+      id: "hold-01J9ZJ9P8Q0R2S4T6V8W0X2Y4Z", principal: bot, resource: "orders-db", edge: "edge-eu-1", session: "ses-01j9zk3m5d7f9h1k3n5q7s9v1x", statement: "TRUNCATE staging.imports", actions: ["sql:truncate"], tables: ["staging.imports"],
       reason: "Truncate needs a dba", requestReason: "Returned orders older than 90 days block the monthly close", policyIds: ["prod-truncate"], revision: 12n, requirements: [{ count: 1, group: "dba" }],
       votes: [{ voter: "ada@example.com", approve: true, comment: "", at: before(300), groups: ["dba"] }], digest, state: HoldState.SPENT, createdAt: before(360), expiresAt: after(200), decidedAt: before(300), spentAt: before(299),
     },

@@ -46,5 +46,5 @@ export function found(): Raw[] {
     id: `rec-a${i}`, time: new Date(now - i * 340_000 - 20_000).toISOString(), kind: "admin", principal: i % 2 ? "root@example.com" : "ada@example.com", decision: i === 3 ? "deny" : "allow",
     attrs: [{ name: "method", value: `/access.v1.${call}` }, { name: "phase", value: "done" }, { name: "id", value: "hold-01J9ZK3V7Q8RM2N4P6T8W0X2Y4" }], ...(i === 3 && { reason: "roles: admin is needed" }),
   }));
-  return [...recording("01J9ZK3M5D7F9H1K3N5Q7S9V1X"), ...admin].sort((a, b) => (String(a.time) < String(b.time) ? 1 : -1));
+  return [...recording("ses-01j9zk3m5d7f9h1k3n5q7s9v1x"), ...admin].sort((a, b) => (String(a.time) < String(b.time) ? 1 : -1));
 }

@@ -58,10 +58,10 @@ export function fakeTransport(scene: Scene): Transport {
       killSession: () => ({}),
     });
     router.service(AuditService, {
-      searchRecords: () => {
+      searchRecords: ({ pageToken }) => {
         check();
-        const records = some(found()).map((raw) => ({ id: String(raw.id), kind: String(raw.kind), session: String(raw.session ?? ""), principal: String(raw.principal), resource: String(raw.resource ?? ""), time: { seconds: BigInt(Math.floor(Date.parse(String(raw.time)) / 1000)), nanos: 0 }, json: JSON.stringify(raw) }));
-        return { records, searchedBackTo: before(86_400), nextPageToken: records.length > 0 ? "more" : "" };
+        const records = some(pageToken ? [] : found()).map((raw) => ({ id: String(raw.id), kind: String(raw.kind), session: String(raw.session ?? ""), principal: String(raw.principal), resource: String(raw.resource ?? ""), time: { seconds: BigInt(Math.floor(Date.parse(String(raw.time)) / 1000)), nanos: 0 }, json: JSON.stringify(raw) }));
+        return { records, searchedBackTo: before(86_400), nextPageToken: pageToken ? "" : "more" };
       },
     });
     router.service(PrincipalService, {
@@ -119,7 +119,7 @@ const clients = ["psql", "order-cleaner/1.4", "DBeaver 24.2", "migrate", "metaba
 
 function sessions() {
   return Array.from({ length: 10_000 }, (_, i) => ({
-    id: i === 0 ? "01J9ZK3M5D7F9H1K3N5Q7S9V1X" : `01J9ZK3M5D7F9H1K3N5Q${String(i).padStart(6, "0")}`, principal: everybody[(i + 3) % everybody.length], resource: ["orders-db", "billing-db", "warehouse"][i % 3]!, edge: ["edge-eu-1", "edge-us-1"][i % 2]!,
+    id: i === 0 ? "ses-01j9zk3m5d7f9h1k3n5q7s9v1x" : `ses-01j9zk3m5d7f9h1k3n5q${String(i).padStart(6, "0")}`, principal: everybody[(i + 3) % everybody.length], resource: ["orders-db", "billing-db", "warehouse"][i % 3]!, edge: ["edge-eu-1", "edge-us-1"][i % 2]!,
     grant: "grant-01J9ZJZZ0000000000000000A1", protocol: "postgres", clientAddr: `10.0.${i % 250}.17:5${String(i % 9999).padStart(4, "0")}`, application: clients[i % clients.length]!, startedAt: before(900 + i * 3), live: i % 11 !== 4,
     ...(i % 11 === 4 && { endedAt: before(400), endReason: "client closed the connection" }), requestReason: "Returned orders older than 90 days block the monthly close", commands: BigInt((i * 37) % 4000), denied: BigInt(i % 7 === 0 ? i % 5 : 0),
   }));

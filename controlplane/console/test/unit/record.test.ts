@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { events, until } from "../../src/text/events";
 import { marks, reached, track } from "../../src/text/playback";
-import { nameOf, parseRecord, shownValue, summary, toneOf, type Rec } from "../../src/text/record";
+import { isRead, nameOf, parseRecord, shownValue, summary, toneOf, type Rec } from "../../src/text/record";
 
 const rec = (more: object) => parseRecord(JSON.stringify({ id: "r", kind: "command", time: "2026-03-01T12:00:00Z", ...more }))!;
 
@@ -24,7 +24,7 @@ test.each<[object, string, string, string]>([
   [{ kind: "session_open", resource: "db", edge: "", client_addr: "h", application: "psql" }, "Session opened", "neutral", "on db from h with psql"],
   [{ decision: "allow", policy_ids: ["a", "b"], revision: 4 }, "Allowed", "good", "by a, b at revision 4"],
   [{ kind: "refusal", decision: "deny", reason: "no DDL" }, "Denied", "bad", "because no DDL"],
-  [{ kind: "outcome", command_tag: "SELECT 2", duration: "12ms" }, "Done", "neutral", "SELECT 2 in 12ms"],
+  [{ kind: "outcome", command_tag: "SELECT 2", duration: "3.341916ms" }, "Done", "neutral", "SELECT 2 in 3.34 ms"],
   [{ kind: "outcome", error_code: "42601", error_message: "syntax error" }, "Failed", "bad", "42601 syntax error"],
   [{ kind: "admin", decision: "deny", reason: "roles", attrs: [{ name: "method", value: "/access.v1.LockService/CreateLock" }, { name: "id", value: "x" }] }, "Call", "bad", "LockService.CreateLock id=x denied because roles"],
   [{ kind: "newer_kind", reason: "x" }, "newer kind", "neutral", "because x"],
@@ -32,6 +32,14 @@ test.each<[object, string, string, string]>([
   const r = rec(raw);
   expect([nameOf(r), toneOf(r), summary(r)]).toEqual([name, tone, text]);
 });
+
+test.each([
+  ["ListEdges", "allow", true], ["WhoAmI", "", true], ["ReplaySession", "allow", true], ["ListEdges", "deny", false], ["Approve", "allow", false], ["TestPolicy", "allow", true], ["Login", "allow", false],
+])("%s, %s, only reads: %s", (method, decision, want) => {
+  expect(isRead(rec({ kind: "admin", decision, attrs: [{ name: "method", value: `/access.v1.AnyService/${method}` }] }))).toBe(want);
+});
+
+test("a statement that was read is no call", () => expect(isRead(rec({ attrs: [{ name: "method", value: "/x/List" }] }))).toBe(false));
 
 describe("playback", () => {
   const laid = track([1000, 1500, 0, 1400, 60_000, 60_000]);

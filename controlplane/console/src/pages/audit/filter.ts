@@ -14,6 +14,8 @@ export interface Filter {
   back: string;
   from: string;
   until: string;
+  /** reads is "show" to show calls that only read, too. */
+  reads: string;
 }
 
 const hours: Record<string, number> = { "1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24 };
@@ -24,7 +26,7 @@ export function fromSearch(search: URLSearchParams): Filter {
   const get = (name: string) => search.get(name) ?? "";
   return {
     principal: get("principal"), resource: get("resource"), session: get("session"), kind: get("kind"), decision: get("decision"),
-    policy: get("policy"), text: get("text"), back: get("back") || "24h", from: get("from"), until: get("until"),
+    policy: get("policy"), text: get("text"), back: get("back") || "24h", from: get("from"), until: get("until"), reads: get("reads"),
   };
 }
 

@@ -1,9 +1,10 @@
-import { useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useClients } from "../../api/clients";
-import { usePaged } from "../../api/paged";
-import { kinds, nameOf } from "../../text/record";
-import { Field, Select } from "../../ui/field";
+import { usePaged, type Paged } from "../../api/paged";
+import { count } from "../../text/count";
+import { isRead, kinds, nameOf, parseRecord } from "../../text/record";
+import { Check, Field, Select } from "../../ui/field";
 import { More } from "../../ui/listing";
 import { Moment } from "../../ui/now";
 import { Button, Empty, Loading, Page } from "../../ui/parts";
@@ -27,20 +28,36 @@ export function Audit() {
     load: (pageToken, signal) => audit.searchRecords({ ...message(settled, asOf), pageSize, pageToken }, { signal, timeoutMs: 60_000 }),
     rows: (answer) => answer.records,
   });
+  const records = useMemo(() => paged.rows.map((stored) => ({ stored, rec: parseRecord(stored.json) })), [paged.rows]);
+  const shown = filter.reads === "show" ? records : records.filter(({ rec }) => !rec || !isRead(rec));
+  useEnough(shown.length, paged);
   return (
     <Page title="Audit" lead="Every decision, call and change, newest first." actions={<Button onClick={() => setAsOf(Date.now())}>Search again</Button>}>
       <Filters of={filter} set={set} />
       {paged.pending && <Loading rows={10} label="Searching" />}
       {paged.error !== null && <Trouble error={paged.error} retry={paged.again} />}
-      {paged.rows.length > 0 && <ol className="records">{paged.rows.map((r) => <li key={r.id + r.session}><Found of={r} /></li>)}</ol>}
-      {!paged.pending && paged.error === null && paged.rows.length === 0 && !paged.more && (
+      {shown.length > 0 && <ol className="records">{shown.map(({ stored, rec }) => <li key={stored.id + stored.session}><Found of={stored} rec={rec} /></li>)}</ol>}
+      {!paged.pending && paged.error === null && shown.length === 0 && !paged.more && (
         <Empty icon="audit" title="No record matches"><p>Look further back, or leave out a filter.</p><Button onClick={() => setSearch({})}>Clear the filters</Button></Empty>
       )}
       {!paged.pending && (
-        <More of={paged}>{paged.last?.searchedBackTo && <span>Searched back to <Moment at={paged.last.searchedBackTo} /></span>}</More>
+        <More of={paged}>
+          {shown.length < records.length && <span>{count(records.length - shown.length, "call")} that only read hidden</span>}
+          {paged.last?.searchedBackTo && <span>Searched back to <Moment at={paged.last.searchedBackTo} /></span>}
+        </More>
       )}
     </Page>
   );
+}
+
+const enough = 30;
+const mostPages = 10;
+
+/** useEnough loads further pages by itself while hardly anything of them is shown, up to a bound. */
+function useEnough(shown: number, { pages, more }: Pick<Paged<unknown, unknown>, "pages" | "more">) {
+  useEffect(() => {
+    if (shown < enough && pages > 0 && pages < mostPages) more?.();
+  }, [shown, pages, more]);
 }
 
 const anyKind: [string, string][] = [["", "Any kind"], ...kinds.map((kind): [string, string] => [kind, nameOf({ kind, errorCode: "" })])];
@@ -58,6 +75,7 @@ function Filters({ of, set }: { of: Filter; set: (part: Partial<Filter>) => void
       <Select label="Kind" options={anyKind} value={of.kind} onChange={(e) => set({ kind: e.target.value })} />
       <Select label="Decision" options={anyDecision} value={of.decision} onChange={(e) => set({ decision: e.target.value })} />
       <Select label="When" options={backs} value={of.back} onChange={(e) => set({ back: e.target.value })} />
+      <Check label="Calls that only read, too" checked={of.reads === "show"} onChange={(on) => set({ reads: on ? "show" : "" })} />
       {of.back === "custom" && (
         <>
           <Field label="From" type="datetime-local" value={of.from} onChange={(e) => set({ from: e.target.value })} />

@@ -1,15 +1,14 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import type { Record as Stored } from "../../gen/access/v1/sessions_pb";
-import { nameOf, parseRecord, summary, toneOf } from "../../text/record";
+import { nameOf, summary, toneOf, type Rec } from "../../text/record";
 import { Moment } from "../../ui/now";
 import { Badge, Facts } from "../../ui/parts";
 import { Said, Statement } from "../../ui/said";
 
 /** Found is one record: a line, and all of it when opened. */
-export function Found({ of }: { of: Stored }) {
+export function Found({ of, rec }: { of: Stored; rec?: Rec }) {
   const [open, setOpen] = useState(false);
-  const rec = parseRecord(of.json);
   const shown = rec ?? { kind: of.kind, decision: "", errorCode: "" };
   return (
     <details className="record" onToggle={(e) => setOpen(e.currentTarget.open)}>
@@ -20,13 +19,12 @@ export function Found({ of }: { of: Stored }) {
         <span className="record-what faint"><Said text={of.resource} /></span>
         <span className="record-said">{rec && <Said text={rec.statement.slice(0, 300) || summary(rec)} />}</span>
       </summary>
-      {open && <Whole of={of} />}
+      {open && <Whole of={of} rec={rec} />}
     </details>
   );
 }
 
-function Whole({ of }: { of: Stored }) {
-  const rec = parseRecord(of.json);
+function Whole({ of, rec }: { of: Stored; rec?: Rec }) {
   return (
     <div className="record-whole">
       {rec && summary(rec) && <p><Said text={summary(rec)} /></p>}

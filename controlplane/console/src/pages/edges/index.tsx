@@ -19,7 +19,7 @@ export function Edges() {
   const { edges } = useClients();
   const { admin } = useMe();
   const [dialog, setDialog] = useState<"join" | Edge | null>(null);
-  const asked = useQuery({ queryKey: ["edges"], queryFn: () => edges.listEdges({}), refetchInterval: 3_000 });
+  const asked = useQuery({ queryKey: ["edges"], queryFn: () => edges.listEdges({}), refetchInterval: 5_000 });
   const all = asked.data?.edges.filter((e) => !e.removed) ?? [];
   const behind = all.filter((e) => e.connected && e.revision < e.newestRevision).length;
   return (

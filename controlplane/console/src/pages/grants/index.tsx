@@ -28,7 +28,7 @@ export function Grants() {
     key: [...grantsKey, whose, show],
     load: (pageToken, signal) => grants.listGrants({ all: whose === "all", includeEnded: show !== "active", needsReview: show === "review", pageToken }, { signal }),
     rows: (answer) => answer.grants,
-    every: 5_000,
+    every: 15_000,
   });
   const columns = grantColumns(me, (what, grant) => setDialog({ what, grant }));
   return (

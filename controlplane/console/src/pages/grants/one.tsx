@@ -19,7 +19,7 @@ import { GrantState } from "./state";
 /** GrantPage is one grant. */
 export function GrantPage({ id }: { id: string }) {
   const { grants } = useClients();
-  const asked = useQuery({ queryKey: ["grant", id], queryFn: async () => (await grants.getGrant({ id })).grant ?? null, refetchInterval: 5_000 });
+  const asked = useQuery({ queryKey: ["grant", id], queryFn: async () => (await grants.getGrant({ id })).grant ?? null, refetchInterval: 15_000 });
   return (
     <Page title="Grant" lead={<Link href="/grants">All grants</Link>} actions={asked.data && <Actions of={asked.data} />}>
       {asked.isPending && <Loading rows={4} />}

@@ -17,7 +17,7 @@ export function Locks() {
   const { locks } = useClients();
   const { admin } = useMe();
   const [dialog, setDialog] = useState<"create" | Lock | null>(null);
-  const asked = useQuery({ queryKey: ["locks"], queryFn: () => locks.listLocks({}), refetchInterval: 5_000 });
+  const asked = useQuery({ queryKey: ["locks"], queryFn: () => locks.listLocks({}), refetchInterval: 15_000 });
   const all = asked.data?.locks ?? [];
   return (
     <Page title="Locks" lead="What is stopped now, everywhere, until the lock is removed or ends." actions={admin && <Button look="danger" icon="locks" onClick={() => setDialog("create")}>Set a lock…</Button>}>

@@ -44,7 +44,7 @@ function Begin() {
   const newest = useQuery({
     queryKey: ["policy", "newest"],
     enabled: unchanged,
-    refetchInterval: unchanged ? 10_000 : false,
+    refetchInterval: unchanged ? 30_000 : false,
     queryFn: async ({ signal }) => {
       try {
         const { revision, bundle } = await policies.pullPolicy({}, { signal });

@@ -36,7 +36,7 @@ export function Requests() {
     key: [...requestsKey, whose, state],
     load: (pageToken, signal) => requests.listRequests({ all: whose === "all", state, pageToken }, { signal }),
     rows: (answer) => answer.requests,
-    every: 5_000,
+    every: 15_000,
   });
   return (
     <Page title="Requests" lead="Who asked for access, to what, and what became of it." actions={<Button look="primary" icon="plus" onClick={() => setDialog("ask")}>Ask for access</Button>}>

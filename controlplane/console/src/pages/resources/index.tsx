@@ -15,7 +15,7 @@ export function Resources() {
   const { resources } = useClients();
   const [search, setSearch] = useSearchParams();
   const query = search.get("query") ?? "";
-  const asked = useQuery({ queryKey: ["resources"], queryFn: () => resources.listResources({}), refetchInterval: 15_000 });
+  const asked = useQuery({ queryKey: ["resources"], queryFn: () => resources.listResources({}), refetchInterval: 60_000 });
   const found = (asked.data?.resources ?? []).filter((r) => matches(r, query));
   return (
     <Page title="Resources" lead="What can be acted on, and through which edges.">

@@ -60,7 +60,7 @@ function About({ of }: { of: Resource }) {
 /** EdgesOf names the edges that serve it, and whether each is there now. */
 function EdgesOf({ of }: { of: Resource }) {
   const { edges } = useClients();
-  const fleet = useQuery({ queryKey: ["edges"], queryFn: () => edges.listEdges({}), refetchInterval: 5_000 });
+  const fleet = useQuery({ queryKey: ["edges"], queryFn: () => edges.listEdges({}), refetchInterval: 15_000 });
   if (of.edges.length === 0) return <span className="bad">none: nobody can reach it</span>;
   const connected = new Map(fleet.data?.edges.map((e) => [e.name, e.connected]));
   return (

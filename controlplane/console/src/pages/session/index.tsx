@@ -20,7 +20,7 @@ export function SessionPage({ id }: { id: string }) {
   const asked = useQuery({
     queryKey: ["session", id],
     queryFn: async () => (await sessions.getSession({ id })).session ?? null,
-    refetchInterval: ({ state }) => (state.data?.live ? 3_000 : false),
+    refetchInterval: ({ state }) => (state.data?.live ? 5_000 : false),
   });
   return (
     <Page title="Session" lead={<Link href="/sessions">All sessions</Link>} actions={asked.data && <Actions of={asked.data} />}>

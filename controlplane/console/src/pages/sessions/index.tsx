@@ -31,7 +31,7 @@ export function Sessions() {
     key: [...sessionsKey, settled],
     load: (pageToken, signal) => sessions.listSessions({ all: settled.show === "all", principal: settled.principal, resource: settled.resource, limit: pageSize, pageToken }, { signal }),
     rows: (answer) => answer.sessions,
-    every: 4_000,
+    every: 5_000,
   });
   const columns = useColumns(setKilling);
   const filtered = filter.principal !== "" || filter.resource !== "";
