@@ -190,6 +190,7 @@ type Approvals struct {
 	owned      *store.Collection[string]
 	unreviewed *store.Collection[string]
 	rates      *store.Collection[rateRow]
+	turns      turns
 }
 
 // pendingRow is an index entry.

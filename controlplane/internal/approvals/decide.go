@@ -43,8 +43,13 @@ func (a *Approvals) change(ctx context.Context, id string, step func(*store.Tx, 
 	if err := checkID(requestPrefix, id); err != nil {
 		return Request{}, err
 	}
+	done, err := a.turns.take(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	defer done()
 	var out Request
-	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		e, err := a.requests.In(tx).Get(newest(id))
 		if err != nil {
 			return notFound(err, id)

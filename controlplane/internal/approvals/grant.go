@@ -203,11 +203,8 @@ func (a *Approvals) AdmitIn(tx *store.Tx, adm Admission) (Grant, error) {
 	if err := a.cfg.Locks.CheckIn(tx, g.subject(adm.Edge)); err != nil {
 		return Grant{}, err
 	}
-	g.Principal, err = g.Principal.Narrowed(func(name string) (policy.Principal, bool, error) {
-		return a.cfg.Directory.PrincipalIn(tx, name)
-	})
-	if err != nil {
-		return Grant{}, fmt.Errorf("look up principal: %w", err)
+	if g.Principal, err = a.present(tx, g.Principal); err != nil {
+		return Grant{}, err
 	}
 	return g, nil
 }

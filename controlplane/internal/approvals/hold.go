@@ -244,8 +244,13 @@ func (a *Approvals) changeHold(ctx context.Context, id string, states []State, s
 	if err := checkID(holdPrefix, id); err != nil {
 		return Hold{}, err
 	}
+	done, err := a.turns.take(ctx, id)
+	if err != nil {
+		return Hold{}, err
+	}
+	defer done()
 	var out Hold
-	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		e, err := a.holds.In(tx).Get(id)
 		if err != nil {
 			return notFound(err, id)

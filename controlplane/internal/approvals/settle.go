@@ -40,8 +40,20 @@ func (a *Approvals) ask(tx *store.Tx, r Request, res resources.Resource) (policy
 	if err != nil {
 		return policy.Decision{}, 0, err
 	}
+	if r.Principal, err = a.present(tx, r.Principal); err != nil {
+		return policy.Decision{}, 0, err
+	}
 	d, err := decide(set, r, res, a.cfg.Now())
 	return d, revision, err
+}
+
+// present returns p without the groups that it, and each of its delegators, has lost since it asked.
+func (a *Approvals) present(tx *store.Tx, p policy.Principal) (policy.Principal, error) {
+	now, err := p.Narrowed(func(name string) (policy.Principal, bool, error) { return a.cfg.Directory.PrincipalIn(tx, name) })
+	if err != nil {
+		return p, fmt.Errorf("look up principal: %w", err)
+	}
+	return now, nil
 }
 
 // decide is what a set of policies says about a request. One that begins later is decided as of now and as of then,

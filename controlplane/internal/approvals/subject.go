@@ -3,9 +3,11 @@ package approvals
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/policy"
 )
 
@@ -52,22 +54,47 @@ func (a *Approvals) Subject(ctx context.Context, id string) (Subject, error) {
 
 // Subjects lists what waits, newest first, held commands before requests; all also what is decided.
 func (a *Approvals) Subjects(ctx context.Context, all bool) ([]Subject, error) {
-	holds, err := a.Holds(ctx, all)
+	holds, err := listed(ctx, a.holds, a.waiting, all)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list held commands: %w", err)
 	}
-	requests, err := a.Requests(ctx, all)
+	requests, err := listed(ctx, a.requests, a.pending, all)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list requests: %w", err)
 	}
 	out := make([]Subject, 0, len(holds)+len(requests))
 	for i := range holds {
-		out = append(out, Subject{Hold: &holds[i]})
+		out = append(out, Subject{Hold: &holds[i]}.at(a.cfg.Now()))
 	}
 	for i := range requests {
-		out = append(out, Subject{Request: &requests[i]})
+		out = append(out, Subject{Request: &requests[i]}.at(a.cfg.Now()))
 	}
-	return out, nil
+	return slices.DeleteFunc(out, func(s Subject) bool { return !all && !s.Pending() }), nil
+}
+
+// listed returns the values of a collection, or only those that an index of it lists, newest first as their keys are.
+func listed[T any](ctx context.Context, from *store.Collection[T], index *store.Collection[pendingRow], all bool) ([]T, error) {
+	var out []T
+	if all {
+		entries, _, err := from.List(ctx, store.ListOptions{})
+		for _, e := range entries {
+			out = append(out, e.Value)
+		}
+		return out, err
+	}
+	rows, _, err := index.List(ctx, store.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(rows))
+	for i, r := range rows {
+		keys[i] = newest(r.Key[strings.LastIndexByte(r.Key, '/')+1:])
+	}
+	found, err := from.GetAll(ctx, keys)
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[key].Value)
+	}
+	return out, err
 }
 
 // Vote counts a ballot on a request or a held command. One denial by somebody who is asked refuses it.
