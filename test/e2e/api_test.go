@@ -28,8 +28,8 @@ import (
 // TestAPI calls a real control plane without a line of Writ's own client.
 func TestAPI(t *testing.T) {
 	w := world.Start(t, world.Config{})
-	vault := strings.NewReplacer("name: "+world.Resource, "name: vault-db", "env: demo", "env: vault").Replace(world.Manifest)
-	if err := w.Apply(t.Context(), vault); err != nil {
+	prod := strings.NewReplacer("name: "+world.Resource, "name: prod-db", "env: demo", "env: prod").Replace(world.Manifest)
+	if err := w.Apply(t.Context(), prod); err != nil {
 		t.Fatal(err)
 	}
 	token := w.Token("ada@example.com", "agent", "agents")
