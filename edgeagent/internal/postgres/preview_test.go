@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -439,5 +440,78 @@ func TestPreviewOfLostTarget(t *testing.T) {
 	other := l.connect("")
 	if _, err := simple(other, "SELECT 1"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPreviewCannotWrite has a table whose row security writes whenever it is read.
+func TestPreviewCannotWrite(t *testing.T) {
+	l := heldLab(t, `
+CREATE SEQUENCE s; CREATE ROLE clerk; GRANT USAGE ON SEQUENCE s TO clerk;
+CREATE FUNCTION tick(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('s'); RETURN i; END $$;
+CREATE TABLE t (id int); INSERT INTO t VALUES (1); GRANT ALL ON t TO clerk;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (tick(id) = 1);`)
+	conn := l.connect("")
+	for _, begin := range []string{"SET ROLE clerk", "BEGIN"} {
+		if _, err := simple(conn, begin); err != nil {
+			t.Fatal(err)
+		}
+		ask, _ := l.during(enforce.HoldDenied, func() error { _, err := simple(conn, "DELETE FROM t WHERE id = 1"); return err })
+		if ask.Preview.ExactRows != nil {
+			t.Error(show(ask.Preview))
+		}
+		if got := l.pg.Value(t, "shop", "SELECT is_called FROM s"); got != "f" && got != "false" {
+			t.Fatalf("after %s the sequence moved", begin)
+		}
+	}
+}
+
+// playing puts another query in the place of one that the edge sends when it previews.
+func playing(r *relay, sql, instead string) {
+	hook := relayHook(func(_ *relayConn, typ byte, body []byte) []byte {
+		if typ == 'P' {
+			return bytes.Replace(body, []byte("\x00"+sql+"\x00"), []byte("\x00"+instead+"\x00"), 1)
+		}
+		return body
+	})
+	r.hook.Store(&hook)
+}
+
+// TestPreviewThatLeavesTraces has a target that does not take back what was looked at in: nothing is sent to it any more.
+func TestPreviewThatLeavesTraces(t *testing.T) {
+	l := heldLab(t, "")
+	r := behindRelay(l)
+	conn := l.connect("")
+	playing(r, "ROLLBACK", "SELECT 1")
+	_, err := l.during(enforce.HoldApproved, func() error { _, err := simple(conn, "DELETE FROM orders"); return err })
+	if err == nil {
+		t.Fatal("it ran")
+	}
+	if _, err := simple(conn, "SELECT 1"); err == nil {
+		t.Fatal("the session goes on")
+	}
+	if got := l.pg.Value(t, "shop", "SELECT count(*) FROM orders"); got != "300" {
+		t.Fatalf("%s orders left", got)
+	}
+}
+
+// TestPreviewOfSilentTarget files the command all the same.
+func TestPreviewOfSilentTarget(t *testing.T) {
+	l := heldLab(t, "")
+	r := behindRelay(l)
+	conn := l.connect("")
+	silent := relayHook(func(c *relayConn, typ byte, body []byte) []byte {
+		if c.marked = c.marked || bytes.Contains(body, []byte("BEGIN TRANSACTION")); c.marked {
+			return nil
+		}
+		return body
+	})
+	r.hook.Store(&silent)
+	done := make(chan error, 1)
+	go func() { _, err := simple(conn, "DELETE FROM orders"); done <- err }()
+	ask := l.control.decide(t, enforce.HoldPending)
+	uncounted(t, ask.Preview, "the target did not answer in time")
+	l.pipeline.EndSessions(l.pipeline.Sessions(), "over", "dan")
+	if err := <-done; err == nil {
+		t.Fatal("it ran")
 	}
 }
