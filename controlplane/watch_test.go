@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -187,5 +188,37 @@ func TestWatchEndsWithTheControlPlane(t *testing.T) {
 	}
 	if err := s.Err(); connect.CodeOf(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "stopping") {
 		t.Fatalf("ended with %v", err)
+	}
+}
+
+func TestApprovalsComeInPages(t *testing.T) {
+	r := start(t)
+	r.stock(t)
+	want := map[string]bool{}
+	for _, reason := range []string{"a", "b", "c", "d", "e"} {
+		want[r.ask(t, "bot", reason).GetId()] = true
+	}
+	for _, all := range []bool{false, true} {
+		seen, pages, req := map[string]bool{}, 0, &accessv1.ListApprovalsRequest{PageSize: 2, All: all}
+		for {
+			resp, err := r.approvals(r.idToken(t, "bob", "person", "dba")).ListApprovals(t.Context(), req)
+			if err != nil || len(resp.GetApprovals()) > 2 {
+				t.Fatal(resp, err)
+			}
+			for _, a := range resp.GetApprovals() {
+				seen[a.GetRequest().GetId()] = true
+			}
+			pages++
+			if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
+				break
+			}
+		}
+		if !maps.Equal(seen, want) || pages != 3 {
+			t.Fatalf("%v on %d pages", seen, pages)
+		}
+	}
+	_, err := r.approvals(r.idToken(t, "bob", "person", "dba")).ListApprovals(t.Context(), &accessv1.ListApprovalsRequest{PageToken: "%"})
+	if connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Fatalf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
@@ -32,19 +33,48 @@ func approval(c login.Caller, subject approvals.Subject, now time.Time) *accessv
 	return out
 }
 
+const (
+	defaultApprovals = 100
+	maxApprovals     = 500
+)
+
 func (s approvalService) ListApprovals(ctx context.Context, req *accessv1.ListApprovalsRequest) (*accessv1.ListApprovalsResponse, error) {
+	after, err := openPage(req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	all, err := s.cfg.Approvals.Subjects(ctx, req.GetAll())
 	if err != nil {
 		return nil, err
 	}
-	c := caller(ctx)
+	size := int(req.GetPageSize())
+	if size <= 0 {
+		size = defaultApprovals
+	}
+	size = min(size, maxApprovals)
+	c, now := caller(ctx), s.cfg.Now()
 	resp := &accessv1.ListApprovalsResponse{}
 	for _, subject := range all {
-		if sees(c, subject) {
-			resp.Approvals = append(resp.Approvals, approval(c, subject, s.cfg.Now()))
+		switch {
+		case !follows(subject.ID(), after) || !sees(c, subject):
+			continue
+		case len(resp.Approvals) == size:
+			resp.NextPageToken = sealPage(after)
+			return resp, nil
 		}
+		resp.Approvals, after = append(resp.Approvals, approval(c, subject, now)), subject.ID()
 	}
 	return resp, nil
+}
+
+// follows tells whether a subject comes after another in the order of approvals.Subjects: held commands first, and of
+// each kind the newest, which have the greatest ids, first.
+func follows(id, after string) bool {
+	kind, afterKind := id[:strings.IndexByte(id, '-')+1], after[:strings.IndexByte(after, '-')+1]
+	if after == "" || kind == afterKind {
+		return after == "" || id < after
+	}
+	return kind > afterKind // "req-" after "hold-"
 }
 
 func (s approvalService) GetApproval(ctx context.Context, req *accessv1.GetApprovalRequest) (*accessv1.GetApprovalResponse, error) {

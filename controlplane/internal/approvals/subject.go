@@ -3,7 +3,6 @@ package approvals
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -54,11 +53,11 @@ func (a *Approvals) Subject(ctx context.Context, id string) (Subject, error) {
 
 // Subjects lists what waits, newest first, held commands before requests; all also what is decided.
 func (a *Approvals) Subjects(ctx context.Context, all bool) ([]Subject, error) {
-	holds, err := listed(ctx, a.holds, a.waiting, all)
+	holds, err := listed(ctx, a.holds, a.waiting, all, func(id string) string { return id })
 	if err != nil {
 		return nil, fmt.Errorf("list held commands: %w", err)
 	}
-	requests, err := listed(ctx, a.requests, a.pending, all)
+	requests, err := listed(ctx, a.requests, a.pending, all, newest)
 	if err != nil {
 		return nil, fmt.Errorf("list requests: %w", err)
 	}
@@ -69,16 +68,23 @@ func (a *Approvals) Subjects(ctx context.Context, all bool) ([]Subject, error) {
 	for i := range requests {
 		out = append(out, Subject{Request: &requests[i]}.at(a.cfg.Now()))
 	}
-	return slices.DeleteFunc(out, func(s Subject) bool { return !all && !s.Pending() }), nil
+	out = slices.DeleteFunc(out, func(s Subject) bool { return !all && !s.Pending() })
+	slices.SortFunc(out, func(x, y Subject) int {
+		if x.Hold != nil != (y.Hold != nil) {
+			return strings.Compare(x.ID(), y.ID()) // "hold-" before "req-"
+		}
+		return strings.Compare(y.ID(), x.ID())
+	})
+	return out, nil
 }
 
-// listed returns the values of a collection, or only those that an index of it lists, newest first as their keys are.
-func listed[T any](ctx context.Context, from *store.Collection[T], index *store.Collection[pendingRow], all bool) ([]T, error) {
-	var out []T
+// listed returns the values of a collection, or only those that an index of it lists. key is the key of an id.
+func listed[T any](ctx context.Context, from *store.Collection[T], index *store.Collection[pendingRow], all bool, key func(id string) string) ([]T, error) {
 	if all {
 		entries, _, err := from.List(ctx, store.ListOptions{})
-		for _, e := range entries {
-			out = append(out, e.Value)
+		out := make([]T, len(entries))
+		for i, e := range entries {
+			out[i] = e.Value
 		}
 		return out, err
 	}
@@ -88,11 +94,12 @@ func listed[T any](ctx context.Context, from *store.Collection[T], index *store.
 	}
 	keys := make([]string, len(rows))
 	for i, r := range rows {
-		keys[i] = newest(r.Key[strings.LastIndexByte(r.Key, '/')+1:])
+		keys[i] = key(r.Key[strings.LastIndexByte(r.Key, '/')+1:])
 	}
 	found, err := from.GetAll(ctx, keys)
-	for _, key := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, found[key].Value)
+	var out []T
+	for _, e := range found {
+		out = append(out, e.Value)
 	}
 	return out, err
 }

@@ -2,10 +2,12 @@ package approvals_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -293,4 +295,47 @@ func TestStanding(t *testing.T) {
 	if !strings.HasPrefix(subject.ID(), "req-") {
 		t.Errorf("id %q", subject.ID())
 	}
+}
+
+func TestSubjectsAreInOrder(t *testing.T) {
+	f := setUp(t)
+	g := f.granted(t, agent("bot"))
+	var want []string
+	for _, who := range []string{"bot", "other", "third"} {
+		want = append(want, f.ask(t, agent(who), "staging").ID)
+		want = append(want, f.heldIn(t, g, "ses-"+who).ID)
+		f.clock.advance(time.Second)
+	}
+	want = []string{want[5], want[3], want[1], want[4], want[2], want[0]}
+	for _, all := range []bool{false, true} {
+		var got []string
+		for _, s := range must[[]approvals.Subject](t)(f.Subjects(t.Context(), all)) {
+			if s.Pending() {
+				got = append(got, s.ID())
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("all %v: got %v, want %v", all, got, want)
+		}
+	}
+	if _, err := f.WithdrawHold(t.Context(), want[0]); err != nil {
+		t.Fatal(err)
+	}
+	if left := must[[]approvals.Subject](t)(f.Subjects(t.Context(), false)); len(left) != 5 || left[0].ID() != want[1] {
+		t.Errorf("%d left", len(left))
+	}
+}
+
+// heldIn is a held command of one session.
+func (f *fixture) heldIn(t *testing.T, g approvals.Grant, session string) approvals.Hold {
+	t.Helper()
+	_, revision, err := f.policies.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := sha256.Sum256([]byte(session))
+	return must[approvals.Hold](t)(f.File(t.Context(), approvals.Hold{
+		Principal: g.Principal, Resource: g.Resource, Edge: "edge-1", Session: session, Grant: g.ID, Statement: session,
+		Command: command[:], Requirements: []policy.Approval{{Count: 1, Group: "dba"}}, Revision: revision,
+	}))
 }
