@@ -182,22 +182,6 @@ func (a *Approvals) Hold(ctx context.Context, id string) (Hold, error) {
 	return e.Value.at(a.cfg.Now()), nil
 }
 
-// Holds lists held commands, newest first; all also those that are decided.
-func (a *Approvals) Holds(ctx context.Context, all bool) ([]Hold, error) {
-	entries, _, err := a.holds.List(ctx, store.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	now := a.cfg.Now()
-	var out []Hold
-	for _, e := range slices.Backward(entries) {
-		if h := e.Value.at(now); all || h.State == Pending {
-			out = append(out, h)
-		}
-	}
-	return out, nil
-}
-
 // Watch yields the held command now and after every change. It ends after the first state that is not pending, and
 // with an error when ctx ends or the store fails.
 func (a *Approvals) Watch(ctx context.Context, id string) iter.Seq2[Hold, error] {

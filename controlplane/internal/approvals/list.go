@@ -2,9 +2,7 @@ package approvals
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/writhq/writ/controlplane/internal/store"
@@ -83,34 +81,6 @@ func (a *Approvals) ListGrants(ctx context.Context, f Filter) ([]Grant, string, 
 		return page(ctx, f, byIndex(a.owned, a.grants, store.Key(fold(f.Principal), "")), accept, id)
 	}
 	return page(ctx, f, directly(a.grants), accept, id)
-}
-
-// Requests lists the requests that wait for people, newest first; all also those that are decided.
-func (a *Approvals) Requests(ctx context.Context, all bool) ([]Request, error) {
-	now := a.cfg.Now()
-	var out []Request
-	if all {
-		entries, _, err := a.requests.List(ctx, store.ListOptions{})
-		for _, e := range entries {
-			out = append(out, e.Value.at(now))
-		}
-		return out, err
-	}
-	waiting, _, err := a.pending.List(ctx, store.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range waiting {
-		r, err := a.Request(ctx, row.Key[strings.LastIndexByte(row.Key, '/')+1:])
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		if err == nil && r.State == Pending {
-			out = append(out, r)
-		}
-	}
-	slices.SortFunc(out, func(x, y Request) int { return strings.Compare(y.ID, x.ID) })
-	return out, nil
 }
 
 // AllGrants lists everybody's active grants, newest first; ended also all others.
