@@ -52,6 +52,7 @@ demo: build
 
 test: build $(if $(NODE),console-test)
 	@scripts/need postgresql psql pgbouncer psycopg $(if $(NODE),chromium)
+	@command -v moto_server >/dev/null || echo "note: what needs moto is skipped: pip install 'moto[server]'"
 	WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 e2e: build

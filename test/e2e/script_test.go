@@ -34,6 +34,11 @@ func TestScript(t *testing.T) {
 	}
 	t.Cleanup(func() { ci.Close() })
 	w := world.Start(t, world.Config{Issuers: fmt.Sprintf(ciIssuer, ci.URL())})
+	// The same database once more, as production.
+	prod := strings.NewReplacer("name: orders-db", "name: billing-db", "env: demo", "env: prod").Replace(world.Manifest)
+	if err := w.Apply(t.Context(), prod); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
