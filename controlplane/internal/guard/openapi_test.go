@@ -16,7 +16,9 @@ func TestPublicCallsInTheOpenAPIDocument(t *testing.T) {
 	}
 	var doc struct {
 		Security []map[string]any
-		Paths    map[string]struct{ Post struct{ Security *[]map[string]any } }
+		Paths    map[string]struct {
+			Post struct{ Security *[]map[string]any }
+		}
 	}
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
