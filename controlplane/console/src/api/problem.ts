@@ -24,7 +24,7 @@ const advice: Partial<Record<Code, Advice>> = {
   [Code.Aborted]: { title: "Changed in the meantime", next: "Load the newest state, then try again." },
   [Code.AlreadyExists]: { title: "Already done", next: "Nothing is left to do; load the page again to see it." },
   [Code.ResourceExhausted]: { title: "Too much at once", next: "Wait a minute, then try again." },
-  [Code.Unavailable]: { title: "The control plane cannot be reached", next: "Check your connection. Nothing was changed; try again in a moment." },
+  [Code.Unavailable]: { title: "Not available now", next: "Try again in a moment. If it stays so, check your connection, then the control plane." },
   [Code.DeadlineExceeded]: { title: "It took too long", next: "Try again, or ask for less, such as a shorter time." },
   [Code.Unimplemented]: { title: "Not offered here", next: "This control plane is of another version than the console. Bring both to the same one." },
   [Code.DataLoss]: { title: "A record is damaged", next: "Do not rely on it. Tell who runs the control plane." },

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
+import { memo, useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import { visible, type Viewport } from "../text/window";
 
 export interface VirtualColumn<T> {
@@ -18,13 +18,15 @@ interface Props<T> {
   onEnd?: () => void;
 }
 
+// The style sheets say the same: pages.css, .virtual.
 const rowHeight = { wide: 56, narrow: 132 };
+const narrowBelow = 700;
 
 /** VirtualTable draws only the rows that are seen, so that tens of thousands scroll as a few do. Rows have one height. */
 export function VirtualTable<T>({ caption, columns, rows, keyOf, onEnd }: Props<T>) {
   const frame = useRef<HTMLDivElement>(null);
   const view = useViewport(frame);
-  const height = useNarrow() ? rowHeight.narrow : rowHeight.wide;
+  const height = view.width < narrowBelow ? rowHeight.narrow : rowHeight.wide;
   const part = visible(rows.length, height, view);
   const nearEnd = rows.length > 0 && part.end >= rows.length - 20;
   const end = useRef(onEnd);
@@ -45,9 +47,7 @@ export function VirtualTable<T>({ caption, columns, rows, keyOf, onEnd }: Props<
         <tbody role="rowgroup">
           <Space height={part.above} />
           {rows.slice(part.first, part.end).map((row, i) => (
-            <tr key={keyOf(row)} role="row" aria-rowindex={part.first + i + 2}>
-              {columns.map((c) => <td key={c.head} role="cell" data-head={c.head || undefined} data-number={c.number || undefined}>{c.cell(row)}</td>)}
-            </tr>
+            <MemoRow key={keyOf(row)} row={row} columns={columns as VirtualColumn<unknown>[]} index={part.first + i + 2} />
           ))}
           <Space height={part.below} />
         </tbody>
@@ -56,20 +56,35 @@ export function VirtualTable<T>({ caption, columns, rows, keyOf, onEnd }: Props<
   );
 }
 
+interface RowProps {
+  row: unknown;
+  columns: VirtualColumn<unknown>[];
+  index: number;
+}
+
+/** MemoRow is drawn once, however far the list is scrolled while the row stays in sight. */
+const MemoRow = memo(function Row({ row, columns, index }: RowProps) {
+  return (
+    <tr role="row" aria-rowindex={index}>
+      {columns.map((c) => <td key={c.head} role="cell" data-head={c.head || undefined} data-number={c.number || undefined}>{c.cell(row)}</td>)}
+    </tr>
+  );
+});
+
 function Space({ height }: { height: number }) {
   return height > 0 ? <tr className="space" aria-hidden="true" style={{ height }} /> : null;
 }
 
 /** useViewport follows what is seen of an element, at most once a frame. */
-function useViewport(frame: React.RefObject<HTMLDivElement | null>): Viewport {
-  const [view, setView] = useState<Viewport>({ scroll: 0, height: 600 });
+function useViewport(frame: RefObject<HTMLDivElement | null>): Viewport & { width: number } {
+  const [view, setView] = useState({ scroll: 0, height: 600, width: 1000 });
   useLayoutEffect(() => {
     const element = frame.current!;
     let asked = 0;
     const read = () => {
       asked = 0;
-      const { scrollTop: scroll, clientHeight: height } = element;
-      setView((old) => (old.scroll === scroll && old.height === height ? old : { scroll, height }));
+      const { scrollTop: scroll, clientHeight: height, clientWidth: width } = element;
+      setView((old) => (old.scroll === scroll && old.height === height && old.width === width ? old : { scroll, height, width }));
     };
     const ask = () => (asked ||= requestAnimationFrame(read));
     const resized = new ResizeObserver(ask);
@@ -83,16 +98,4 @@ function useViewport(frame: React.RefObject<HTMLDivElement | null>): Viewport {
     };
   }, [frame]);
   return view;
-}
-
-const narrow = window.matchMedia("(max-width: 720px)");
-
-function useNarrow(): boolean {
-  return useSyncExternalStore(
-    (listener) => {
-      narrow.addEventListener("change", listener);
-      return () => narrow.removeEventListener("change", listener);
-    },
-    () => narrow.matches,
-  );
 }

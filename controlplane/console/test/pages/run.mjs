@@ -15,6 +15,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const views = [
   { name: "light", colorScheme: "light", viewport: { width: 1280, height: 900 } },
   { name: "dark", colorScheme: "dark", viewport: { width: 1280, height: 900 } },
+  { name: "narrow", colorScheme: "light", viewport: { width: 900, height: 800 } },
   { name: "phone", colorScheme: "light", viewport: { width: 375, height: 812 }, hasTouch: true },
   { name: "phone-dark", colorScheme: "dark", viewport: { width: 375, height: 812 }, hasTouch: true },
 ];

@@ -58,12 +58,12 @@ function Known({ rows, more }: { rows: number; more: boolean }) {
 function useColumns(kill: (session: Session) => void): VirtualColumn<Session>[] {
   const me = useMe();
   return [
-    { head: "Principal", width: "25%", cell: (s) => <Opens of={s} /> },
+    { head: "Principal", width: "24%", cell: (s) => <Opens of={s} /> },
     { head: "Resource", width: "17%", cell: (s) => <Two top={<Said text={s.resource} />} below={s.edge && <>through <Said text={s.edge} /></>} /> },
-    { head: "Client", width: "17%", cell: (s) => <Two top={<Said text={s.application || s.protocol} />} below={<Said text={s.clientAddr} />} /> },
+    { head: "Client", width: "16%", cell: (s) => <Two top={<Said text={s.application || s.protocol} />} below={<Said text={s.clientAddr} />} /> },
     { head: "Started", width: "14%", cell: (s) => <Two top={<When at={s.startedAt} />} below={<Length of={s} />} /> },
     { head: "Commands", width: "10%", number: true, cell: (s) => <Commands of={s} /> },
-    { head: "State", width: "9%", cell: (s) => (s.live ? <Badge tone="good">Live</Badge> : <Ended of={s} />) },
+    { head: "State", width: "11%", cell: (s) => (s.live ? <Badge tone="good">Live</Badge> : <Ended of={s} />) },
     { head: "", width: "8%", cell: (s) => s.live && (me.admin || s.principal?.name === me.principal.name) && <KillButton of={s} onClick={() => kill(s)} /> },
   ];
 }
