@@ -11,12 +11,19 @@ interface Props {
   busy?: boolean;
   blocked?: boolean;
   error?: unknown;
+  /** remedy is shown below an error. */
+  remedy?: ReactNode;
   onSubmit: () => void;
   onClose: () => void;
 }
 
 /** Dialog asks before something is done. It is open while it is mounted; Escape closes it. */
-export function Dialog({ title, children, action, danger, busy, blocked, error, onSubmit, onClose }: Props) {
+export function Dialog({ title, children, action, danger, busy, blocked, error, remedy, onSubmit, onClose }: Props) {
+  const failed = error !== undefined && error !== null;
+  const foot = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (failed) foot.current?.scrollIntoView({ block: "nearest" });
+  }, [failed]);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (!busy && !blocked) onSubmit();
@@ -26,9 +33,10 @@ export function Dialog({ title, children, action, danger, busy, blocked, error, 
       <form onSubmit={submit} onKeyDown={(e) => e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.currentTarget.requestSubmit()}>
         <div className="dialog-body">
           {children}
-          {error !== undefined && error !== null && <Trouble error={error} />}
+          {failed && <Trouble error={error} />}
+          {remedy}
         </div>
-        <footer className="dialog-foot">
+        <footer ref={foot} className="dialog-foot">
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look={danger ? "danger" : "primary"} busy={busy} disabled={blocked}>
             {action}

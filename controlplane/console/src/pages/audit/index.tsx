@@ -75,7 +75,7 @@ function Filters({ of, set }: { of: Filter; set: (part: Partial<Filter>) => void
       <Select label="Kind" options={anyKind} value={of.kind} onChange={(e) => set({ kind: e.target.value })} />
       <Select label="Decision" options={anyDecision} value={of.decision} onChange={(e) => set({ decision: e.target.value })} />
       <Select label="When" options={backs} value={of.back} onChange={(e) => set({ back: e.target.value })} />
-      <Check label="Calls that only read, too" checked={of.reads === "show"} onChange={(on) => set({ reads: on ? "show" : "" })} />
+      <Check label="Show reads" checked={of.reads === "show"} onChange={(on) => set({ reads: on ? "show" : "" })} />
       {of.back === "custom" && (
         <>
           <Field label="From" type="datetime-local" value={of.from} onChange={(e) => set({ from: e.target.value })} />

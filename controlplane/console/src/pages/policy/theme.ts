@@ -17,7 +17,6 @@ export const theme = EditorView.theme({
   ".cm-diagnostic": { padding: "6px 10px", whiteSpace: "pre-wrap", maxWidth: "60ch" },
   ".cm-diagnostic-error": { borderLeft: "3px solid var(--bad)" },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },
-  ".cm-lint-marker-error": { content: "'●'", color: "var(--bad)" },
   ".cm-panels": { backgroundColor: "var(--sunken)", color: "var(--text)", borderColor: "var(--line)" },
   ".cm-textfield": { backgroundColor: "var(--surface)", border: "1px solid var(--line-strong)" },
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--raised)", border: "1px solid var(--line)", color: "var(--text)" },

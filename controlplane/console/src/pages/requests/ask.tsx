@@ -43,7 +43,10 @@ export function AskForAccess({ onClose }: { onClose: () => void }) {
   });
   const repair = act.error ? problem(act.error).refusal?.repair : undefined;
   return (
-    <Dialog title="Ask for access" action="Ask" busy={act.isPending} blocked={ms === undefined || wish.resource === ""} error={act.error} onSubmit={() => act.mutate()} onClose={onClose}>
+    <Dialog
+      title="Ask for access" action="Ask" busy={act.isPending} blocked={ms === undefined || wish.resource === ""} error={act.error}
+      remedy={repair && <Permitted of={repair} use={() => (act.reset(), set(repaired(repair)))} />} onSubmit={() => act.mutate()} onClose={onClose}
+    >
       <Resource value={wish.resource} onChange={(resource) => set({ resource })} />
       <Field label="Actions" value={wish.actions} onChange={(e) => set({ actions: e.target.value })} placeholder="sql:read" hint="Separated by spaces. None asks for whatever policy permits." spellCheck={false} />
       <Field label="For how long" value={wish.span} required onChange={(e) => set({ span: e.target.value })} error={ms === undefined ? "Write it as 30m, 1h or 1h30m." : undefined} />
@@ -51,7 +54,6 @@ export function AskForAccess({ onClose }: { onClose: () => void }) {
       <Field label="Ticket" value={wish.ticket} onChange={(e) => set({ ticket: e.target.value })} />
       <Field label="From" type="datetime-local" value={wish.start} onChange={(e) => set({ start: e.target.value })} hint="Empty is at once." />
       <Check label="Break the glass: without approvers, where policy permits that. It raises an alarm and is reviewed." checked={wish.breakGlass} onChange={(breakGlass) => set({ breakGlass })} />
-      {repair && <Permitted of={repair} use={() => (act.reset(), set(repaired(repair)))} />}
     </Dialog>
   );
 }
