@@ -280,7 +280,7 @@ func (p *plane) makeAPI(context.Context) error {
 		return err
 	}
 	calls, err := api.New(api.Config{
-		Guard: g, Logins: p.logins, Resources: p.resources, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
+		Guard: g, Logins: p.logins, Resources: p.resources, Leases: p.broker, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
 		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Tokens: issuer, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),
 		BrowserPath: web.StartPath,

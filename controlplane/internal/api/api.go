@@ -31,6 +31,7 @@ type Config struct {
 	Guard     *guard.Guard
 	Logins    *login.Logins
 	Resources *resources.Inventory
+	Leases    resources.Leases
 	Policies  *policies.Policies
 	Approvals *approvals.Approvals
 	Locks     *locks.Locks
@@ -53,7 +54,7 @@ type Config struct {
 
 func (cfg Config) check() error {
 	switch {
-	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Policies == nil, cfg.Approvals == nil,
+	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Leases == nil, cfg.Policies == nil, cfg.Approvals == nil,
 		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
 		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")

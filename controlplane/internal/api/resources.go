@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/locks"
@@ -55,13 +56,48 @@ func forCaller(c login.Caller, r resources.Resource) *accessv1.Resource {
 	return out
 }
 
+// takeBack is how long DeleteResource waits for edges to take back what the resource's sessions left at its target.
+const takeBack = 10 * time.Second
+
+// DeleteResource ends the resource's sessions first, since what they leave at its target can only be taken back for as
+// long as the resource is known. What opens a session meanwhile keeps the resource.
 func (s resourceService) DeleteResource(ctx context.Context, req *accessv1.DeleteResourceRequest) (*accessv1.DeleteResourceResponse, error) {
-	if err := s.cfg.Resources.Delete(ctx, req.GetName()); err != nil {
+	if _, err := s.cfg.Resources.Get(ctx, req.GetName()); err != nil {
 		return nil, err
 	}
-	_, err := s.cfg.Sessions.EndSessions(ctx, locks.Resource, req.GetName(), "resource deleted", caller(ctx).Principal.ID)
+	by := caller(ctx).Principal.ID
+	if _, err := s.cfg.Sessions.EndSessions(ctx, locks.Resource, req.GetName(), "its resource is being removed", by); err != nil {
+		return nil, err
+	}
+	err := s.deleteWithin(ctx, req.GetName(), takeBack)
+	if errors.Is(err, resources.ErrInUse) {
+		return nil, fmt.Errorf("%w; they are being dropped: try again in a minute, and lock the resource if new sessions keep coming", err)
+	}
 	if err != nil {
+		return nil, err
+	}
+	if _, err := s.cfg.Sessions.EndSessions(ctx, locks.Resource, req.GetName(), "resource deleted", by); err != nil {
 		return nil, errors.Join(err, fmt.Errorf("resource %q is deleted, but ending its sessions failed", req.GetName()))
 	}
 	return &accessv1.DeleteResourceResponse{}, nil
+}
+
+// deleteWithin tries until nothing is left at the target or the time is over.
+func (s resourceService) deleteWithin(ctx context.Context, name string, most time.Duration) error {
+	retry, late := time.NewTicker(250*time.Millisecond), time.NewTimer(most)
+	defer retry.Stop()
+	defer late.Stop()
+	for {
+		err := s.cfg.Resources.Delete(ctx, name, s.cfg.Leases)
+		if !errors.Is(err, resources.ErrInUse) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-late.C:
+			return err
+		case <-retry.C:
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/store"
 )
 
 func admission(g approvals.Grant) approvals.Admission {
@@ -76,7 +77,7 @@ func TestLocksStopGrants(t *testing.T) {
 func TestGrantsEndWithTheirResource(t *testing.T) {
 	f := setUp(t)
 	g := f.granted(t, agent("bot"))
-	if err := f.resources.Delete(t.Context(), "dev"); err != nil {
+	if err := f.resources.Delete(t.Context(), "dev", nothingLeft{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Admit(t.Context(), admission(g)); !errors.Is(err, approvals.ErrEnded) {
@@ -157,3 +158,8 @@ func TestPasswordsDoNotTravelToAnotherServer(t *testing.T) {
 		t.Fatal("a stored password was redirected")
 	}
 }
+
+// nothingLeft is a target without roles of sessions.
+type nothingLeft struct{}
+
+func (nothingLeft) NoneOpenIn(*store.Tx, string) error { return nil }

@@ -55,6 +55,7 @@ type Config struct {
 type Broker struct {
 	cfg    Config
 	leases *store.Collection[Lease]
+	open   *store.Collection[Lease] // those whose role may exist at the target, by resource
 }
 
 // New returns a broker whose leases are kept in cfg.Store.
@@ -71,7 +72,11 @@ func New(cfg Config) (*Broker, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	return &Broker{cfg: cfg, leases: store.Define[Lease](cfg.Store, "credential-leases")}, nil
+	return &Broker{
+		cfg:    cfg,
+		leases: store.Define[Lease](cfg.Store, "credential-leases"),
+		open:   store.Define[Lease](cfg.Store, "credential-leases-open"),
+	}, nil
 }
 
 // Credential is what an edge signs in with. It never prints its password.

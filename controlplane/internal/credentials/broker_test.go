@@ -174,7 +174,18 @@ func TestLeaseLife(t *testing.T) {
 		}
 		return l.State
 	}
+	inUse := func(resource string) bool {
+		t.Helper()
+		err := s.Update(ctx, func(tx *store.Tx) error { return b.NoneOpenIn(tx, resource) })
+		if err != nil && !errors.Is(err, resources.ErrInUse) {
+			t.Fatal(err)
+		}
+		return err != nil
+	}
 	d, st := put(dynamic), put(static)
+	if !inUse("orders-db") || inUse("orders") || inUse("other-db") {
+		t.Fatal("a live session's role is not seen, or seen elsewhere")
+	}
 	if err := b.Settle(ctx, d.ID, "edge-b"); !errors.Is(err, credentials.ErrInUse) {
 		t.Fatalf("another edge settles a live lease: %v", err)
 	}
@@ -184,17 +195,33 @@ func TestLeaseLife(t *testing.T) {
 	if state(d.ID) != credentials.Ending || state(st.ID) != credentials.Settled {
 		t.Fatalf("%s, %s", state(d.ID), state(st.ID))
 	}
-	if all, _ := b.Unsettled(ctx, time.Minute); len(all) != 0 {
+	if all, _ := b.Unsettled(ctx, time.Minute, "other-db", "orders-db"); len(all) != 0 {
 		t.Fatal("no grace was given")
 	}
 	*clock = now.Add(2 * time.Minute)
-	if all, _ := b.Unsettled(ctx, time.Minute); len(all) != 1 || all[0].ID != d.ID {
+	if all, _ := b.Unsettled(ctx, time.Minute, "other-db", "orders-db"); len(all) != 1 || all[0].ID != d.ID {
 		t.Fatalf("unsettled: %v", all)
+	}
+	if others, _ := b.Unsettled(ctx, 0, "orders", "other-db"); len(others) != 0 || !inUse("orders-db") {
+		t.Fatalf("unsettled elsewhere: %v", others)
 	}
 	for range 2 {
 		if err := b.Settle(ctx, d.ID, "edge-b"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if all, _ := b.Unsettled(ctx, 0, "orders-db"); len(all) != 0 || inUse("orders-db") {
+		t.Fatalf("settled, and yet there: %v", all)
+	}
+	lost := put(dynamic)
+	end(lost.ID)
+	*clock = clock.Add(59 * time.Minute)
+	if !inUse("orders-db") {
+		t.Fatal("given up too soon")
+	}
+	*clock = clock.Add(2 * time.Minute)
+	if all, _ := b.Unsettled(ctx, 0, "orders-db"); len(all) != 1 || inUse("orders-db") {
+		t.Fatal("a target that is gone for good keeps its resource")
 	}
 	if err := b.Settle(ctx, "../x", "edge-b"); !errors.Is(err, credentials.ErrNotFound) {
 		t.Fatalf("got %v", err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
@@ -54,7 +55,30 @@ type Lease struct {
 
 // PutIn writes a fresh lease, in the transaction that creates its session.
 func (b *Broker) PutIn(tx *store.Tx, lease Lease) error {
-	return b.leases.In(tx).Create(lease.ID, lease)
+	if err := b.leases.In(tx).Create(lease.ID, lease); err != nil {
+		return err
+	}
+	return b.indexIn(tx, lease)
+}
+
+// change writes another state of a lease.
+func (b *Broker) change(tx *store.Tx, lease Lease) error {
+	if err := b.leases.In(tx).Put(lease.ID, lease); err != nil {
+		return err
+	}
+	return b.indexIn(tx, lease)
+}
+
+// indexIn lists the lease under its resource for as long as its role may exist there.
+func (b *Broker) indexIn(tx *store.Tx, lease Lease) error {
+	open, key := b.open.In(tx), store.Key(lease.Resource, lease.ID)
+	if lease.Role != "" && lease.State != Settled {
+		return open.Put(key, lease)
+	}
+	if err := open.Delete(key); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // EndIn ends a lease. One with a role waits until the role is known to be
@@ -75,7 +99,7 @@ func (b *Broker) EndIn(tx *store.Tx, id string) error {
 	if e.Value.Role != "" {
 		e.Value.State = Ending
 	}
-	return b.leases.In(tx).Put(id, e.Value)
+	return b.change(tx, e.Value)
 }
 
 // Get returns a lease.
@@ -106,25 +130,53 @@ func (b *Broker) Settle(ctx context.Context, id, edge string) error {
 			e.Value.EndedAt = b.cfg.Now().UTC()
 		}
 		e.Value.State = Settled
-		return b.leases.In(tx).Put(id, e.Value)
+		return b.change(tx, e.Value)
 	})
 }
 
-// Unsettled returns the leases that ended at least grace ago and whose role
-// may still exist.
-func (b *Broker) Unsettled(ctx context.Context, grace time.Duration) ([]Lease, error) {
-	entries, _, err := b.leases.List(ctx, store.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list leases: %w", err)
-	}
+// Unsettled returns the leases of some resources that ended at least grace ago and whose role may still exist. It reads
+// only those resources' open leases.
+func (b *Broker) Unsettled(ctx context.Context, grace time.Duration, served ...string) ([]Lease, error) {
 	now := b.cfg.Now()
 	var found []Lease
-	for _, e := range entries {
-		if e.Value.State == Ending && now.Sub(e.Value.EndedAt) >= grace {
-			found = append(found, e.Value)
+	for _, name := range served {
+		entries, _, err := b.open.List(ctx, store.ListOptions{Prefix: store.Key(name, "")})
+		if err != nil {
+			return nil, fmt.Errorf("list leases of %s: %w", name, err)
+		}
+		for _, e := range entries {
+			if e.Value.State == Ending && now.Sub(e.Value.EndedAt) >= grace {
+				found = append(found, e.Value)
+			}
 		}
 	}
 	return found, nil
+}
+
+// givenUp is how long after the end of its session a role may hold up the removal of its resource. Nobody can sign in
+// with it by then, and a target that was out of reach for so long may not come back.
+const givenUp = time.Hour
+
+// NoneOpenIn fails with resources.ErrInUse while roles of sessions may exist at a resource that its removal would leave
+// there.
+func (b *Broker) NoneOpenIn(tx *store.Tx, resource string) error {
+	entries, err := b.open.In(tx).List(store.Key(resource, ""))
+	if errors.Is(err, store.ErrTooLarge) {
+		return fmt.Errorf("%w: more than %d roles of its sessions are still at its target", resources.ErrInUse, store.MaxTx)
+	}
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, e := range entries {
+		if e.Value.State == Issued || b.cfg.Now().Sub(e.Value.EndedAt) < givenUp {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%w: roles of %d of its sessions are still at its target", resources.ErrInUse, n)
+	}
+	return nil
 }
 
 // keepSettled is how long a settled lease can be looked up.

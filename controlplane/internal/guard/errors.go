@@ -83,6 +83,7 @@ var meanings = []meaning{
 	{locks.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{locks.ErrNotFound, connect.CodeNotFound, ""},
 	{resources.ErrNotFound, connect.CodeNotFound, ""},
+	{resources.ErrInUse, connect.CodeFailedPrecondition, ""},
 	{policies.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{policies.ErrBase, connect.CodeAborted, ""},
 	{policies.ErrNotFound, connect.CodeNotFound, ""},

@@ -5,7 +5,6 @@ package policies
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -50,7 +49,7 @@ type Revision struct {
 	Policies   int               `json:"policies"`
 	RollbackOf uint64            `json:"rollback_of,omitempty"`
 	KeyID      string            `json:"key_id"`
-	Signature  []byte            `json:"signature"` // Ed25519 over Payload
+	Signature  []byte            `json:"signature"` // Ed25519 over policy.SignedRevision
 }
 
 // Bundle is the revision's files.
@@ -58,15 +57,6 @@ func (r Revision) Bundle() policy.Bundle { return policy.Bundle{Files: r.Files} 
 
 // DigestText is the digest as 64 hex digits.
 func (r Revision) DigestText() string { return hex.EncodeToString(r.Digest) }
-
-// Payload is what the signature of a revision covers: its number and its digest.
-func Payload(number uint64, digest []byte) []byte {
-	const purpose = "writ policy revision v1"
-	out := make([]byte, 0, len(purpose)+8+sha256.Size)
-	out = append(out, purpose...)
-	out = binary.BigEndian.AppendUint64(out, number)
-	return append(out, digest...)
-}
 
 // Events hears of a revision in the transaction that puts it in force. It has no effect outside tx, and fails only when
 // the store does.
@@ -198,7 +188,7 @@ func (p *Policies) verify(number uint64, r Revision) error {
 	if r.Number != number || !slices.Equal(r.Digest, digest[:]) {
 		return fmt.Errorf("%w: revision %d", ErrTampered, number)
 	}
-	if err := p.cfg.Keyring.Public().Verify(r.KeyID, Payload(number, r.Digest), r.Signature); err != nil {
+	if err := p.cfg.Keyring.Public().Verify(r.KeyID, policy.SignedRevision(number, r.Digest), r.Signature); err != nil {
 		return fmt.Errorf("%w: revision %d", ErrTampered, number)
 	}
 	return nil
@@ -208,7 +198,7 @@ func (p *Policies) verify(number uint64, r Revision) error {
 func (p *Policies) sign(r *Revision) {
 	digest := r.Bundle().Digest()
 	r.Digest = digest[:]
-	r.KeyID, r.Signature = p.cfg.Keyring.Sign(Payload(r.Number, r.Digest))
+	r.KeyID, r.Signature = p.cfg.Keyring.Sign(policy.SignedRevision(r.Number, r.Digest))
 }
 
 // Get returns one revision, verified; number 0 is the newest. It fails with ErrNotFound when there is none.

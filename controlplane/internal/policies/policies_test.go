@@ -76,7 +76,7 @@ func TestRevisions(t *testing.T) {
 	if err != nil || first.Number != 1 || first.Policies != 1 {
 		t.Fatal(first, err)
 	}
-	if err := k.Public().Verify(first.KeyID, policies.Payload(1, first.Digest), first.Signature); err != nil {
+	if err := k.Public().Verify(first.KeyID, policy.SignedRevision(1, first.Digest), first.Signature); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Push(ctx, policies.Push{Files: bundle(allow + "\n"), Author: "bob", Base: 1}); err != nil {

@@ -18,6 +18,9 @@ import (
 // ErrNotFound is a resource that is not in the inventory.
 var ErrNotFound = errors.New("no such resource")
 
+// ErrInUse is a resource that cannot be removed yet.
+var ErrInUse = errors.New("resource is in use")
+
 // MaxApply is how many resources one Apply may change together: a transaction of the store is that large.
 const MaxApply = 40
 
@@ -208,11 +211,20 @@ func (inv *Inventory) Secret(ctx context.Context, name string) (Secret, error) {
 	return Secret(e.Value.Password), err
 }
 
-// Delete removes a resource and its password. Grants for it end with it, because a grant is for the UID of a resource
-// and not only for its name.
-func (inv *Inventory) Delete(ctx context.Context, name string) error {
+// Leases tells what is left at a resource's target.
+type Leases interface {
+	// NoneOpenIn fails with ErrInUse while something there is still to be taken back.
+	NoneOpenIn(tx *store.Tx, resource string) error
+}
+
+// Delete removes a resource and its password, unless they are needed to take back what is left at its target: then it
+// fails with ErrInUse. Grants for it end with it, because a grant is for the UID of a resource and not only for its name.
+func (inv *Inventory) Delete(ctx context.Context, name string, leases Leases) error {
 	return inv.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := inv.GetIn(tx, name); err != nil {
+			return err
+		}
+		if err := leases.NoneOpenIn(tx, name); err != nil {
 			return err
 		}
 		if err := inv.secrets.In(tx).Delete(name); err != nil && !errors.Is(err, store.ErrNotFound) {

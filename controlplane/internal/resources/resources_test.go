@@ -141,7 +141,13 @@ func TestApply(t *testing.T) {
 			t.Errorf("%s: the stored password went along", name)
 		}
 	}
-	if err := inv.Delete(ctx, "orders"); err != nil {
+	if err := inv.Delete(ctx, "orders", leases{resources.ErrInUse}); !errors.Is(err, resources.ErrInUse) {
+		t.Fatalf("got %v", err)
+	}
+	if secret, err := inv.Secret(ctx, "orders"); err != nil || secret == "" {
+		t.Fatalf("what ends its roles is gone: %v", err)
+	}
+	if err := inv.Delete(ctx, "orders", leases{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := inv.Secret(ctx, "orders"); !errors.Is(err, resources.ErrNotFound) {
@@ -223,3 +229,8 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
+
+// leases answers for what is left at a target.
+type leases struct{ err error }
+
+func (l leases) NoneOpenIn(*store.Tx, string) error { return l.err }

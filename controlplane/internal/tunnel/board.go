@@ -152,6 +152,18 @@ func (b *board) state(edge string) (*edgev1.State, error) {
 	return st, err
 }
 
+// served returns the names of the resources that an edge serves.
+func (b *board) served(edge string) (names []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.resources {
+		if slices.Contains(r.Edges, edge) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
 // lockOn returns the refusal of a locked edge. mu is held.
 func (b *board) lockOn(edge string) error {
 	now := b.now()

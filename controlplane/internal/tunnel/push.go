@@ -79,27 +79,17 @@ func (l *link) pushEnds(ctx context.Context) error {
 // pushSweeps asks the edge to drop the roles that sessions which ended at least
 // grace ago left behind at the targets it serves.
 func (l *link) pushSweeps(ctx context.Context, grace time.Duration) error {
-	leases, err := l.server.cfg.Credentials.Unsettled(ctx, grace)
+	leases, err := l.server.cfg.Credentials.Unsettled(ctx, grace, l.server.board.served(l.edge)...)
 	if err != nil {
 		l.server.cfg.Logger.Warn("look for unsettled leases", "edge", l.edge, "error", err)
 		return nil
 	}
-	st, err := l.server.board.state(l.edge)
-	if err != nil {
-		return err
-	}
-	served := map[string]bool{}
-	for _, r := range st.Resources {
-		served[r.Name] = true
+	if len(leases) == 0 {
+		return nil
 	}
 	sweep := &edgev1.SweepLeases{}
 	for _, lease := range leases {
-		if served[lease.Resource] && lease.Role != "" {
-			sweep.Leases = append(sweep.Leases, &edgev1.SweepLeases_Lease{Id: lease.ID, Resource: lease.Resource, Role: lease.Role})
-		}
-	}
-	if len(sweep.Leases) == 0 {
-		return nil
+		sweep.Leases = append(sweep.Leases, &edgev1.SweepLeases_Lease{Id: lease.ID, Resource: lease.Resource, Role: lease.Role})
 	}
 	return l.send(&edgev1.LinkResponse{Message: &edgev1.LinkResponse_SweepLeases{SweepLeases: sweep}})
 }

@@ -385,7 +385,7 @@ func TestRestartedEdgeLosesItsSessions(t *testing.T) {
 	if _, err := e.tunnel.SettleLease(t.Context(), &edgev1.SettleLeaseRequest{Lease: sweep.GetLeases()[0].GetId()}); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := p.broker.Unsettled(t.Context(), 0); err != nil || len(left) != 0 {
+	if left, err := p.broker.Unsettled(t.Context(), 0, "orders-db"); err != nil || len(left) != 0 {
 		t.Fatalf("unsettled: %v, %v", left, err)
 	}
 }
@@ -563,7 +563,7 @@ func TestEdgeThatStaysAwayLosesItsSessions(t *testing.T) {
 			t.Fatalf("after %s more: %+v", step.after, s)
 		}
 	}
-	if left, err := p.broker.Unsettled(t.Context(), 0); err != nil || len(left) != 1 {
+	if left, err := p.broker.Unsettled(t.Context(), 0, "orders-db"); err != nil || len(left) != 1 {
 		t.Fatalf("unsettled: %v, %v", left, err)
 	}
 }

@@ -5,8 +5,6 @@ package policycache
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -108,7 +106,7 @@ func (c *Cache) Apply(r Revision) error {
 func (c *Cache) verify(r Revision) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if err := c.keys.Verify(r.KeyID, signed(r.Number, r.Digest), r.Signature); err != nil {
+	if err := c.keys.Verify(r.KeyID, policy.SignedRevision(r.Number, r.Digest), r.Signature); err != nil {
 		return err
 	}
 	digest := r.Bundle.Digest()
@@ -121,14 +119,4 @@ func (c *Cache) verify(r Revision) error {
 		return fmt.Errorf("%w: another bundle has this number", ErrDigest)
 	}
 	return nil
-}
-
-// signed is what the signature of a revision covers: a purpose, the number in
-// eight bytes, big endian, and the digest.
-func signed(number uint64, digest []byte) []byte {
-	const purpose = "writ policy revision v1"
-	out := make([]byte, 0, len(purpose)+8+sha256.Size)
-	out = append(out, purpose...)
-	out = binary.BigEndian.AppendUint64(out, number)
-	return append(out, digest...)
 }

@@ -35,7 +35,7 @@ func (s signer) revision(number uint64, text string) Revision {
 	digest := b.Digest()
 	return Revision{
 		Number: number, Bundle: b, Digest: digest[:], KeyID: identity.KeyID(s.public()),
-		Signature: ed25519.Sign(s.private, signed(number, digest[:])),
+		Signature: ed25519.Sign(s.private, policy.SignedRevision(number, digest[:])),
 	}
 }
 
