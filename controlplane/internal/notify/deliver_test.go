@@ -200,6 +200,14 @@ func TestRetryAfter(t *testing.T) {
 	st, d := start(t, []notify.Receiver{to(t, "soc", r.URL)})
 	publish(t, st, d, held("hold-1"))
 	refused := r.next(t)
+	for { // until the answer is written down
+		if dl := awaitState(t, d, "hold-1", notify.Pending); dl.Error != "" {
+			if dl.NextAt.Sub(refused.at) < 1900*time.Millisecond {
+				t.Errorf("next at %s, refused at %s", dl.NextAt, refused.at)
+			}
+			break
+		}
+	}
 	publish(t, st, d, held("hold-2"))
 	for range 2 {
 		if g := r.next(t); g.at.Sub(refused.at) < 1900*time.Millisecond {
@@ -270,7 +278,9 @@ func TestEndlessAnswer(t *testing.T) {
 	})
 	st, d := start(t, []notify.Receiver{to(t, "soc", r.URL)})
 	publish(t, st, d, held("hold-1"))
-	awaitState(t, d, "hold-1", notify.Delivered)
+	if dl := awaitState(t, d, "hold-1", notify.Delivered); dl.Attempts != 1 {
+		t.Errorf("%+v", dl)
+	}
 	<-ended
 }
 
