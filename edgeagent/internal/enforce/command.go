@@ -92,6 +92,9 @@ type Command struct {
 	// command itself, reads nothing that look did not permit, and returns soon after ctx ends. withdrawn says that the
 	// client gave up meanwhile.
 	Preview func(ctx context.Context, c *Command, look Look) (_ Preview, withdrawn bool)
+	// Still, if set, reports whether the command still means what Subject says. It is asked once approvers agreed, and
+	// before their approval is spent.
+	Still func() bool
 	// Refuse makes Begin record a refusal that the protocol found by itself.
 	Refuse *Denied
 }

@@ -164,6 +164,12 @@ func (s *Session) release(ctx context.Context, c *Command, f *Flight) *Denied {
 	if d := s.usable(); d != nil {
 		return d
 	}
+	if c.Still != nil && !c.Still() {
+		return &Denied{
+			Cause: CauseHold, HoldID: f.hold, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision,
+			Reason: "what the command names changed while it waited, so it is not what was approved", Next: "send the command again",
+		}
+	}
 	s.mu.Lock()
 	v, err := s.decide(c, f.v.Approvals)
 	s.mu.Unlock()

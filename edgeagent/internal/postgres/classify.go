@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -240,7 +241,27 @@ func (p *proxy) refused(d *enforce.Denied) error {
 // command is one execution of an analysed statement.
 func (p *proxy) command(a *analysed, sql string, params []param, inTx bool) *enforce.Command {
 	t := &text{sql: sql, batch: a.batch, params: params, detector: p.target.detector}
-	return &enforce.Command{Subject: a.subject, Text: t, Digest: t.digest(), InTransaction: inTx}
+	return &enforce.Command{
+		Subject: a.subject, Text: t, Digest: t.digest(), InTransaction: inTx, Still: func() bool { return p.still(a, sql) },
+	}
+}
+
+// still reads the catalog anew and reports whether a statement means in it what it meant when it came.
+func (p *proxy) still(a *analysed, sql string) bool {
+	p.target.catalog.refreshOlder(time.Now())
+	now, err := p.analyse(sql)
+	if err != nil {
+		return false
+	}
+	return now == a || now.missing == nil && sameSubject(now.subject, a.subject) &&
+		slices.EqualFunc(now.parts, a.parts, func(x, y *part) bool { return x.opaque == y.opaque && reflect.DeepEqual(x.output, y.output) })
+}
+
+// sameSubject compares all that is decided, but not what anything could derive from: that is every column there is.
+func sameSubject(x, y *enforce.Subject) bool {
+	a, b := *x, *y
+	a.Everything, b.Everything = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // inTransaction reports whether the next command runs inside a transaction block.

@@ -588,6 +588,28 @@ func TestLaw09ApprovalIsSpentOnce(t *testing.T) {
 			t.Errorf("a spent approval was used: %v", err)
 		}
 	})
+	for name, tt := range map[string]struct {
+		ddl  string
+		runs bool
+	}{
+		"a name means something else": {"CREATE TABLE spare (LIKE orders); CREATE OR REPLACE VIEW held AS SELECT * FROM spare", false},
+		"the name is gone":            {"DROP VIEW held", false},
+		"something else changed":      {"CREATE TABLE beside (id int); ALTER TABLE customers ADD COLUMN beside int", true},
+	} {
+		t.Run(name+" while it waited", func(t *testing.T) {
+			l := newLab(t)
+			l.pg.Exec(t, "shop", "CREATE VIEW held AS SELECT * FROM orders")
+			_, done := start(l, func(conn *pgx.Conn) error { _, err := simple(conn, "DELETE FROM held"); return err })
+			l.pg.Exec(t, "shop", tt.ddl)
+			l.control.decide(t, enforce.HoldApproved)
+			if err := <-done; (err == nil) != tt.runs {
+				t.Errorf("approved: %v", err)
+			}
+			if got := l.orders(); (got == "0") != tt.runs {
+				t.Errorf("%s orders are left", got)
+			}
+		})
+	}
 	t.Run("policy changed while it waited", func(t *testing.T) {
 		for name, rule := range map[string]string{
 			"denies now": `@id("now") forbid (principal, action == Action::"sql:delete", resource);`,
