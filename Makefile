@@ -57,7 +57,7 @@ test: build $(if $(NODE),console-test)
 
 e2e: build
 	@scripts/need postgresql psql pgbouncer psycopg
-	WRIT_BIN=$(BIN) go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') ./test/e2e/... ./edgeagent/internal/postgres/...
+	WRIT_BIN=$(BIN) go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') ./test/e2e/... ./test/quorum/... ./edgeagent/internal/postgres/...
 
 race: build
 	@scripts/need postgresql psql pgbouncer psycopg cc $(if $(NODE),chromium)
