@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -32,8 +34,14 @@ func (s approvalService) WatchApprovals(ctx context.Context, _ *accessv1.WatchAp
 		return err
 	}
 	defer release()
-	w := &watch{caller: c, now: s.cfg.Now, send: stream.Send, pending: map[string]bool{}}
+	w := &watch{caller: c, now: s.cfg.Now, send: stream.Send, pending: map[string]shown{}}
 	return w.run(ctx, s.cfg.Approvals)
+}
+
+// changing is where the approvals are.
+type changing interface {
+	Changes(ctx context.Context) iter.Seq2[approvals.Update, error]
+	Subject(ctx context.Context, id string) (approvals.Subject, error)
 }
 
 // watch is one stream of approvals.
@@ -41,11 +49,14 @@ type watch struct {
 	caller  login.Caller
 	now     func() time.Time
 	send    func(*accessv1.WatchApprovalsResponse) error
-	pending map[string]bool // ids that the caller has been shown as pending
+	pending map[string]shown // what the caller has been shown as pending, by id
 }
 
+// shown is what the caller was told of its own vote.
+type shown struct{ canVote, timed bool }
+
 // run sends until ctx or the stream ends.
-func (w *watch) run(ctx context.Context, source *approvals.Approvals) error {
+func (w *watch) run(ctx context.Context, source changing) error {
 	updates, failed := make(chan approvals.Update), make(chan error, 1)
 	var reading sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
@@ -72,12 +83,37 @@ func (w *watch) run(ctx context.Context, source *approvals.Approvals) error {
 		case u := <-updates:
 			err = w.update(u)
 		case <-beat.C:
-			err = w.send(&accessv1.WatchApprovalsResponse{})
+			err = w.beat(ctx, source)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// beat keeps the stream open, and tells of approvals on which the caller may vote from now on, or no more, because it is
+// so late.
+func (w *watch) beat(ctx context.Context, source changing) error {
+	var turned []approvals.Subject
+	for id, was := range w.pending {
+		if !was.timed {
+			continue
+		}
+		subject, err := source.Subject(ctx, id)
+		if errors.Is(err, approvals.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if (subject.Standing(w.caller.Principal, w.now()) == nil) != was.canVote {
+			turned = append(turned, subject)
+		}
+	}
+	if len(turned) == 0 {
+		return w.send(&accessv1.WatchApprovalsResponse{})
+	}
+	return w.update(approvals.Update{Subjects: turned})
 }
 
 // update sends what the caller may see of u, in messages of bounded size.
@@ -104,10 +140,12 @@ func (w *watch) update(u approvals.Update) error {
 
 // concerned reports whether the caller may see the subject. Who was shown it while it waited also hears how it ended.
 func (w *watch) concerned(subject approvals.Subject) bool {
-	seen := w.pending[subject.ID()]
+	_, seen := w.pending[subject.ID()]
 	visible := sees(w.caller, subject)
 	if delete(w.pending, subject.ID()); visible && subject.Pending() {
-		w.pending[subject.ID()] = true
+		w.pending[subject.ID()] = shown{
+			canVote: subject.Standing(w.caller.Principal, w.now()) == nil, timed: subject.Timed(),
+		}
 	}
 	return visible || seen
 }

@@ -2,6 +2,7 @@ package approvals
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/writhq/writ/pkg/policy"
@@ -42,6 +43,15 @@ func (s Subject) at(now time.Time) Subject {
 		s.Hold = &h
 	}
 	return s
+}
+
+// Timed reports whether who may vote on it depends on the time of day.
+func (s Subject) Timed() bool {
+	if s == (Subject{}) {
+		return false
+	}
+	wanted, _ := s.requirements()
+	return slices.ContainsFunc(wanted, func(w policy.Approval) bool { return w.Hours != "" })
 }
 
 // Standing says why an approval by voter could not count now; nil means that it could. It goes by what the subject and
