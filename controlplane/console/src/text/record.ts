@@ -137,6 +137,7 @@ export function toneOf({ kind, decision, errorCode }: Pick<Rec, "kind" | "decisi
 /** summary is one line on a record. */
 export function summary(r: Rec): string {
   const because = r.reason && `because ${r.reason}`;
+  if (r.attrs.some((a) => a.name === "method")) return call(r, because);
   switch (r.kind) {
     case "session_open":
       return join("on", r.resource, "through", r.edge, "from", r.clientAddr, "with", r.application);
@@ -150,8 +151,6 @@ export function summary(r: Rec): string {
       return join(r.policyIds.length > 0 && `by ${r.policyIds.join(", ")}`, r.revision > 0 && `at revision ${r.revision}`, because);
     case "notice":
       return join(r.reason, r.errorMessage);
-    case "admin":
-      return call(r, because);
   }
   return join(r.decision, r.attrs.map((a) => `${a.name}=${a.value}`).join(" "), because);
 }

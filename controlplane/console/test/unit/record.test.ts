@@ -27,6 +27,7 @@ test.each<[object, string, string, string]>([
   [{ kind: "outcome", command_tag: "SELECT 2", duration: "3.341916ms" }, "Done", "neutral", "SELECT 2 in 3.34 ms"],
   [{ kind: "outcome", error_code: "42601", error_message: "syntax error" }, "Failed", "bad", "42601 syntax error"],
   [{ kind: "admin", decision: "deny", reason: "roles", attrs: [{ name: "method", value: "/access.v1.LockService/CreateLock" }, { name: "id", value: "x" }] }, "Call", "bad", "LockService.CreateLock id=x denied because roles"],
+  [{ kind: "lock", decision: "allow", attrs: [{ name: "method", value: "/access.v1.LockService/CreateLock" }, { name: "phase", value: "done" }] }, "Lock", "info", "LockService.CreateLock"],
   [{ kind: "newer_kind", reason: "x" }, "newer kind", "neutral", "because x"],
 ])("%j", (raw, name, tone, text) => {
   const r = rec(raw);
