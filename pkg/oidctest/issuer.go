@@ -31,9 +31,10 @@ type Issuer struct {
 	server *http.Server
 	now    func() time.Time
 
-	mu   sync.Mutex
-	keys []key
-	down bool
+	mu     sync.Mutex
+	keys   []key
+	down   bool
+	visits *visits
 
 	fetches atomic.Int64
 }
@@ -58,6 +59,8 @@ func Start(addr string) (*Issuer, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", is.discovery)
 	mux.HandleFunc("GET /keys", is.jwks)
+	mux.HandleFunc("/authorize", is.authorize)
+	mux.HandleFunc("POST /token", is.redeem)
 	is.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = is.server.Serve(l) }() // ends with Close
 	return is, nil
@@ -110,7 +113,8 @@ func (is *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	is.answer(w, map[string]any{
 		"issuer": is.url, "jwks_uri": is.url + "/keys",
 		"authorization_endpoint": is.url + "/authorize", "token_endpoint": is.url + "/token",
-		"response_types_supported": []string{"id_token"}, "subject_types_supported": []string{"public"},
+		"response_types_supported": []string{"code"}, "code_challenge_methods_supported": []string{"S256"},
+		"token_endpoint_auth_methods_supported": []string{"none"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"ES256", "RS256"},
 	})
 }

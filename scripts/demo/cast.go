@@ -40,11 +40,24 @@ var (
 // tokenLife is how long the actors' identity tokens are good.
 const tokenLife = 12 * time.Hour
 
+func (a actor) claims() oidctest.Claims {
+	return oidctest.Claims{"sub": a.name(), "aud": world.Audience, "email": a.name(), "groups": a.groups, "kind": a.kind, "name": a.name() + ", " + a.role}
+}
+
+// visitors are the people of the cast, who may use the console.
+func visitors() (people []oidctest.Claims) {
+	for _, a := range cast {
+		if a.kind == "person" {
+			people = append(people, a.claims())
+		}
+	}
+	return people
+}
+
 // token signs an actor in at the issuer.
 func (s *stage) token(a actor) (string, error) {
-	claims := oidctest.Claims{
-		"sub": a.name(), "aud": world.Audience, "email": a.name(), "groups": a.groups, "kind": a.kind, "exp": time.Now().Add(tokenLife).Unix(),
-	}
+	claims := a.claims()
+	claims["exp"] = time.Now().Add(tokenLife).Unix()
 	if a.short == ada.short {
 		claims["on_behalf_of"] = []string{"kim@example.com"}
 	}
@@ -195,11 +208,12 @@ func replaceFile(name string, text []byte) error {
 func (s *stage) explain(file string) {
 	env := func(a actor) string { return relative(s.envFile(a)) }
 	fmt.Fprintf(s.out, `
-It stays up until Ctrl-C. In another terminal, in this folder:
+It stays up until Ctrl-C. The console is at https://%[15]s (the browser warns of the demo's own authority); sign in as
+carol, %[4]s, and approve what is held below. In another terminal, in this folder:
 
   . %[1]s                # you are %[2]s
   writ whoami
-  writ psql orders-db                    # try: SELECT * FROM customers LIMIT 3; DROP TABLE orders;
+  writ psql orders-db                    # try: SELECT * FROM customers LIMIT 3; DELETE FROM order_items; DROP TABLE orders;
   PGPASSWORD=$(writ token orders-db) psql "$ORDERS_DB"      # the same with nothing but psql
   writ connect orders-db                 # or a local port for any other client
 
@@ -214,7 +228,7 @@ It stays up until Ctrl-C. In another terminal, in this folder:
 
 For scripts: %[12]s (docs/demo.md says what is in it). Logs: %[13]s, %[14]s
 `, env(ada), ada.role, env(carol), carol.role, env(olga), olga.role,
-		s.w.PG.Host, s.w.PG.Port, pgtest.Superuser, pgtest.Password, world.Database, relative(file), s.w.Control.LogFile, s.w.Edge.LogFile)
+		s.w.PG.Host, s.w.PG.Port, pgtest.Superuser, pgtest.Password, world.Database, relative(file), s.w.Control.LogFile, s.w.Edge.LogFile, s.w.Access)
 }
 
 // relative is name as seen from the working folder, where that is shorter.

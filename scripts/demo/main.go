@@ -100,7 +100,7 @@ func start(ctx context.Context, bin, dir string) (*world.World, error) {
 		}
 		began = time.Now()
 	}
-	w, err := world.Run(ctx, world.Config{Bin: bin, Dir: dir, Schema: shop, Policy: bundle, Progress: func(step string) {
+	w, err := world.Run(ctx, world.Config{Bin: bin, Dir: dir, Schema: shop, Policy: bundle, Visitors: visitors(), Progress: func(step string) {
 		done()
 		last = step
 		fmt.Printf("  %-22s", parts[step])

@@ -42,6 +42,8 @@ type Config struct {
 	Issuers string
 	// ControlSettings of the control plane besides those that every world has, as YAML.
 	ControlSettings string
+	// Visitors can sign in to the console with a browser, by choosing who they are.
+	Visitors []oidctest.Claims
 	// EdgeArgs are further arguments of the edge.
 	EdgeArgs []string
 	// Progress is told what happens. Default: nothing.
@@ -233,7 +235,16 @@ func (w *World) startControl(ctx context.Context) error {
 		return err
 	}
 	conf := w.ControlSettings + fmt.Sprintf("listen-access: %s\nlisten-edge: %s\ndata-dir: %s\nroles:\n  admin: [writ-admins]\n  auditor: [writ-auditors]\noidc:\n- url: %s\n  audiences: [%s]\n  kind_claim: kind\n  kind: agent\n",
-		w.Access, w.EdgeAddr, filepath.Join(dir, "data"), w.Issuer.URL(), Audience) + w.Issuers
+		w.Access, w.EdgeAddr, filepath.Join(dir, "data"), w.Issuer.URL(), Audience)
+	if len(w.Visitors) > 0 {
+		const client = "writ-console"
+		home := "https://" + w.Access
+		if err := w.Issuer.Visit(client, home+"/signin/callback", w.Visitors); err != nil {
+			return err
+		}
+		conf = "public-url: " + home + "\n" + conf + "  name: the demo's stand-in\n  browser: {client_id: " + client + "}\n"
+	}
+	conf += w.Issuers
 	file := filepath.Join(dir, "controlplane.yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return err
