@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +127,9 @@ func (s *recordStore) take(rec audit.Record) error {
 	s.records++
 	switch rec.Kind {
 	case audit.KindCommand:
-		if marker := markerForm.FindString(rec.Statement); marker != "" {
+		// What looks at a held command's effect carries its marker too; blocks come in any order.
+		looks := slices.ContainsFunc(rec.Attrs, func(a audit.Attr) bool { return a.Name == "previews" })
+		if marker := markerForm.FindString(rec.Statement); marker != "" && !looks {
 			s.intents[marker] = intent{at: rec.Time, session: rec.Session, hold: rec.HoldID}
 		}
 	case audit.KindHold:
