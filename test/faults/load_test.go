@@ -74,7 +74,6 @@ func (r *rig) startLoad() *load {
 		l.wg.Add(1)
 		go w.run()
 	}
-	l.wg.Add(1)
 	go l.approve(ctx)
 	return l
 }
@@ -250,12 +249,11 @@ func holder(w *worker, conn *pgx.Conn) error {
 	return w.statement(conn, holdLimit, "DELETE FROM scrap -- "+marker())
 }
 
-// approve approves what waits, after a moment.
+// approve approves what waits, after a moment, for as long as somebody works: a command is looked at before it is held.
 func (l *load) approve(ctx context.Context) {
-	defer l.wg.Done()
 	for {
-		pause, done := 100*time.Millisecond, l.stopped()
-		if done {
+		pause := 100 * time.Millisecond
+		if l.stopped() {
 			pause = 30 * time.Millisecond
 		}
 		select {
@@ -263,27 +261,23 @@ func (l *load) approve(ctx context.Context) {
 			return
 		case <-time.After(pause):
 		}
-		if n, err := l.approveAll(ctx); done && (err != nil || n == 0) {
-			return
-		}
+		l.approveAll(ctx)
 	}
 }
 
-func (l *load) approveAll(ctx context.Context) (int, error) {
+// approveAll does what it can: the control plane may be away.
+func (l *load) approveAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	resp, err := l.r.api.approvals.ListApprovals(ctx, &accessv1.ListApprovalsRequest{})
 	if err != nil {
-		return 0, err
+		return
 	}
-	n := 0
 	for _, a := range resp.GetApprovals() {
 		c := a.GetCommand()
 		if c == nil || c.GetState() != accessv1.HoldState_HOLD_STATE_PENDING {
 			continue
 		}
-		n++
 		_, _ = l.r.api.approvals.Approve(ctx, &accessv1.ApproveRequest{Id: c.GetId(), Digest: c.GetDigest()})
 	}
-	return n, nil
 }

@@ -119,6 +119,7 @@ type directory struct {
 	mu      sync.Mutex
 	people  map[string]policy.Principal
 	broken  bool
+	failed  int
 	changed chan string
 }
 
@@ -133,6 +134,13 @@ func (d *directory) signIn(p policy.Principal) {
 	d.changed <- p.ID
 }
 
+// failures counts the reads that failed.
+func (d *directory) failures() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
+}
+
 func (d *directory) breakDown(broken bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,6 +151,7 @@ func (d *directory) PrincipalIn(_ *store.Tx, name string) (policy.Principal, boo
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken {
+		d.failed++
 		return policy.Principal{}, false, store.ErrUnavailable
 	}
 	p, ok := d.people[name]
