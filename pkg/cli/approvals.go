@@ -11,7 +11,8 @@ import (
 )
 
 type listCmd struct {
-	All bool `help:"Also list what is decided."`
+	All   bool `help:"Also list what is decided."`
+	Limit int  `default:"100" help:"How many to list: held commands first, and of each kind the newest."`
 }
 
 // Help is shown below the usage.
@@ -23,9 +24,12 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	resp, err := clients.Approvals.ListApprovals(ctx, &accessv1.ListApprovalsRequest{All: c.All})
+	resp, err := listApprovals(ctx, clients, &accessv1.ListApprovalsRequest{All: c.All}, c.Limit)
 	if err != nil {
 		return err
+	}
+	if resp.GetNextPageToken() != "" {
+		a.note("these are %d, and there are more; see them with --limit", len(resp.GetApprovals()))
 	}
 	return a.show(resp, func() error {
 		t := output.NewTable("ID", "STATE", "WHO~", "RESOURCE", "WHAT~", "WHY~", "NEEDS~", "EXPIRES")
@@ -36,6 +40,16 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		}
 		return a.out.Table("", t, "nothing waits for approval")
 	})
+}
+
+// listApprovals returns up to limit approvals.
+func listApprovals(ctx context.Context, clients *client.Clients, req *accessv1.ListApprovalsRequest, limit int) (*accessv1.ListApprovalsResponse, error) {
+	approvals, next, err := readPages(limit, maxPageSize, func(size int32, token string) ([]*accessv1.Approval, string, error) {
+		req.PageSize, req.PageToken = size, token
+		page, err := clients.Approvals.ListApprovals(ctx, req)
+		return page.GetApprovals(), page.GetNextPageToken(), err
+	})
+	return &accessv1.ListApprovalsResponse{Approvals: approvals, NextPageToken: next}, err
 }
 
 // oneLine joins lines for a list; `writ show` has them as they are.

@@ -101,9 +101,6 @@ func (c *auditSearchCmd) request(now time.Time) (*accessv1.SearchRecordsRequest,
 	if c.Until < 0 || since <= c.Until {
 		return nil, misused("both count back from now, as in --since 4h --until 2h", "--since must be further back than --until")
 	}
-	if c.Limit < 1 {
-		return nil, misused("it is 50 when it is left out", "the limit must be at least 1")
-	}
 	req := &accessv1.SearchRecordsRequest{
 		Principal: c.Principal, Resource: c.Resource, Session: c.Session, Kind: c.Kind, PolicyId: c.Policy, Text: c.Text,
 		From: timestamppb.New(now.Add(-since)),
@@ -120,19 +117,15 @@ func (c *auditSearchCmd) request(now time.Time) (*accessv1.SearchRecordsRequest,
 // maxFound is the most records on one page.
 const maxFound = 200
 
-// searchRecords reads pages until there are limit records or no more.
+// searchRecords returns up to limit records.
 func searchRecords(ctx context.Context, clients *client.Clients, req *accessv1.SearchRecordsRequest, limit int) (*accessv1.SearchRecordsResponse, error) {
 	all := new(accessv1.SearchRecordsResponse)
-	for {
-		req.PageSize = int32(min(limit-len(all.GetRecords()), maxFound))
+	var err error
+	all.Records, all.NextPageToken, err = readPages(limit, maxFound, func(size int32, token string) ([]*accessv1.Record, string, error) {
+		req.PageSize, req.PageToken = size, token
 		page, err := clients.Audit.SearchRecords(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		all.Records, all.SearchedBackTo = append(all.Records, page.GetRecords()...), page.GetSearchedBackTo()
-		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
-		if req.GetPageToken() == "" || len(all.GetRecords()) >= limit {
-			return all, nil
-		}
-	}
+		all.SearchedBackTo = page.GetSearchedBackTo()
+		return page.GetRecords(), page.GetNextPageToken(), err
+	})
+	return all, err
 }

@@ -41,6 +41,7 @@ func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.noteMore(len(resp.GetGrants()), resp.GetNextPageToken())
 	return a.show(resp, func() error {
 		t := output.NewTable("ID", "WHO~", "RESOURCE", "ACTIONS~", "REASON~", "ACTIVE", "UNTIL")
 		for _, g := range resp.GetGrants() {
@@ -51,24 +52,14 @@ func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// maxPageSize is the most that the service returns at once.
-const maxPageSize = 500
-
-// listGrants reads pages until there are limit grants or no more.
+// listGrants returns up to limit grants.
 func listGrants(ctx context.Context, clients *client.Clients, req *accessv1.ListGrantsRequest, limit int) (*accessv1.ListGrantsResponse, error) {
-	all := new(accessv1.ListGrantsResponse)
-	for {
-		req.PageSize = int32(min(max(limit-len(all.GetGrants()), 1), maxPageSize))
+	grants, next, err := readPages(limit, maxPageSize, func(size int32, token string) ([]*accessv1.Grant, string, error) {
+		req.PageSize, req.PageToken = size, token
 		page, err := clients.Grants.ListGrants(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		all.Grants = append(all.Grants, page.GetGrants()...)
-		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
-		if req.GetPageToken() == "" || len(all.GetGrants()) >= limit {
-			return all, nil
-		}
-	}
+		return page.GetGrants(), page.GetNextPageToken(), err
+	})
+	return &accessv1.ListGrantsResponse{Grants: grants, NextPageToken: next}, err
 }
 
 type grantsShowCmd struct {

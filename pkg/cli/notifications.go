@@ -33,27 +33,22 @@ var deliveryStates = map[string]accessv1.DeliveryState{
 
 // Run lists deliveries.
 func (c *notificationsListCmd) Run(ctx context.Context, a *app) error {
-	if c.Limit < 1 {
-		return misused("", "the limit must be at least 1")
-	}
 	clients, err := a.control()
 	if err != nil {
 		return err
 	}
 	all := new(accessv1.ListDeliveriesResponse)
 	req := &accessv1.ListDeliveriesRequest{State: deliveryStates[c.State]}
-	for {
-		req.PageSize = int32(min(c.Limit-len(all.GetDeliveries()), maxPageSize))
+	all.Deliveries, all.NextPageToken, err = readPages(c.Limit, maxPageSize, func(size int32, token string) ([]*accessv1.Delivery, string, error) {
+		req.PageSize, req.PageToken = size, token
 		page, err := clients.Notifications.ListDeliveries(ctx, req)
-		if err != nil {
-			return err
-		}
-		all.Deliveries = append(all.Deliveries, page.GetDeliveries()...)
-		all.Receivers, all.NextPageToken, req.PageToken = page.GetReceivers(), page.GetNextPageToken(), page.GetNextPageToken()
-		if req.GetPageToken() == "" || len(all.GetDeliveries()) >= c.Limit {
-			break
-		}
+		all.Receivers = page.GetReceivers()
+		return page.GetDeliveries(), page.GetNextPageToken(), err
+	})
+	if err != nil {
+		return err
 	}
+	a.noteMore(len(all.GetDeliveries()), all.GetNextPageToken())
 	return a.show(all, func() error { return a.showDeliveries(all) })
 }
 

@@ -36,6 +36,7 @@ func (c *requestsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.noteMore(len(resp.GetRequests()), resp.GetNextPageToken())
 	return a.show(resp, func() error {
 		t := output.NewTable("ID", "STATE", "WHO~", "RESOURCE", "WHAT~", "WHY~", "FILED")
 		for _, r := range resp.GetRequests() {
@@ -47,19 +48,12 @@ func (c *requestsCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// listRequests reads pages until there are limit requests or no more.
+// listRequests returns up to limit requests.
 func listRequests(ctx context.Context, clients *client.Clients, req *accessv1.ListRequestsRequest, limit int) (*accessv1.ListRequestsResponse, error) {
-	all := new(accessv1.ListRequestsResponse)
-	for {
-		req.PageSize = int32(min(max(limit-len(all.GetRequests()), 1), maxPageSize))
+	requests, next, err := readPages(limit, maxPageSize, func(size int32, token string) ([]*accessv1.AccessRequest, string, error) {
+		req.PageSize, req.PageToken = size, token
 		page, err := clients.Requests.ListRequests(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		all.Requests = append(all.Requests, page.GetRequests()...)
-		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
-		if req.GetPageToken() == "" || len(all.GetRequests()) >= limit {
-			return all, nil
-		}
-	}
+		return page.GetRequests(), page.GetNextPageToken(), err
+	})
+	return &accessv1.ListRequestsResponse{Requests: requests, NextPageToken: next}, err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -230,15 +231,12 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) error {
 	return a.say(resp, "%s is withdrawn", resp.GetRequest().GetId())
 }
 
-// maxOwnGrants bounds how many grants are looked through.
-const maxOwnGrants = 5000
-
 // errNoGrant says that the caller holds no active grant of the kind asked for.
 var errNoGrant = errors.New("no active grant")
 
 // activeGrant finds one of the caller's active grants by id or by resource; of several the one that lasts longest.
 func activeGrant(ctx context.Context, clients *client.Clients, name string) (*accessv1.Grant, error) {
-	resp, err := listGrants(ctx, clients, &accessv1.ListGrantsRequest{}, maxOwnGrants)
+	resp, err := listGrants(ctx, clients, &accessv1.ListGrantsRequest{}, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

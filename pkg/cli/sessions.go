@@ -44,6 +44,7 @@ func (c *sessionsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.noteMore(len(resp.GetSessions()), resp.GetNextPageToken())
 	return a.show(resp, func() error {
 		t := output.NewTable("ID", "WHO~", "RESOURCE", "EDGE", "CLIENT~", "STARTED", "COMMANDS", "STATE~")
 		for _, s := range resp.GetSessions() {
@@ -54,22 +55,15 @@ func (c *sessionsListCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// listSessions reads pages until there are limit sessions or no more.
+// listSessions returns up to limit sessions.
 func listSessions(ctx context.Context, clients *client.Clients, req *accessv1.ListSessionsRequest, limit int) (*accessv1.ListSessionsResponse, error) {
 	const most = 1000 // on one page
-	all := new(accessv1.ListSessionsResponse)
-	for {
-		req.Limit = int32(min(max(limit-len(all.GetSessions()), 1), most))
+	sessions, next, err := readPages(limit, most, func(size int32, token string) ([]*accessv1.Session, string, error) {
+		req.Limit, req.PageToken = size, token
 		page, err := clients.Sessions.ListSessions(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		all.Sessions = append(all.Sessions, page.GetSessions()...)
-		req.PageToken, all.NextPageToken = page.GetNextPageToken(), page.GetNextPageToken()
-		if req.GetPageToken() == "" || len(all.GetSessions()) >= limit {
-			return all, nil
-		}
-	}
+		return page.GetSessions(), page.GetNextPageToken(), err
+	})
+	return &accessv1.ListSessionsResponse{Sessions: sessions, NextPageToken: next}, err
 }
 
 // commandCount is empty while nothing is known.

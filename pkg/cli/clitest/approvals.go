@@ -15,16 +15,18 @@ func (c *ControlPlane) ListApprovals(_ context.Context, r *accessv1.ListApproval
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	resp := new(accessv1.ListApprovalsResponse)
+	var found []*accessv1.Approval
 	for _, req := range c.requests {
 		if r.GetAll() || req.GetState() == accessv1.RequestState_REQUEST_STATE_PENDING {
-			resp.Approvals = append(resp.Approvals, c.approval(req.GetId()))
+			found = append(found, c.approval(req.GetId()))
 		}
 	}
 	for _, h := range c.holds {
 		if r.GetAll() || h.GetState() == accessv1.HoldState_HOLD_STATE_PENDING {
-			resp.Approvals = append(resp.Approvals, c.approval(h.GetId()))
+			found = append(found, c.approval(h.GetId()))
 		}
 	}
+	resp.Approvals, resp.NextPageToken = page(found, r.GetPageToken(), int(r.GetPageSize()))
 	return resp, nil
 }
 

@@ -13,11 +13,13 @@ func (c *ControlPlane) ListDeliveries(_ context.Context, r *accessv1.ListDeliver
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	resp := &accessv1.ListDeliveriesResponse{Receivers: []string{"oncall", "soc"}}
+	var found []*accessv1.Delivery
 	for _, d := range c.deliveries {
 		if r.GetState() == accessv1.DeliveryState_DELIVERY_STATE_UNSPECIFIED || d.GetState() == r.GetState() {
-			resp.Deliveries = append(resp.Deliveries, d)
+			found = append(found, d)
 		}
 	}
+	resp.Deliveries, resp.NextPageToken = page(found, r.GetPageToken(), int(r.GetPageSize()))
 	return clone(resp), nil
 }
 

@@ -136,11 +136,13 @@ func (c *ControlPlane) ListSessions(_ context.Context, r *accessv1.ListSessionsR
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	resp := new(accessv1.ListSessionsResponse)
+	var found []*accessv1.Session
 	for _, s := range c.sessions {
 		if (s.GetLive() || r.GetAll()) && (r.GetResource() == "" || r.GetResource() == s.GetResource()) {
-			resp.Sessions = append(resp.Sessions, clone(s))
+			found = append(found, clone(s))
 		}
 	}
+	resp.Sessions, resp.NextPageToken = page(found, r.GetPageToken(), int(r.GetLimit()))
 	return resp, nil
 }
 
