@@ -422,7 +422,9 @@ type Preview struct {
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	// plan in outline: what kinds of steps on which relations, and how many rows the planner expects of each. It holds
 	// no values and no conditions.
-	Plan          string `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
+	Plan string `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
+	// diff shows, in unified form, how the objects would change, masked as the requester would see them.
+	Diff          string `protobuf:"bytes,5,opt,name=diff,proto3" json:"diff,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -481,6 +483,13 @@ func (x *Preview) GetDetail() string {
 func (x *Preview) GetPlan() string {
 	if x != nil {
 		return x.Plan
+	}
+	return ""
+}
+
+func (x *Preview) GetDiff() string {
+	if x != nil {
+		return x.Diff
 	}
 	return ""
 }
@@ -1128,13 +1137,14 @@ const file_access_v1_approvals_proto_rawDesc = "" +
 	"\x06length\x18\x02 \x01(\x05R\x06length\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x14\n" +
-	"\x05param\x18\x05 \x01(\x05R\x05param\"\xa7\x01\n" +
+	"\x05param\x18\x05 \x01(\x05R\x05param\"\xbb\x01\n" +
 	"\aPreview\x12*\n" +
 	"\x0eestimated_rows\x18\x01 \x01(\x01H\x00R\restimatedRows\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"exact_rows\x18\x02 \x01(\x03H\x01R\texactRows\x88\x01\x01\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x12\n" +
-	"\x04plan\x18\x04 \x01(\tR\x04planB\x11\n" +
+	"\x04plan\x18\x04 \x01(\tR\x04plan\x12\x12\n" +
+	"\x04diff\x18\x05 \x01(\tR\x04diffB\x11\n" +
 	"\x0f_estimated_rowsB\r\n" +
 	"\v_exact_rows\"\xca\x01\n" +
 	"\bApproval\x124\n" +

@@ -82,23 +82,26 @@ type Edge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// names are the DNS names and IP addresses its serving certificate may carry.
-	Names        []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
-	Connected    bool                   `protobuf:"varint,3,opt,name=connected,proto3" json:"connected,omitempty"`
-	Revision     uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // enforced
-	Version      string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	EnrolledAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
-	SeenAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
-	Endpoints    []string               `protobuf:"bytes,8,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
-	Removed      bool                   `protobuf:"varint,9,opt,name=removed,proto3" json:"removed,omitempty"`
-	LiveSessions int32                  `protobuf:"varint,10,opt,name=live_sessions,json=liveSessions,proto3" json:"live_sessions,omitempty"`
+	Names      []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	Connected  bool                   `protobuf:"varint,3,opt,name=connected,proto3" json:"connected,omitempty"`
+	Revision   uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // enforced
+	Version    string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	EnrolledAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
+	SeenAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	// endpoints for PostgreSQL clients, "host:port".
+	Endpoints    []string `protobuf:"bytes,8,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	Removed      bool     `protobuf:"varint,9,opt,name=removed,proto3" json:"removed,omitempty"`
+	LiveSessions int32    `protobuf:"varint,10,opt,name=live_sessions,json=liveSessions,proto3" json:"live_sessions,omitempty"`
 	// record_lag is the age of the oldest record that the edge has not yet delivered.
 	RecordLag *durationpb.Duration `protobuf:"bytes,11,opt,name=record_lag,json=recordLag,proto3" json:"record_lag,omitempty"`
 	// newest_revision is what it should enforce.
 	NewestRevision uint64 `protobuf:"varint,12,opt,name=newest_revision,json=newestRevision,proto3" json:"newest_revision,omitempty"`
 	// policy_error says why it could not enforce a newer one.
-	PolicyError   string `protobuf:"bytes,13,opt,name=policy_error,json=policyError,proto3" json:"policy_error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PolicyError string `protobuf:"bytes,13,opt,name=policy_error,json=policyError,proto3" json:"policy_error,omitempty"`
+	// kubernetes_endpoints are for Kubernetes clients, "host:port".
+	KubernetesEndpoints []string `protobuf:"bytes,14,rep,name=kubernetes_endpoints,json=kubernetesEndpoints,proto3" json:"kubernetes_endpoints,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Edge) Reset() {
@@ -220,6 +223,13 @@ func (x *Edge) GetPolicyError() string {
 		return x.PolicyError
 	}
 	return ""
+}
+
+func (x *Edge) GetKubernetesEndpoints() []string {
+	if x != nil {
+		return x.KubernetesEndpoints
+	}
+	return nil
 }
 
 type Lock struct {
@@ -890,7 +900,7 @@ var File_access_v1_edges_proto protoreflect.FileDescriptor
 
 const file_access_v1_edges_proto_rawDesc = "" +
 	"\n" +
-	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x03\n" +
+	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x04\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1c\n" +
@@ -907,7 +917,8 @@ const file_access_v1_edges_proto_rawDesc = "" +
 	"\n" +
 	"record_lag\x18\v \x01(\v2\x19.google.protobuf.DurationR\trecordLag\x12'\n" +
 	"\x0fnewest_revision\x18\f \x01(\x04R\x0enewestRevision\x12!\n" +
-	"\fpolicy_error\x18\r \x01(\tR\vpolicyError\"\x86\x02\n" +
+	"\fpolicy_error\x18\r \x01(\tR\vpolicyError\x121\n" +
+	"\x14kubernetes_endpoints\x18\x0e \x03(\tR\x13kubernetesEndpoints\"\x86\x02\n" +
 	"\x04Lock\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x06target\x18\x02 \x01(\x0e2\x15.access.v1.LockTargetR\x06target\x12\x12\n" +

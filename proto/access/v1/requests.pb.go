@@ -1421,7 +1421,7 @@ type IssueTokenResponse struct {
 	Database  string                 `protobuf:"bytes,4,opt,name=database,proto3" json:"database,omitempty"`
 	// user to give the client, which is the principal's name.
 	User string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
-	// endpoints are "host:port" of the connected edges that serve the resource.
+	// endpoints are "host:port" of the connected edges that serve the resource, for clients of its kind.
 	Endpoints []string `protobuf:"bytes,6,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// ca_pem verifies the edge's certificate.
 	CaPem         string `protobuf:"bytes,7,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`

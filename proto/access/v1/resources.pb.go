@@ -72,7 +72,7 @@ func (x TargetTLS_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TargetTLS_Mode.Descriptor instead.
 func (TargetTLS_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{3, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Resource is one target.
@@ -87,6 +87,7 @@ type Resource struct {
 	// Types that are valid to be assigned to Target:
 	//
 	//	*Resource_Postgres
+	//	*Resource_Kubernetes
 	Target        isResource_Target      `protobuf_oneof:"target"`
 	Version       uint64                 `protobuf:"varint,20,opt,name=version,proto3" json:"version,omitempty"`
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -168,6 +169,15 @@ func (x *Resource) GetPostgres() *PostgresTarget {
 	return nil
 }
 
+func (x *Resource) GetKubernetes() *KubernetesTarget {
+	if x != nil {
+		if x, ok := x.Target.(*Resource_Kubernetes); ok {
+			return x.Kubernetes
+		}
+	}
+	return nil
+}
+
 func (x *Resource) GetVersion() uint64 {
 	if x != nil {
 		return x.Version
@@ -190,7 +200,13 @@ type Resource_Postgres struct {
 	Postgres *PostgresTarget `protobuf:"bytes,10,opt,name=postgres,proto3,oneof"`
 }
 
+type Resource_Kubernetes struct {
+	Kubernetes *KubernetesTarget `protobuf:"bytes,11,opt,name=kubernetes,proto3,oneof"`
+}
+
 func (*Resource_Postgres) isResource_Target() {}
+
+func (*Resource_Kubernetes) isResource_Target() {}
 
 // PostgresTarget is one PostgreSQL database.
 type PostgresTarget struct {
@@ -298,6 +314,446 @@ func (x *PostgresTarget) GetDetectors() []string {
 	return nil
 }
 
+// KubernetesTarget is the API server of one Kubernetes cluster.
+type KubernetesTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// endpoint is "host:port" of the API server as the edge reaches it.
+	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// tls may not be disabled.
+	Tls        *TargetTLS            `protobuf:"bytes,2,opt,name=tls,proto3" json:"tls,omitempty"`
+	Credential *KubernetesCredential `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	// groups that every session impersonates besides those of its principal, which get the prefix "writ:".
+	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// classes labels fields ("secrets:data.*", "apps/deployments:spec.template.spec.containers[*].env[*].value") with data
+	// classes. The data of Secrets always has the class "secret".
+	Classes map[string]*FieldList `protobuf:"bytes,5,rep,name=classes,proto3" json:"classes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// allow_loopback permits an endpoint on the edge's own machine.
+	AllowLoopback bool `protobuf:"varint,6,opt,name=allow_loopback,json=allowLoopback,proto3" json:"allow_loopback,omitempty"`
+	// detectors to run on logs and on what exec and attach print; empty is the default set, "none" alone is off.
+	Detectors     []string `protobuf:"bytes,7,rep,name=detectors,proto3" json:"detectors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KubernetesTarget) Reset() {
+	*x = KubernetesTarget{}
+	mi := &file_access_v1_resources_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KubernetesTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KubernetesTarget) ProtoMessage() {}
+
+func (x *KubernetesTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KubernetesTarget.ProtoReflect.Descriptor instead.
+func (*KubernetesTarget) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *KubernetesTarget) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *KubernetesTarget) GetTls() *TargetTLS {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *KubernetesTarget) GetCredential() *KubernetesCredential {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *KubernetesTarget) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *KubernetesTarget) GetClasses() map[string]*FieldList {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *KubernetesTarget) GetAllowLoopback() bool {
+	if x != nil {
+		return x.AllowLoopback
+	}
+	return false
+}
+
+func (x *KubernetesTarget) GetDetectors() []string {
+	if x != nil {
+		return x.Detectors
+	}
+	return nil
+}
+
+type FieldList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fields        []string               `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldList) Reset() {
+	*x = FieldList{}
+	mi := &file_access_v1_resources_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldList) ProtoMessage() {}
+
+func (x *FieldList) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldList.ProtoReflect.Descriptor instead.
+func (*FieldList) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FieldList) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+// KubernetesCredential says how a session's requests sign in at the API server. Whatever it is needs to be no more than
+// the right to impersonate.
+type KubernetesCredential struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Source:
+	//
+	//	*KubernetesCredential_Eks
+	//	*KubernetesCredential_ServiceAccount
+	//	*KubernetesCredential_ClientCertificate
+	Source        isKubernetesCredential_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KubernetesCredential) Reset() {
+	*x = KubernetesCredential{}
+	mi := &file_access_v1_resources_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KubernetesCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KubernetesCredential) ProtoMessage() {}
+
+func (x *KubernetesCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KubernetesCredential.ProtoReflect.Descriptor instead.
+func (*KubernetesCredential) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *KubernetesCredential) GetSource() isKubernetesCredential_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *KubernetesCredential) GetEks() *EksCredential {
+	if x != nil {
+		if x, ok := x.Source.(*KubernetesCredential_Eks); ok {
+			return x.Eks
+		}
+	}
+	return nil
+}
+
+func (x *KubernetesCredential) GetServiceAccount() *ServiceAccountCredential {
+	if x != nil {
+		if x, ok := x.Source.(*KubernetesCredential_ServiceAccount); ok {
+			return x.ServiceAccount
+		}
+	}
+	return nil
+}
+
+func (x *KubernetesCredential) GetClientCertificate() *ClientCertificate {
+	if x != nil {
+		if x, ok := x.Source.(*KubernetesCredential_ClientCertificate); ok {
+			return x.ClientCertificate
+		}
+	}
+	return nil
+}
+
+type isKubernetesCredential_Source interface {
+	isKubernetesCredential_Source()
+}
+
+type KubernetesCredential_Eks struct {
+	Eks *EksCredential `protobuf:"bytes,1,opt,name=eks,proto3,oneof"`
+}
+
+type KubernetesCredential_ServiceAccount struct {
+	ServiceAccount *ServiceAccountCredential `protobuf:"bytes,2,opt,name=service_account,json=serviceAccount,proto3,oneof"`
+}
+
+type KubernetesCredential_ClientCertificate struct {
+	ClientCertificate *ClientCertificate `protobuf:"bytes,3,opt,name=client_certificate,json=clientCertificate,proto3,oneof"`
+}
+
+func (*KubernetesCredential_Eks) isKubernetesCredential_Source() {}
+
+func (*KubernetesCredential_ServiceAccount) isKubernetesCredential_Source() {}
+
+func (*KubernetesCredential_ClientCertificate) isKubernetesCredential_Source() {}
+
+// EksCredential signs in at an EKS cluster with a role that is assumed for each session, with the principal as its source
+// identity.
+type EksCredential struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// cluster is the name of the EKS cluster.
+	Cluster       string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Region        string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	RoleArn       string `protobuf:"bytes,3,opt,name=role_arn,json=roleArn,proto3" json:"role_arn,omitempty"`
+	ExternalId    string `protobuf:"bytes,4,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EksCredential) Reset() {
+	*x = EksCredential{}
+	mi := &file_access_v1_resources_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EksCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EksCredential) ProtoMessage() {}
+
+func (x *EksCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EksCredential.ProtoReflect.Descriptor instead.
+func (*EksCredential) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EksCredential) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *EksCredential) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *EksCredential) GetRoleArn() string {
+	if x != nil {
+		return x.RoleArn
+	}
+	return ""
+}
+
+func (x *EksCredential) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
+}
+
+// ServiceAccountCredential asks the cluster for a token of a service account for each session.
+type ServiceAccountCredential struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Name      string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// audiences of the token; empty is the API server's own.
+	Audiences []string `protobuf:"bytes,3,rep,name=audiences,proto3" json:"audiences,omitempty"`
+	// token may create tokens of that service account, and needs no other right. It is written, never read back.
+	Token         string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceAccountCredential) Reset() {
+	*x = ServiceAccountCredential{}
+	mi := &file_access_v1_resources_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceAccountCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceAccountCredential) ProtoMessage() {}
+
+func (x *ServiceAccountCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceAccountCredential.ProtoReflect.Descriptor instead.
+func (*ServiceAccountCredential) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ServiceAccountCredential) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ServiceAccountCredential) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ServiceAccountCredential) GetAudiences() []string {
+	if x != nil {
+		return x.Audiences
+	}
+	return nil
+}
+
+func (x *ServiceAccountCredential) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// ClientCertificate signs in with one certificate for every session.
+type ClientCertificate struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CertificatePem string                 `protobuf:"bytes,1,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	// key_pem is written, never read back.
+	KeyPem        string `protobuf:"bytes,2,opt,name=key_pem,json=keyPem,proto3" json:"key_pem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientCertificate) Reset() {
+	*x = ClientCertificate{}
+	mi := &file_access_v1_resources_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientCertificate) ProtoMessage() {}
+
+func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
+func (*ClientCertificate) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ClientCertificate) GetCertificatePem() string {
+	if x != nil {
+		return x.CertificatePem
+	}
+	return ""
+}
+
+func (x *ClientCertificate) GetKeyPem() string {
+	if x != nil {
+		return x.KeyPem
+	}
+	return ""
+}
+
 type ColumnList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Columns       []string               `protobuf:"bytes,1,rep,name=columns,proto3" json:"columns,omitempty"`
@@ -307,7 +763,7 @@ type ColumnList struct {
 
 func (x *ColumnList) Reset() {
 	*x = ColumnList{}
-	mi := &file_access_v1_resources_proto_msgTypes[2]
+	mi := &file_access_v1_resources_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +775,7 @@ func (x *ColumnList) String() string {
 func (*ColumnList) ProtoMessage() {}
 
 func (x *ColumnList) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[2]
+	mi := &file_access_v1_resources_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +788,7 @@ func (x *ColumnList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ColumnList.ProtoReflect.Descriptor instead.
 func (*ColumnList) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{2}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ColumnList) GetColumns() []string {
@@ -355,7 +811,7 @@ type TargetTLS struct {
 
 func (x *TargetTLS) Reset() {
 	*x = TargetTLS{}
-	mi := &file_access_v1_resources_proto_msgTypes[3]
+	mi := &file_access_v1_resources_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +823,7 @@ func (x *TargetTLS) String() string {
 func (*TargetTLS) ProtoMessage() {}
 
 func (x *TargetTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[3]
+	mi := &file_access_v1_resources_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +836,7 @@ func (x *TargetTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetTLS.ProtoReflect.Descriptor instead.
 func (*TargetTLS) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{3}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TargetTLS) GetMode() TargetTLS_Mode {
@@ -419,7 +875,7 @@ type PostgresCredential struct {
 
 func (x *PostgresCredential) Reset() {
 	*x = PostgresCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[4]
+	mi := &file_access_v1_resources_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +887,7 @@ func (x *PostgresCredential) String() string {
 func (*PostgresCredential) ProtoMessage() {}
 
 func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[4]
+	mi := &file_access_v1_resources_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +900,7 @@ func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostgresCredential.ProtoReflect.Descriptor instead.
 func (*PostgresCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{4}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PostgresCredential) GetSource() isPostgresCredential_Source {
@@ -515,7 +971,7 @@ type StaticCredential struct {
 
 func (x *StaticCredential) Reset() {
 	*x = StaticCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[5]
+	mi := &file_access_v1_resources_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +983,7 @@ func (x *StaticCredential) String() string {
 func (*StaticCredential) ProtoMessage() {}
 
 func (x *StaticCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[5]
+	mi := &file_access_v1_resources_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,7 +996,7 @@ func (x *StaticCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StaticCredential.ProtoReflect.Descriptor instead.
 func (*StaticCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{5}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StaticCredential) GetUser() string {
@@ -574,7 +1030,7 @@ type DynamicRole struct {
 
 func (x *DynamicRole) Reset() {
 	*x = DynamicRole{}
-	mi := &file_access_v1_resources_proto_msgTypes[6]
+	mi := &file_access_v1_resources_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +1042,7 @@ func (x *DynamicRole) String() string {
 func (*DynamicRole) ProtoMessage() {}
 
 func (x *DynamicRole) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[6]
+	mi := &file_access_v1_resources_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +1055,7 @@ func (x *DynamicRole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DynamicRole.ProtoReflect.Descriptor instead.
 func (*DynamicRole) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{6}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DynamicRole) GetAdminUser() string {
@@ -644,7 +1100,7 @@ type RdsIam struct {
 
 func (x *RdsIam) Reset() {
 	*x = RdsIam{}
-	mi := &file_access_v1_resources_proto_msgTypes[7]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +1112,7 @@ func (x *RdsIam) String() string {
 func (*RdsIam) ProtoMessage() {}
 
 func (x *RdsIam) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[7]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +1125,7 @@ func (x *RdsIam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RdsIam.ProtoReflect.Descriptor instead.
 func (*RdsIam) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{7}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RdsIam) GetUser() string {
@@ -710,7 +1166,7 @@ type ApplyResourcesRequest struct {
 
 func (x *ApplyResourcesRequest) Reset() {
 	*x = ApplyResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[8]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +1178,7 @@ func (x *ApplyResourcesRequest) String() string {
 func (*ApplyResourcesRequest) ProtoMessage() {}
 
 func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[8]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +1191,7 @@ func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{8}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ApplyResourcesRequest) GetResources() []*Resource {
@@ -761,7 +1217,7 @@ type ApplyResourcesResponse struct {
 
 func (x *ApplyResourcesResponse) Reset() {
 	*x = ApplyResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +1229,7 @@ func (x *ApplyResourcesResponse) String() string {
 func (*ApplyResourcesResponse) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +1242,7 @@ func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ApplyResourcesResponse) GetResults() []*ApplyResourcesResponse_Result {
@@ -805,7 +1261,7 @@ type GetResourceRequest struct {
 
 func (x *GetResourceRequest) Reset() {
 	*x = GetResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +1273,7 @@ func (x *GetResourceRequest) String() string {
 func (*GetResourceRequest) ProtoMessage() {}
 
 func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +1286,7 @@ func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceRequest.ProtoReflect.Descriptor instead.
 func (*GetResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetResourceRequest) GetName() string {
@@ -849,7 +1305,7 @@ type GetResourceResponse struct {
 
 func (x *GetResourceResponse) Reset() {
 	*x = GetResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1317,7 @@ func (x *GetResourceResponse) String() string {
 func (*GetResourceResponse) ProtoMessage() {}
 
 func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1330,7 @@ func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceResponse.ProtoReflect.Descriptor instead.
 func (*GetResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetResourceResponse) GetResource() *Resource {
@@ -892,7 +1348,7 @@ type ListResourcesRequest struct {
 
 func (x *ListResourcesRequest) Reset() {
 	*x = ListResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1360,7 @@ func (x *ListResourcesRequest) String() string {
 func (*ListResourcesRequest) ProtoMessage() {}
 
 func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1373,7 @@ func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{18}
 }
 
 type ListResourcesResponse struct {
@@ -929,7 +1385,7 @@ type ListResourcesResponse struct {
 
 func (x *ListResourcesResponse) Reset() {
 	*x = ListResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1397,7 @@ func (x *ListResourcesResponse) String() string {
 func (*ListResourcesResponse) ProtoMessage() {}
 
 func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1410,7 @@ func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListResourcesResponse) GetResources() []*Resource {
@@ -973,7 +1429,7 @@ type DeleteResourceRequest struct {
 
 func (x *DeleteResourceRequest) Reset() {
 	*x = DeleteResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1441,7 @@ func (x *DeleteResourceRequest) String() string {
 func (*DeleteResourceRequest) ProtoMessage() {}
 
 func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1454,7 @@ func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeleteResourceRequest) GetName() string {
@@ -1016,7 +1472,7 @@ type DeleteResourceResponse struct {
 
 func (x *DeleteResourceResponse) Reset() {
 	*x = DeleteResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1484,7 @@ func (x *DeleteResourceResponse) String() string {
 func (*DeleteResourceResponse) ProtoMessage() {}
 
 func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1497,7 @@ func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{21}
 }
 
 type ApplyResourcesResponse_Result struct {
@@ -1055,7 +1511,7 @@ type ApplyResourcesResponse_Result struct {
 
 func (x *ApplyResourcesResponse_Result) Reset() {
 	*x = ApplyResourcesResponse_Result{}
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1523,7 @@ func (x *ApplyResourcesResponse_Result) String() string {
 func (*ApplyResourcesResponse_Result) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1536,7 @@ func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse_Result.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse_Result) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{9, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{15, 0}
 }
 
 func (x *ApplyResourcesResponse_Result) GetName() string {
@@ -1101,14 +1557,17 @@ var File_access_v1_resources_proto protoreflect.FileDescriptor
 
 const file_access_v1_resources_proto_rawDesc = "" +
 	"\n" +
-	"\x19access/v1/resources.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x02\n" +
+	"\x19access/v1/resources.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x03\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\x06labels\x18\x02 \x03(\v2\x1f.access.v1.Resource.LabelsEntryR\x06labels\x12\x14\n" +
 	"\x05edges\x18\x03 \x03(\tR\x05edges\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x127\n" +
 	"\bpostgres\x18\n" +
-	" \x01(\v2\x19.access.v1.PostgresTargetH\x00R\bpostgres\x12\x18\n" +
+	" \x01(\v2\x19.access.v1.PostgresTargetH\x00R\bpostgres\x12=\n" +
+	"\n" +
+	"kubernetes\x18\v \x01(\v2\x1b.access.v1.KubernetesTargetH\x00R\n" +
+	"kubernetes\x12\x18\n" +
 	"\aversion\x18\x14 \x01(\x04R\aversion\x129\n" +
 	"\n" +
 	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x1a9\n" +
@@ -1129,7 +1588,41 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\tdetectors\x18\b \x03(\tR\tdetectors\x1aQ\n" +
 	"\fClassesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
-	"\x05value\x18\x02 \x01(\v2\x15.access.v1.ColumnListR\x05value:\x028\x01\"&\n" +
+	"\x05value\x18\x02 \x01(\v2\x15.access.v1.ColumnListR\x05value:\x028\x01\"\x8a\x03\n" +
+	"\x10KubernetesTarget\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12&\n" +
+	"\x03tls\x18\x02 \x01(\v2\x14.access.v1.TargetTLSR\x03tls\x12?\n" +
+	"\n" +
+	"credential\x18\x03 \x01(\v2\x1f.access.v1.KubernetesCredentialR\n" +
+	"credential\x12\x16\n" +
+	"\x06groups\x18\x04 \x03(\tR\x06groups\x12B\n" +
+	"\aclasses\x18\x05 \x03(\v2(.access.v1.KubernetesTarget.ClassesEntryR\aclasses\x12%\n" +
+	"\x0eallow_loopback\x18\x06 \x01(\bR\rallowLoopback\x12\x1c\n" +
+	"\tdetectors\x18\a \x03(\tR\tdetectors\x1aP\n" +
+	"\fClassesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"#\n" +
+	"\tFieldList\x12\x16\n" +
+	"\x06fields\x18\x01 \x03(\tR\x06fields\"\xed\x01\n" +
+	"\x14KubernetesCredential\x12,\n" +
+	"\x03eks\x18\x01 \x01(\v2\x18.access.v1.EksCredentialH\x00R\x03eks\x12N\n" +
+	"\x0fservice_account\x18\x02 \x01(\v2#.access.v1.ServiceAccountCredentialH\x00R\x0eserviceAccount\x12M\n" +
+	"\x12client_certificate\x18\x03 \x01(\v2\x1c.access.v1.ClientCertificateH\x00R\x11clientCertificateB\b\n" +
+	"\x06source\"}\n" +
+	"\rEksCredential\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\x12\x19\n" +
+	"\brole_arn\x18\x03 \x01(\tR\aroleArn\x12\x1f\n" +
+	"\vexternal_id\x18\x04 \x01(\tR\n" +
+	"externalId\"\x80\x01\n" +
+	"\x18ServiceAccountCredential\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\taudiences\x18\x03 \x03(\tR\taudiences\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\tR\x05token\"U\n" +
+	"\x11ClientCertificate\x12'\n" +
+	"\x0fcertificate_pem\x18\x01 \x01(\tR\x0ecertificatePem\x12\x17\n" +
+	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"&\n" +
 	"\n" +
 	"ColumnList\x12\x18\n" +
 	"\acolumns\x18\x01 \x03(\tR\acolumns\"\xcc\x01\n" +
@@ -1199,61 +1692,76 @@ func file_access_v1_resources_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_access_v1_resources_proto_goTypes = []any{
 	(TargetTLS_Mode)(0),                   // 0: access.v1.TargetTLS.Mode
 	(*Resource)(nil),                      // 1: access.v1.Resource
 	(*PostgresTarget)(nil),                // 2: access.v1.PostgresTarget
-	(*ColumnList)(nil),                    // 3: access.v1.ColumnList
-	(*TargetTLS)(nil),                     // 4: access.v1.TargetTLS
-	(*PostgresCredential)(nil),            // 5: access.v1.PostgresCredential
-	(*StaticCredential)(nil),              // 6: access.v1.StaticCredential
-	(*DynamicRole)(nil),                   // 7: access.v1.DynamicRole
-	(*RdsIam)(nil),                        // 8: access.v1.RdsIam
-	(*ApplyResourcesRequest)(nil),         // 9: access.v1.ApplyResourcesRequest
-	(*ApplyResourcesResponse)(nil),        // 10: access.v1.ApplyResourcesResponse
-	(*GetResourceRequest)(nil),            // 11: access.v1.GetResourceRequest
-	(*GetResourceResponse)(nil),           // 12: access.v1.GetResourceResponse
-	(*ListResourcesRequest)(nil),          // 13: access.v1.ListResourcesRequest
-	(*ListResourcesResponse)(nil),         // 14: access.v1.ListResourcesResponse
-	(*DeleteResourceRequest)(nil),         // 15: access.v1.DeleteResourceRequest
-	(*DeleteResourceResponse)(nil),        // 16: access.v1.DeleteResourceResponse
-	nil,                                   // 17: access.v1.Resource.LabelsEntry
-	nil,                                   // 18: access.v1.PostgresTarget.ClassesEntry
-	(*ApplyResourcesResponse_Result)(nil), // 19: access.v1.ApplyResourcesResponse.Result
-	(*timestamppb.Timestamp)(nil),         // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),           // 21: google.protobuf.Duration
+	(*KubernetesTarget)(nil),              // 3: access.v1.KubernetesTarget
+	(*FieldList)(nil),                     // 4: access.v1.FieldList
+	(*KubernetesCredential)(nil),          // 5: access.v1.KubernetesCredential
+	(*EksCredential)(nil),                 // 6: access.v1.EksCredential
+	(*ServiceAccountCredential)(nil),      // 7: access.v1.ServiceAccountCredential
+	(*ClientCertificate)(nil),             // 8: access.v1.ClientCertificate
+	(*ColumnList)(nil),                    // 9: access.v1.ColumnList
+	(*TargetTLS)(nil),                     // 10: access.v1.TargetTLS
+	(*PostgresCredential)(nil),            // 11: access.v1.PostgresCredential
+	(*StaticCredential)(nil),              // 12: access.v1.StaticCredential
+	(*DynamicRole)(nil),                   // 13: access.v1.DynamicRole
+	(*RdsIam)(nil),                        // 14: access.v1.RdsIam
+	(*ApplyResourcesRequest)(nil),         // 15: access.v1.ApplyResourcesRequest
+	(*ApplyResourcesResponse)(nil),        // 16: access.v1.ApplyResourcesResponse
+	(*GetResourceRequest)(nil),            // 17: access.v1.GetResourceRequest
+	(*GetResourceResponse)(nil),           // 18: access.v1.GetResourceResponse
+	(*ListResourcesRequest)(nil),          // 19: access.v1.ListResourcesRequest
+	(*ListResourcesResponse)(nil),         // 20: access.v1.ListResourcesResponse
+	(*DeleteResourceRequest)(nil),         // 21: access.v1.DeleteResourceRequest
+	(*DeleteResourceResponse)(nil),        // 22: access.v1.DeleteResourceResponse
+	nil,                                   // 23: access.v1.Resource.LabelsEntry
+	nil,                                   // 24: access.v1.PostgresTarget.ClassesEntry
+	nil,                                   // 25: access.v1.KubernetesTarget.ClassesEntry
+	(*ApplyResourcesResponse_Result)(nil), // 26: access.v1.ApplyResourcesResponse.Result
+	(*timestamppb.Timestamp)(nil),         // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),           // 28: google.protobuf.Duration
 }
 var file_access_v1_resources_proto_depIdxs = []int32{
-	17, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
+	23, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
 	2,  // 1: access.v1.Resource.postgres:type_name -> access.v1.PostgresTarget
-	20, // 2: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
-	4,  // 3: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
-	5,  // 4: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
-	18, // 5: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
-	0,  // 6: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
-	6,  // 7: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
-	7,  // 8: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
-	8,  // 9: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
-	21, // 10: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
-	1,  // 11: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
-	19, // 12: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
-	1,  // 13: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
-	1,  // 14: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
-	3,  // 15: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
-	9,  // 16: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
-	11, // 17: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
-	13, // 18: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
-	15, // 19: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
-	10, // 20: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
-	12, // 21: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
-	14, // 22: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
-	16, // 23: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
-	20, // [20:24] is the sub-list for method output_type
-	16, // [16:20] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	3,  // 2: access.v1.Resource.kubernetes:type_name -> access.v1.KubernetesTarget
+	27, // 3: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
+	10, // 4: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
+	11, // 5: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
+	24, // 6: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
+	10, // 7: access.v1.KubernetesTarget.tls:type_name -> access.v1.TargetTLS
+	5,  // 8: access.v1.KubernetesTarget.credential:type_name -> access.v1.KubernetesCredential
+	25, // 9: access.v1.KubernetesTarget.classes:type_name -> access.v1.KubernetesTarget.ClassesEntry
+	6,  // 10: access.v1.KubernetesCredential.eks:type_name -> access.v1.EksCredential
+	7,  // 11: access.v1.KubernetesCredential.service_account:type_name -> access.v1.ServiceAccountCredential
+	8,  // 12: access.v1.KubernetesCredential.client_certificate:type_name -> access.v1.ClientCertificate
+	0,  // 13: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
+	12, // 14: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
+	13, // 15: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
+	14, // 16: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
+	28, // 17: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
+	1,  // 18: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
+	26, // 19: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
+	1,  // 20: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
+	1,  // 21: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
+	9,  // 22: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
+	4,  // 23: access.v1.KubernetesTarget.ClassesEntry.value:type_name -> access.v1.FieldList
+	15, // 24: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
+	17, // 25: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
+	19, // 26: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
+	21, // 27: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
+	16, // 28: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
+	18, // 29: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
+	20, // 30: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
+	22, // 31: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_resources_proto_init() }
@@ -1263,8 +1771,14 @@ func file_access_v1_resources_proto_init() {
 	}
 	file_access_v1_resources_proto_msgTypes[0].OneofWrappers = []any{
 		(*Resource_Postgres)(nil),
+		(*Resource_Kubernetes)(nil),
 	}
 	file_access_v1_resources_proto_msgTypes[4].OneofWrappers = []any{
+		(*KubernetesCredential_Eks)(nil),
+		(*KubernetesCredential_ServiceAccount)(nil),
+		(*KubernetesCredential_ClientCertificate)(nil),
+	}
+	file_access_v1_resources_proto_msgTypes[10].OneofWrappers = []any{
 		(*PostgresCredential_Static)(nil),
 		(*PostgresCredential_Dynamic)(nil),
 		(*PostgresCredential_RdsIam)(nil),
@@ -1275,7 +1789,7 @@ func file_access_v1_resources_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_resources_proto_rawDesc), len(file_access_v1_resources_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

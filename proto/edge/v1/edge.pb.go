@@ -407,14 +407,16 @@ type Hello struct {
 	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// boot is new for every process start of the edge.
 	Boot string `protobuf:"bytes,2,opt,name=boot,proto3" json:"boot,omitempty"`
-	// endpoints clients may connect to, "host:port".
+	// endpoints PostgreSQL clients may connect to, "host:port".
 	Endpoints    []string `protobuf:"bytes,3,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	Revision     uint64   `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	PolicyDigest []byte   `protobuf:"bytes,5,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
 	// sessions that are live at this edge, by id.
-	Sessions      []string `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Sessions []string `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// kubernetes_endpoints are where Kubernetes clients may connect to, "host:port".
+	KubernetesEndpoints []string `protobuf:"bytes,7,rep,name=kubernetes_endpoints,json=kubernetesEndpoints,proto3" json:"kubernetes_endpoints,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -485,6 +487,13 @@ func (x *Hello) GetPolicyDigest() []byte {
 func (x *Hello) GetSessions() []string {
 	if x != nil {
 		return x.Sessions
+	}
+	return nil
+}
+
+func (x *Hello) GetKubernetesEndpoints() []string {
+	if x != nil {
+		return x.KubernetesEndpoints
 	}
 	return nil
 }
@@ -1499,7 +1508,11 @@ type Credential struct {
 	Password  []byte                 `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// role is set when the edge must first create it (and drop it at the end).
-	Role          *Role `protobuf:"bytes,5,opt,name=role,proto3" json:"role,omitempty"`
+	Role *Role `protobuf:"bytes,5,opt,name=role,proto3" json:"role,omitempty"`
+	// client_certificate (PEM) signs in, with password as its key (PEM).
+	ClientCertificate []byte `protobuf:"bytes,6,opt,name=client_certificate,json=clientCertificate,proto3" json:"client_certificate,omitempty"`
+	// token_request is set when password is good for nothing but to ask the cluster for a token, which then signs in.
+	TokenRequest  *TokenRequest `protobuf:"bytes,7,opt,name=token_request,json=tokenRequest,proto3" json:"token_request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1569,6 +1582,81 @@ func (x *Credential) GetRole() *Role {
 	return nil
 }
 
+func (x *Credential) GetClientCertificate() []byte {
+	if x != nil {
+		return x.ClientCertificate
+	}
+	return nil
+}
+
+func (x *Credential) GetTokenRequest() *TokenRequest {
+	if x != nil {
+		return x.TokenRequest
+	}
+	return nil
+}
+
+// TokenRequest names the service account whose token signs in.
+type TokenRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Namespace      string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	ServiceAccount string                 `protobuf:"bytes,2,opt,name=service_account,json=serviceAccount,proto3" json:"service_account,omitempty"`
+	Audiences      []string               `protobuf:"bytes,3,rep,name=audiences,proto3" json:"audiences,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TokenRequest) Reset() {
+	*x = TokenRequest{}
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenRequest) ProtoMessage() {}
+
+func (x *TokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
+func (*TokenRequest) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *TokenRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *TokenRequest) GetServiceAccount() string {
+	if x != nil {
+		return x.ServiceAccount
+	}
+	return ""
+}
+
+func (x *TokenRequest) GetAudiences() []string {
+	if x != nil {
+		return x.Audiences
+	}
+	return nil
+}
+
 type Role struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	MemberOf        []string               `protobuf:"bytes,1,rep,name=member_of,json=memberOf,proto3" json:"member_of,omitempty"`
@@ -1580,7 +1668,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1680,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1693,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Role) GetMemberOf() []string {
@@ -1638,7 +1726,7 @@ type RenewSessionRequest struct {
 
 func (x *RenewSessionRequest) Reset() {
 	*x = RenewSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1738,7 @@ func (x *RenewSessionRequest) String() string {
 func (*RenewSessionRequest) ProtoMessage() {}
 
 func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1751,7 @@ func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionRequest.ProtoReflect.Descriptor instead.
 func (*RenewSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RenewSessionRequest) GetSession() string {
@@ -1682,7 +1770,7 @@ type RenewSessionResponse struct {
 
 func (x *RenewSessionResponse) Reset() {
 	*x = RenewSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1782,7 @@ func (x *RenewSessionResponse) String() string {
 func (*RenewSessionResponse) ProtoMessage() {}
 
 func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,12 +1795,100 @@ func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionResponse.ProtoReflect.Descriptor instead.
 func (*RenewSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RenewSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpiresAt
+	}
+	return nil
+}
+
+type RefreshCredentialRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshCredentialRequest) Reset() {
+	*x = RefreshCredentialRequest{}
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshCredentialRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshCredentialRequest) ProtoMessage() {}
+
+func (x *RefreshCredentialRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshCredentialRequest.ProtoReflect.Descriptor instead.
+func (*RefreshCredentialRequest) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RefreshCredentialRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+type RefreshCredentialResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Credential    *Credential            `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshCredentialResponse) Reset() {
+	*x = RefreshCredentialResponse{}
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshCredentialResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshCredentialResponse) ProtoMessage() {}
+
+func (x *RefreshCredentialResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshCredentialResponse.ProtoReflect.Descriptor instead.
+func (*RefreshCredentialResponse) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RefreshCredentialResponse) GetCredential() *Credential {
+	if x != nil {
+		return x.Credential
 	}
 	return nil
 }
@@ -1727,7 +1903,7 @@ type CloseSessionRequest struct {
 
 func (x *CloseSessionRequest) Reset() {
 	*x = CloseSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1915,7 @@ func (x *CloseSessionRequest) String() string {
 func (*CloseSessionRequest) ProtoMessage() {}
 
 func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1928,7 @@ func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionRequest.ProtoReflect.Descriptor instead.
 func (*CloseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CloseSessionRequest) GetSession() string {
@@ -1777,7 +1953,7 @@ type CloseSessionResponse struct {
 
 func (x *CloseSessionResponse) Reset() {
 	*x = CloseSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1965,7 @@ func (x *CloseSessionResponse) String() string {
 func (*CloseSessionResponse) ProtoMessage() {}
 
 func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1978,7 @@ func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionResponse.ProtoReflect.Descriptor instead.
 func (*CloseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
 }
 
 type ServiceCredentialRequest struct {
@@ -1814,7 +1990,7 @@ type ServiceCredentialRequest struct {
 
 func (x *ServiceCredentialRequest) Reset() {
 	*x = ServiceCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +2002,7 @@ func (x *ServiceCredentialRequest) String() string {
 func (*ServiceCredentialRequest) ProtoMessage() {}
 
 func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +2015,7 @@ func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialRequest.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ServiceCredentialRequest) GetResource() string {
@@ -1858,7 +2034,7 @@ type ServiceCredentialResponse struct {
 
 func (x *ServiceCredentialResponse) Reset() {
 	*x = ServiceCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2046,7 @@ func (x *ServiceCredentialResponse) String() string {
 func (*ServiceCredentialResponse) ProtoMessage() {}
 
 func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2059,7 @@ func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialResponse.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ServiceCredentialResponse) GetCredential() *Credential {
@@ -1902,7 +2078,7 @@ type SettleLeaseRequest struct {
 
 func (x *SettleLeaseRequest) Reset() {
 	*x = SettleLeaseRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2090,7 @@ func (x *SettleLeaseRequest) String() string {
 func (*SettleLeaseRequest) ProtoMessage() {}
 
 func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2103,7 @@ func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseRequest.ProtoReflect.Descriptor instead.
 func (*SettleLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SettleLeaseRequest) GetLease() string {
@@ -1945,7 +2121,7 @@ type SettleLeaseResponse struct {
 
 func (x *SettleLeaseResponse) Reset() {
 	*x = SettleLeaseResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2133,7 @@ func (x *SettleLeaseResponse) String() string {
 func (*SettleLeaseResponse) ProtoMessage() {}
 
 func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2146,7 @@ func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseResponse.ProtoReflect.Descriptor instead.
 func (*SettleLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
 }
 
 type HoldRequest struct {
@@ -1993,7 +2169,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2181,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2194,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HoldRequest) GetSession() string {
@@ -2119,7 +2295,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2307,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2320,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HoldResponse) GetId() string {
@@ -2187,7 +2363,7 @@ type SpendApprovalRequest struct {
 
 func (x *SpendApprovalRequest) Reset() {
 	*x = SpendApprovalRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2375,7 @@ func (x *SpendApprovalRequest) String() string {
 func (*SpendApprovalRequest) ProtoMessage() {}
 
 func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2388,7 @@ func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalRequest.ProtoReflect.Descriptor instead.
 func (*SpendApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SpendApprovalRequest) GetHold() string {
@@ -2252,7 +2428,7 @@ type SpendApprovalResponse struct {
 
 func (x *SpendApprovalResponse) Reset() {
 	*x = SpendApprovalResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2440,7 @@ func (x *SpendApprovalResponse) String() string {
 func (*SpendApprovalResponse) ProtoMessage() {}
 
 func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2453,7 @@ func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalResponse.ProtoReflect.Descriptor instead.
 func (*SpendApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SpendApprovalResponse) GetApprovers() []string {
@@ -2299,7 +2475,7 @@ type ShipRequest struct {
 
 func (x *ShipRequest) Reset() {
 	*x = ShipRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2487,7 @@ func (x *ShipRequest) String() string {
 func (*ShipRequest) ProtoMessage() {}
 
 func (x *ShipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2500,7 @@ func (x *ShipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipRequest.ProtoReflect.Descriptor instead.
 func (*ShipRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ShipRequest) GetBlock() []byte {
@@ -2358,7 +2534,7 @@ type ShipResponse struct {
 
 func (x *ShipResponse) Reset() {
 	*x = ShipResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2546,7 @@ func (x *ShipResponse) String() string {
 func (*ShipResponse) ProtoMessage() {}
 
 func (x *ShipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2559,7 @@ func (x *ShipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipResponse.ProtoReflect.Descriptor instead.
 func (*ShipResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ShipResponse) GetSequence() uint64 {
@@ -2404,7 +2580,7 @@ type SweepLeases_Lease struct {
 
 func (x *SweepLeases_Lease) Reset() {
 	*x = SweepLeases_Lease{}
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2592,7 @@ func (x *SweepLeases_Lease) String() string {
 func (*SweepLeases_Lease) ProtoMessage() {}
 
 func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,14 +2660,15 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.edge.v1.HelloH\x00R\x05hello\x122\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x12.edge.v1.HeartbeatH\x00R\theartbeat\x12/\n" +
 	"\benforced\x18\x03 \x01(\v2\x11.edge.v1.EnforcedH\x00R\benforcedB\t\n" +
-	"\amessage\"\xb0\x01\n" +
+	"\amessage\"\xe3\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\tR\x04boot\x12\x1c\n" +
 	"\tendpoints\x18\x03 \x03(\tR\tendpoints\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x04R\brevision\x12#\n" +
 	"\rpolicy_digest\x18\x05 \x01(\fR\fpolicyDigest\x12\x1a\n" +
-	"\bsessions\x18\x06 \x03(\tR\bsessions\"\xed\x01\n" +
+	"\bsessions\x18\x06 \x03(\tR\bsessions\x121\n" +
+	"\x14kubernetes_endpoints\x18\a \x03(\tR\x13kubernetesEndpoints\"\xed\x01\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12!\n" +
@@ -2575,7 +2752,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"credential\x12\x16\n" +
 	"\x06ticket\x18\b \x01(\tR\x06ticket\x12\x1f\n" +
 	"\vbreak_glass\x18\t \x01(\bR\n" +
-	"breakGlass\"\xb0\x01\n" +
+	"breakGlass\"\x9b\x02\n" +
 	"\n" +
 	"Credential\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\tR\x05lease\x12\x12\n" +
@@ -2583,7 +2760,13 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\bpassword\x18\x03 \x01(\fR\bpassword\x129\n" +
 	"\n" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12!\n" +
-	"\x04role\x18\x05 \x01(\v2\r.edge.v1.RoleR\x04role\"\x8b\x01\n" +
+	"\x04role\x18\x05 \x01(\v2\r.edge.v1.RoleR\x04role\x12-\n" +
+	"\x12client_certificate\x18\x06 \x01(\fR\x11clientCertificate\x12:\n" +
+	"\rtoken_request\x18\a \x01(\v2\x15.edge.v1.TokenRequestR\ftokenRequest\"s\n" +
+	"\fTokenRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12'\n" +
+	"\x0fservice_account\x18\x02 \x01(\tR\x0eserviceAccount\x12\x1c\n" +
+	"\taudiences\x18\x03 \x03(\tR\taudiences\"\x8b\x01\n" +
 	"\x04Role\x12\x1b\n" +
 	"\tmember_of\x18\x01 \x03(\tR\bmemberOf\x12)\n" +
 	"\x10connection_limit\x18\x02 \x01(\x05R\x0fconnectionLimit\x12;\n" +
@@ -2593,7 +2776,13 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\tR\asession\"Q\n" +
 	"\x14RenewSessionResponse\x129\n" +
 	"\n" +
-	"expires_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"G\n" +
+	"expires_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"4\n" +
+	"\x18RefreshCredentialRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\"P\n" +
+	"\x19RefreshCredentialResponse\x123\n" +
+	"\n" +
+	"credential\x18\x01 \x01(\v2\x13.edge.v1.CredentialR\n" +
+	"credential\"G\n" +
 	"\x13CloseSessionRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x16\n" +
@@ -2641,12 +2830,13 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\fShipResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence2J\n" +
 	"\x10EnrolmentService\x126\n" +
-	"\x05Enrol\x12\x15.edge.v1.EnrolRequest\x1a\x16.edge.v1.EnrolResponse2\xca\x05\n" +
+	"\x05Enrol\x12\x15.edge.v1.EnrolRequest\x1a\x16.edge.v1.EnrolResponse2\xa6\x06\n" +
 	"\rTunnelService\x126\n" +
 	"\x05Renew\x12\x15.edge.v1.RenewRequest\x1a\x16.edge.v1.RenewResponse\x127\n" +
 	"\x04Link\x12\x14.edge.v1.LinkRequest\x1a\x15.edge.v1.LinkResponse(\x010\x01\x12H\n" +
 	"\vOpenSession\x12\x1b.edge.v1.OpenSessionRequest\x1a\x1c.edge.v1.OpenSessionResponse\x12K\n" +
-	"\fRenewSession\x12\x1c.edge.v1.RenewSessionRequest\x1a\x1d.edge.v1.RenewSessionResponse\x12K\n" +
+	"\fRenewSession\x12\x1c.edge.v1.RenewSessionRequest\x1a\x1d.edge.v1.RenewSessionResponse\x12Z\n" +
+	"\x11RefreshCredential\x12!.edge.v1.RefreshCredentialRequest\x1a\".edge.v1.RefreshCredentialResponse\x12K\n" +
 	"\fCloseSession\x12\x1c.edge.v1.CloseSessionRequest\x1a\x1d.edge.v1.CloseSessionResponse\x12Z\n" +
 	"\x11ServiceCredential\x12!.edge.v1.ServiceCredentialRequest\x1a\".edge.v1.ServiceCredentialResponse\x12H\n" +
 	"\vSettleLease\x12\x1b.edge.v1.SettleLeaseRequest\x1a\x1c.edge.v1.SettleLeaseResponse\x125\n" +
@@ -2666,7 +2856,7 @@ func file_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_edge_v1_edge_proto_rawDescData
 }
 
-var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_edge_v1_edge_proto_goTypes = []any{
 	(*EnrolRequest)(nil),              // 0: edge.v1.EnrolRequest
 	(*Certificates)(nil),              // 1: edge.v1.Certificates
@@ -2689,28 +2879,31 @@ var file_edge_v1_edge_proto_goTypes = []any{
 	(*OpenSessionRequest)(nil),        // 18: edge.v1.OpenSessionRequest
 	(*OpenSessionResponse)(nil),       // 19: edge.v1.OpenSessionResponse
 	(*Credential)(nil),                // 20: edge.v1.Credential
-	(*Role)(nil),                      // 21: edge.v1.Role
-	(*RenewSessionRequest)(nil),       // 22: edge.v1.RenewSessionRequest
-	(*RenewSessionResponse)(nil),      // 23: edge.v1.RenewSessionResponse
-	(*CloseSessionRequest)(nil),       // 24: edge.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),      // 25: edge.v1.CloseSessionResponse
-	(*ServiceCredentialRequest)(nil),  // 26: edge.v1.ServiceCredentialRequest
-	(*ServiceCredentialResponse)(nil), // 27: edge.v1.ServiceCredentialResponse
-	(*SettleLeaseRequest)(nil),        // 28: edge.v1.SettleLeaseRequest
-	(*SettleLeaseResponse)(nil),       // 29: edge.v1.SettleLeaseResponse
-	(*HoldRequest)(nil),               // 30: edge.v1.HoldRequest
-	(*HoldResponse)(nil),              // 31: edge.v1.HoldResponse
-	(*SpendApprovalRequest)(nil),      // 32: edge.v1.SpendApprovalRequest
-	(*SpendApprovalResponse)(nil),     // 33: edge.v1.SpendApprovalResponse
-	(*ShipRequest)(nil),               // 34: edge.v1.ShipRequest
-	(*ShipResponse)(nil),              // 35: edge.v1.ShipResponse
-	(*SweepLeases_Lease)(nil),         // 36: edge.v1.SweepLeases.Lease
-	(*durationpb.Duration)(nil),       // 37: google.protobuf.Duration
-	(*v1.Resource)(nil),               // 38: access.v1.Resource
-	(*timestamppb.Timestamp)(nil),     // 39: google.protobuf.Timestamp
-	(*v1.Principal)(nil),              // 40: access.v1.Principal
-	(*v1.Requirement)(nil),            // 41: access.v1.Requirement
-	(*v1.Preview)(nil),                // 42: access.v1.Preview
+	(*TokenRequest)(nil),              // 21: edge.v1.TokenRequest
+	(*Role)(nil),                      // 22: edge.v1.Role
+	(*RenewSessionRequest)(nil),       // 23: edge.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),      // 24: edge.v1.RenewSessionResponse
+	(*RefreshCredentialRequest)(nil),  // 25: edge.v1.RefreshCredentialRequest
+	(*RefreshCredentialResponse)(nil), // 26: edge.v1.RefreshCredentialResponse
+	(*CloseSessionRequest)(nil),       // 27: edge.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),      // 28: edge.v1.CloseSessionResponse
+	(*ServiceCredentialRequest)(nil),  // 29: edge.v1.ServiceCredentialRequest
+	(*ServiceCredentialResponse)(nil), // 30: edge.v1.ServiceCredentialResponse
+	(*SettleLeaseRequest)(nil),        // 31: edge.v1.SettleLeaseRequest
+	(*SettleLeaseResponse)(nil),       // 32: edge.v1.SettleLeaseResponse
+	(*HoldRequest)(nil),               // 33: edge.v1.HoldRequest
+	(*HoldResponse)(nil),              // 34: edge.v1.HoldResponse
+	(*SpendApprovalRequest)(nil),      // 35: edge.v1.SpendApprovalRequest
+	(*SpendApprovalResponse)(nil),     // 36: edge.v1.SpendApprovalResponse
+	(*ShipRequest)(nil),               // 37: edge.v1.ShipRequest
+	(*ShipResponse)(nil),              // 38: edge.v1.ShipResponse
+	(*SweepLeases_Lease)(nil),         // 39: edge.v1.SweepLeases.Lease
+	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
+	(*v1.Resource)(nil),               // 41: access.v1.Resource
+	(*timestamppb.Timestamp)(nil),     // 42: google.protobuf.Timestamp
+	(*v1.Principal)(nil),              // 43: access.v1.Principal
+	(*v1.Requirement)(nil),            // 44: access.v1.Requirement
+	(*v1.Preview)(nil),                // 45: access.v1.Preview
 }
 var file_edge_v1_edge_proto_depIdxs = []int32{
 	1,  // 0: edge.v1.EnrolResponse.certificates:type_name -> edge.v1.Certificates
@@ -2718,59 +2911,63 @@ var file_edge_v1_edge_proto_depIdxs = []int32{
 	6,  // 2: edge.v1.LinkRequest.hello:type_name -> edge.v1.Hello
 	7,  // 3: edge.v1.LinkRequest.heartbeat:type_name -> edge.v1.Heartbeat
 	8,  // 4: edge.v1.LinkRequest.enforced:type_name -> edge.v1.Enforced
-	37, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
+	40, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
 	10, // 6: edge.v1.LinkResponse.heartbeat_ack:type_name -> edge.v1.HeartbeatAck
 	11, // 7: edge.v1.LinkResponse.policy:type_name -> edge.v1.PolicyRevision
 	12, // 8: edge.v1.LinkResponse.state:type_name -> edge.v1.State
 	15, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
 	17, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
 	16, // 11: edge.v1.LinkResponse.principal_changed:type_name -> edge.v1.PrincipalChanged
-	37, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
-	38, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
+	40, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
+	41, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
 	13, // 14: edge.v1.State.locks:type_name -> edge.v1.Lock
 	14, // 15: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
 	14, // 16: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
-	39, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	40, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
-	36, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
-	40, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
-	39, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
+	39, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
+	43, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
+	42, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
 	20, // 22: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
-	39, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
-	39, // 25: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
-	39, // 26: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 27: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
-	41, // 28: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
-	37, // 29: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
-	42, // 30: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
-	0,  // 31: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
-	3,  // 32: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
-	5,  // 33: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
-	18, // 34: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
-	22, // 35: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
-	24, // 36: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
-	26, // 37: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
-	28, // 38: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
-	30, // 39: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
-	32, // 40: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
-	34, // 41: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
-	2,  // 42: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
-	4,  // 43: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
-	9,  // 44: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
-	19, // 45: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
-	23, // 46: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
-	25, // 47: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
-	27, // 48: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
-	29, // 49: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
-	31, // 50: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
-	33, // 51: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
-	35, // 52: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
-	42, // [42:53] is the sub-list for method output_type
-	31, // [31:42] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	42, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
+	21, // 25: edge.v1.Credential.token_request:type_name -> edge.v1.TokenRequest
+	42, // 26: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
+	42, // 27: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 28: edge.v1.RefreshCredentialResponse.credential:type_name -> edge.v1.Credential
+	20, // 29: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
+	44, // 30: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
+	40, // 31: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
+	45, // 32: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
+	0,  // 33: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
+	3,  // 34: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
+	5,  // 35: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
+	18, // 36: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
+	23, // 37: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
+	25, // 38: edge.v1.TunnelService.RefreshCredential:input_type -> edge.v1.RefreshCredentialRequest
+	27, // 39: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
+	29, // 40: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
+	31, // 41: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
+	33, // 42: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
+	35, // 43: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
+	37, // 44: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
+	2,  // 45: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
+	4,  // 46: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
+	9,  // 47: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
+	19, // 48: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
+	24, // 49: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
+	26, // 50: edge.v1.TunnelService.RefreshCredential:output_type -> edge.v1.RefreshCredentialResponse
+	28, // 51: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
+	30, // 52: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
+	32, // 53: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
+	34, // 54: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
+	36, // 55: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
+	38, // 56: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
+	45, // [45:57] is the sub-list for method output_type
+	33, // [33:45] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_edge_v1_edge_proto_init() }
@@ -2797,7 +2994,7 @@ func file_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edge_v1_edge_proto_rawDesc), len(file_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -134,6 +134,7 @@ const (
 	TunnelService_Link_FullMethodName              = "/edge.v1.TunnelService/Link"
 	TunnelService_OpenSession_FullMethodName       = "/edge.v1.TunnelService/OpenSession"
 	TunnelService_RenewSession_FullMethodName      = "/edge.v1.TunnelService/RenewSession"
+	TunnelService_RefreshCredential_FullMethodName = "/edge.v1.TunnelService/RefreshCredential"
 	TunnelService_CloseSession_FullMethodName      = "/edge.v1.TunnelService/CloseSession"
 	TunnelService_ServiceCredential_FullMethodName = "/edge.v1.TunnelService/ServiceCredential"
 	TunnelService_SettleLease_FullMethodName       = "/edge.v1.TunnelService/SettleLease"
@@ -156,6 +157,8 @@ type TunnelServiceClient interface {
 	OpenSession(ctx context.Context, in *OpenSessionRequest, opts ...grpc.CallOption) (*OpenSessionResponse, error)
 	// RenewSession asks how long a session may go on, since its grant may have been extended.
 	RenewSession(ctx context.Context, in *RenewSessionRequest, opts ...grpc.CallOption) (*RenewSessionResponse, error)
+	// RefreshCredential mints a session's credential anew, before the one it has expires.
+	RefreshCredential(ctx context.Context, in *RefreshCredentialRequest, opts ...grpc.CallOption) (*RefreshCredentialResponse, error)
 	// CloseSession ends a session and its credential lease.
 	CloseSession(ctx context.Context, in *CloseSessionRequest, opts ...grpc.CallOption) (*CloseSessionResponse, error)
 	// ServiceCredential returns what the edge itself uses to read a target's catalog and to manage its roles.
@@ -215,6 +218,16 @@ func (c *tunnelServiceClient) RenewSession(ctx context.Context, in *RenewSession
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RenewSessionResponse)
 	err := c.cc.Invoke(ctx, TunnelService_RenewSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tunnelServiceClient) RefreshCredential(ctx context.Context, in *RefreshCredentialRequest, opts ...grpc.CallOption) (*RefreshCredentialResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RefreshCredentialResponse)
+	err := c.cc.Invoke(ctx, TunnelService_RefreshCredential_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -307,6 +320,8 @@ type TunnelServiceServer interface {
 	OpenSession(context.Context, *OpenSessionRequest) (*OpenSessionResponse, error)
 	// RenewSession asks how long a session may go on, since its grant may have been extended.
 	RenewSession(context.Context, *RenewSessionRequest) (*RenewSessionResponse, error)
+	// RefreshCredential mints a session's credential anew, before the one it has expires.
+	RefreshCredential(context.Context, *RefreshCredentialRequest) (*RefreshCredentialResponse, error)
 	// CloseSession ends a session and its credential lease.
 	CloseSession(context.Context, *CloseSessionRequest) (*CloseSessionResponse, error)
 	// ServiceCredential returns what the edge itself uses to read a target's catalog and to manage its roles.
@@ -340,6 +355,9 @@ func (UnimplementedTunnelServiceServer) OpenSession(context.Context, *OpenSessio
 }
 func (UnimplementedTunnelServiceServer) RenewSession(context.Context, *RenewSessionRequest) (*RenewSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RenewSession not implemented")
+}
+func (UnimplementedTunnelServiceServer) RefreshCredential(context.Context, *RefreshCredentialRequest) (*RefreshCredentialResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RefreshCredential not implemented")
 }
 func (UnimplementedTunnelServiceServer) CloseSession(context.Context, *CloseSessionRequest) (*CloseSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CloseSession not implemented")
@@ -437,6 +455,24 @@ func _TunnelService_RenewSession_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(TunnelServiceServer).RenewSession(ctx, req.(*RenewSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TunnelService_RefreshCredential_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RefreshCredentialRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TunnelServiceServer).RefreshCredential(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TunnelService_RefreshCredential_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TunnelServiceServer).RefreshCredential(ctx, req.(*RefreshCredentialRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -549,6 +585,10 @@ var TunnelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RenewSession",
 			Handler:    _TunnelService_RenewSession_Handler,
+		},
+		{
+			MethodName: "RefreshCredential",
+			Handler:    _TunnelService_RefreshCredential_Handler,
 		},
 		{
 			MethodName: "CloseSession",
