@@ -22,12 +22,16 @@ func TestAddresses(t *testing.T) {
 		"::169.254.169.254": false, "fe80::1": false, "fe80::1%eth0": false, "fd00:ec2::254": false, "100.100.100.200": false,
 		"168.63.129.16": false, "127.0.0.1": false, "127.9.9.9": false, "::1": false, "::ffff:127.0.0.1": false,
 		"64:ff9b::7f00:1": false, "0.0.0.0": false, "0.1.2.3": false, "::": false, "255.255.255.255": false, "224.0.0.1": false, "ff02::1": false,
+		"240.0.0.1": false, "2001:0:1::1": false, "::ffff:0:169.254.169.254": false, "2600:1f18::1%eth0": false,
 	} {
 		if err := notify.CheckAddress(netip.MustParseAddr(text), false); (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for text, want := range map[string]bool{"127.0.0.1": true, "::1": true, "192.0.2.10": false, "169.254.169.254": false} {
+	for text, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "192.0.2.10": false, "169.254.169.254": false,
+		"64:ff9b::7f00:1": false, "::1%lo": false,
+	} {
 		if err := notify.CheckAddress(netip.MustParseAddr(text), true); (err == nil) != want {
 			t.Errorf("local %s: %v", text, err)
 		}
@@ -94,7 +98,7 @@ func TestNamesThatLeadInside(t *testing.T) {
 		soc.Attempts = 1
 		st, d := start(t, []notify.Receiver{soc}, func(c *notify.Config) { c.Resolver = answering(t, address) })
 		publish(t, st, d, held("hold-1"))
-		if dl := awaitState(t, d, "hold-1", notify.Dead); !strings.Contains(dl.Error, "refused address") {
+		if dl := awaitState(t, d, "hold-1", notify.Dead); !strings.Contains(dl.Error, "forbidden address") {
 			t.Errorf("%s: %s", address, dl.Error)
 		}
 	}

@@ -111,7 +111,7 @@ func (d *Deliveries) settle(ctx context.Context, dl Delivery, out outcome) error
 }
 
 func (d *Deliveries) attempts(receiver string) int {
-	if to, ok := d.destinations[receiver]; ok {
+	if to, ok := d.recipients[receiver]; ok {
 		return to.receiver.Attempts
 	}
 	return 0

@@ -133,7 +133,7 @@ func (d *Deliveries) Retry(ctx context.Context, id string) (Delivery, error) {
 		if out.State != Dead {
 			return fmt.Errorf("%w: %s is %s", ErrNotDead, id, out.State)
 		}
-		if _, ok := d.destinations[out.Receiver]; !ok {
+		if _, ok := d.recipients[out.Receiver]; !ok {
 			return fmt.Errorf("%w any more: %q", ErrReceiver, out.Receiver)
 		}
 		out.State, out.Attempts, out.Error, out.DeadAt = Pending, 0, "", time.Time{}

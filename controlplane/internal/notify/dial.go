@@ -12,54 +12,16 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/writhq/writ/pkg/destination"
 )
-
-// errAddress is an address that nothing is sent to, whatever name led there.
-var errAddress = errors.New("refused address: loopback, link-local and metadata addresses are not receivers")
-
-// metadata lists addresses at which clouds give out credentials, besides the link-local ones.
-var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS
-	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
-	netip.MustParseAddr("168.63.129.16"),   // Azure
-	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud
-}
-
-// carriers are IPv6 prefixes whose addresses stand for the IPv4 address at an offset in bytes.
-var carriers = []struct {
-	prefix netip.Prefix
-	offset int
-}{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12},   // NAT64, RFC 6052
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12}, // local-use NAT64 with /96, RFC 8215
-	{netip.MustParsePrefix("2002::/16"), 2},       // 6to4, RFC 3056
-	{netip.MustParsePrefix("::/96"), 12},          // IPv4-compatible, RFC 4291
-}
 
 // checkAddress refuses what a receiver cannot be. local allows loopback, and nothing else then.
 func checkAddress(addr netip.Addr, local bool) error {
-	addr = addr.Unmap().WithZone("")
-	if local {
-		if !addr.IsLoopback() {
-			return errAddress
-		}
-		return nil
+	if local && !addr.Unmap().IsLoopback() {
+		return &destination.Forbidden{What: addr.String(), Why: "is not this machine's own, which the URL names"}
 	}
-	if !addr.IsValid() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() ||
-		addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || addr.Is4() && addr.As4()[0] == 0 {
-		return errAddress
-	}
-	for _, m := range metadata {
-		if addr == m {
-			return errAddress
-		}
-	}
-	for _, c := range carriers {
-		if raw := addr.As16(); addr.Is6() && c.prefix.Contains(addr) {
-			return checkAddress(netip.AddrFrom4([4]byte(raw[c.offset:c.offset+4])), false)
-		}
-	}
-	return nil
+	return destination.Check(addr, local)
 }
 
 // guarded dials as the system does and checks the address itself, after the name was looked up, so that a name that
@@ -70,7 +32,7 @@ func guarded(resolver *net.Resolver, local bool) func(context.Context, string, s
 		Control: func(_, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
 			if err != nil {
-				return errAddress
+				return errors.New("socket without an address")
 			}
 			return checkAddress(at.Addr(), local)
 		},

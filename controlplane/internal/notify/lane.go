@@ -14,7 +14,7 @@ const perReceiver = 4
 // lane is the queue of one receiver at the replica that sends. Lanes do not wait for each other.
 type lane struct {
 	deliveries *Deliveries
-	to         *destination
+	to         *recipient
 	wake       chan struct{}
 
 	mu       sync.Mutex
@@ -24,7 +24,7 @@ type lane struct {
 	resume   time.Time                // the receiver asked not to be called before
 }
 
-func newLane(d *Deliveries, to *destination) *lane {
+func newLane(d *Deliveries, to *recipient) *lane {
 	return &lane{
 		deliveries: d, to: to, wake: make(chan struct{}, 1),
 		rows: map[string]queueRow{}, busy: map[string]bool{}, subjects: map[webhook.Subject]bool{},

@@ -86,8 +86,8 @@ func setDefault[T comparable](v *T, def T) {
 
 // Deliveries are the events on their way to receivers, shared by all replicas.
 type Deliveries struct {
-	cfg          Config
-	destinations map[string]*destination
+	cfg        Config
+	recipients map[string]*recipient
 
 	outbox  *store.Collection[webhook.Event]
 	all     *store.Collection[Delivery]
@@ -106,15 +106,15 @@ func New(cfg Config) (*Deliveries, error) {
 		return nil, err
 	}
 	d := &Deliveries{
-		cfg:          cfg,
-		destinations: map[string]*destination{},
-		outbox:       store.Define[webhook.Event](cfg.Store, "notify-outbox"),
-		all:          store.Define[Delivery](cfg.Store, "notify-deliveries"),
-		queue:        store.Define[queueRow](cfg.Store, "notify-queue"),
-		threads:      store.Define[thread](cfg.Store, "notify-threads"),
+		cfg:        cfg,
+		recipients: map[string]*recipient{},
+		outbox:     store.Define[webhook.Event](cfg.Store, "notify-outbox"),
+		all:        store.Define[Delivery](cfg.Store, "notify-deliveries"),
+		queue:      store.Define[queueRow](cfg.Store, "notify-queue"),
+		threads:    store.Define[thread](cfg.Store, "notify-threads"),
 	}
 	for _, r := range cfg.Receivers {
-		if d.destinations[r.Name], err = newDestination(r.complete(), cfg); err != nil {
+		if d.recipients[r.Name], err = newRecipient(r.complete(), cfg); err != nil {
 			return nil, fmt.Errorf("receiver %q: %w", r.Name, err)
 		}
 	}
@@ -124,7 +124,7 @@ func New(cfg Config) (*Deliveries, error) {
 // Receivers are the names of those that are configured, sorted.
 func (d *Deliveries) Receivers() []string {
 	var names []string
-	for name := range d.destinations {
+	for name := range d.recipients {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -148,7 +148,7 @@ func (d *Deliveries) newID(prefix string) (string, error) {
 // SendTest sends an event of type "test" to one receiver, whatever its filter, and waits a while for the first attempt.
 // The delivery that is returned says what came of it.
 func (d *Deliveries) SendTest(ctx context.Context, receiver, by string) (Delivery, error) {
-	if _, ok := d.destinations[receiver]; !ok {
+	if _, ok := d.recipients[receiver]; !ok {
 		return Delivery{}, fmt.Errorf("%w: %.80q", ErrReceiver, receiver)
 	}
 	e, err := d.event(webhook.Test, "receiver", receiver, d.cfg.Now())

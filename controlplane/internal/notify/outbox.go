@@ -13,7 +13,7 @@ import (
 
 // put writes an event in the transaction that makes it happen. Where nobody is told of it, nothing is written.
 func (d *Deliveries) put(tx *store.Tx, e webhook.Event) error {
-	for _, to := range d.destinations {
+	for _, to := range d.recipients {
 		if to.receiver.wants(e.Type) {
 			return d.outbox.In(tx).Create(e.ID, e)
 		}
@@ -61,7 +61,7 @@ func (d *Deliveries) fanOut(ctx context.Context, id string) error {
 			return err
 		}
 		for _, name := range d.Receivers() {
-			if !d.destinations[name].receiver.wants(e.Value.Type) {
+			if !d.recipients[name].receiver.wants(e.Value.Type) {
 				continue
 			}
 			if _, err := d.enqueue(tx, name, e.Value); err != nil {

@@ -24,7 +24,7 @@ const (
 
 // Run sends, on one replica at a time, until ctx ends. When a replica dies, another goes on within ten seconds.
 func (d *Deliveries) Run(ctx context.Context) error {
-	if len(d.destinations) == 0 {
+	if len(d.recipients) == 0 {
 		<-ctx.Done()
 		return nil
 	}
@@ -35,7 +35,7 @@ func (d *Deliveries) Run(ctx context.Context) error {
 func (d *Deliveries) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	lanes := map[string]*lane{}
-	for name, to := range d.destinations {
+	for name, to := range d.recipients {
 		l := newLane(d, to)
 		lanes[name] = l
 		g.Go(func() error { return l.run(ctx) })
@@ -143,7 +143,7 @@ func (d *Deliveries) sweep(ctx context.Context) error {
 	now := d.cfg.Now()
 	for _, e := range entries {
 		dl := e.Value
-		_, known := d.destinations[dl.Receiver]
+		_, known := d.recipients[dl.Receiver]
 		switch {
 		case dl.State == Delivered && now.Sub(dl.DeliveredAt) > d.cfg.Retention/4, dl.State == Dead && now.Sub(dl.DeadAt) > d.cfg.Retention:
 			err = errors.Join(err, forget(ctx, d.all, e.Key))

@@ -89,7 +89,7 @@ func TestEndpoints(t *testing.T) {
 		"db.example:5432": true, "10.0.0.3:5432": true, "[fd00::1]:5432": true,
 		"127.0.0.1:5432": false, "localhost:5432": false, "LOCALHOST.:5432": false, "a.localhost:1": false, "[::1]:5432": false,
 		"[::ffff:127.0.0.1]:5432": false, "0.0.0.0:5432": false, "[::]:5432": false, "[::ffff:169.254.169.254]:80": false,
-		"[fe80::1]:5432": false, "db.example": false, "db.example:": false, "db.example:0": false, "db.example:70000": false,
+		"[fe80::1]:5432": false, "[fd00:ec2::254]:80": false, "[64:ff9b::a9fe:a9fe]:80": false, "db.example": false, "db.example:": false, "db.example:0": false, "db.example:70000": false,
 		":5432": false, "db example:5432": false, "db/x:5432": false, "u@db:5432": false,
 	} {
 		r := good("orders")

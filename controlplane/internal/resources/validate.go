@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/writhq/writ/pkg/destination"
 )
 
 // Problem is one thing that is wrong with a resource.
@@ -185,7 +187,7 @@ func (c *checker) endpoint(p Postgres) {
 	isAddr := err == nil
 	addr = addr.Unmap()
 	switch {
-	case isAddr && (addr.IsUnspecified() || addr.IsMulticast() || addr.IsLinkLocalUnicast()):
+	case isAddr && destination.Check(addr, true) != nil:
 		c.add(field, p.Endpoint, "an address no database has", "use the database's own address")
 	case (isAddr && addr.IsLoopback() || isLocalName(host)) && !p.AllowLoopback:
 		c.add(field, p.Endpoint, "the edge's own machine", "use another address, or set allow_loopback")

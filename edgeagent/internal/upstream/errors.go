@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/writhq/writ/pkg/destination"
 	"github.com/writhq/writ/pkg/wire/pgwire"
 )
 
@@ -19,7 +20,7 @@ var (
 	// ErrInvalidTarget: the target is incomplete or asks for what is not allowed.
 	ErrInvalidTarget = errors.New("invalid target")
 	// ErrForbiddenAddress: the target's address must not be dialled.
-	ErrForbiddenAddress = errors.New("forbidden address")
+	ErrForbiddenAddress = destination.ErrForbidden
 	// ErrUnreachable: the target does not resolve, answer, or accept connections
 	// now. Trying again later may help.
 	ErrUnreachable = errors.New("target unreachable")
@@ -133,7 +134,7 @@ func innermost(err error) error {
 }
 
 func findForbidden(err error) error {
-	var f *forbiddenError
+	var f *destination.Forbidden
 	if errors.As(err, &f) {
 		return f
 	}

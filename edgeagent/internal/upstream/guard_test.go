@@ -44,10 +44,13 @@ func TestGuard(t *testing.T) {
 
 func TestGuardNetworks(t *testing.T) {
 	g := guard{
-		allowed: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		allowed: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("64:ff9b::/96")},
 		denied:  []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")},
 	}
-	for addr, ok := range map[string]bool{"10.1.1.1": true, "10.9.1.1": false, "192.168.1.1": false, "::ffff:10.9.1.1": false} {
+	for addr, ok := range map[string]bool{
+		"10.1.1.1": true, "10.9.1.1": false, "192.168.1.1": false, "::ffff:10.9.1.1": false, "::ffff:10.1.1.1": true,
+		"64:ff9b::a01:101": true, "64:ff9b::a09:101": false, "64:ff9b::c0a8:101": false,
+	} {
 		if err := g.check(netip.MustParseAddr(addr), false); (err == nil) != ok {
 			t.Errorf("%s: %v", addr, err)
 		}

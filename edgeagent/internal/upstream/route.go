@@ -47,7 +47,7 @@ func (d *Dialer) route(ctx context.Context, t *Target) (*route, error) {
 		if err := d.guard.check(addr, t.AllowLoopback); err != nil {
 			return nil, err
 		}
-		if r.tls == nil && !isLoopback(addr.Unmap()) {
+		if r.tls == nil && !addr.Unmap().IsLoopback() {
 			return nil, fmt.Errorf("%w: TLS can only be off for this machine's own addresses", ErrInvalidTarget)
 		}
 		r.addresses = append(r.addresses, net.JoinHostPort(addr.Unmap().String(), strconv.Itoa(int(end.port))))
@@ -57,7 +57,7 @@ func (d *Dialer) route(ctx context.Context, t *Target) (*route, error) {
 
 func (r *route) overSocket(path string) (*route, error) {
 	if !r.loopback {
-		return nil, &forbiddenError{what: "socket " + path, why: "is this machine's own"}
+		return nil, forbidden("socket "+path, "is this machine's own")
 	}
 	if r.tls != nil {
 		return nil, fmt.Errorf("%w: a unix socket has no TLS", ErrInvalidTarget)
@@ -83,7 +83,7 @@ func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 // connect dials one of the route's addresses and no other.
 func (d *Dialer) connect(ctx context.Context, r *route, address string) (net.Conn, error) {
 	if !slices.Contains(r.addresses, address) {
-		return nil, &forbiddenError{what: address, why: "was not checked"}
+		return nil, forbidden(address, "was not checked")
 	}
 	if d.dial != nil {
 		return d.dial(ctx, r.network, address)

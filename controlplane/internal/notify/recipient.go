@@ -26,13 +26,13 @@ type channel interface {
 	check() error
 }
 
-// destination is a receiver and the way to it.
-type destination struct {
+// recipient is a receiver and the way to it.
+type recipient struct {
 	receiver Receiver
 	channel  channel
 }
 
-func newDestination(r Receiver, cfg Config) (*destination, error) {
+func newRecipient(r Receiver, cfg Config) (*recipient, error) {
 	var c channel
 	var err error
 	switch {
@@ -46,11 +46,11 @@ func newDestination(r Receiver, cfg Config) (*destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &destination{receiver: r, channel: c}, c.check()
+	return &recipient{receiver: r, channel: c}, c.check()
 }
 
 // send leaves out what the receiver is not to see.
-func (to *destination) send(ctx context.Context, e webhook.Event, thread string) (string, error) {
+func (to *recipient) send(ctx context.Context, e webhook.Event, thread string) (string, error) {
 	if s := to.receiver.Statements; s != nil && !*s {
 		e.Data.Statement, e.Data.StatementClipped, e.Data.Warnings = "", false, nil
 	}
