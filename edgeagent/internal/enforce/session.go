@@ -46,6 +46,16 @@ type Credential struct {
 	ExpiresAt time.Time
 	// Role is set when the edge has to create User first and drop it at the end.
 	Role *Role
+	// ClientCertificate (PEM) signs in, with Password as its key (PEM).
+	ClientCertificate []byte
+	// TokenRequest is set when Password is good for nothing but to ask the target for a token, which then signs in.
+	TokenRequest *TokenRequest
+}
+
+// TokenRequest names the service account for which the target gives out a token.
+type TokenRequest struct {
+	Namespace, ServiceAccount string
+	Audiences                 []string // empty is the target's own
 }
 
 // Role describes a database role that lives as long as a session.
@@ -55,10 +65,11 @@ type Role struct {
 	ValidUntil      time.Time
 }
 
-// Wipe overwrites the password.
+// Wipe overwrites what signs in. A wiped credential asks for no token either.
 func (c *Credential) Wipe() {
 	clear(c.Password)
-	c.Password = nil
+	clear(c.ClientCertificate)
+	c.Password, c.ClientCertificate, c.TokenRequest = nil, nil, nil
 }
 
 // Session is one connection under one grant. Begin and End may be called from

@@ -75,7 +75,10 @@ func (c *Client) giveBack(session string) {
 }
 
 func credentialOf(w *edgev1.Credential) enforce.Credential {
-	cred := enforce.Credential{Lease: w.GetLease(), User: w.GetUser(), Password: w.GetPassword(), ExpiresAt: w.GetExpiresAt().AsTime()}
+	cred := enforce.Credential{
+		Lease: w.GetLease(), User: w.GetUser(), Password: w.GetPassword(), ExpiresAt: w.GetExpiresAt().AsTime(),
+		ClientCertificate: w.GetClientCertificate(), TokenRequest: tokenRequestOf(w.GetTokenRequest()),
+	}
 	if r := w.GetRole(); r != nil {
 		cred.Role = &enforce.Role{
 			MemberOf: r.GetMemberOf(), ConnectionLimit: int(r.GetConnectionLimit()), ValidUntil: r.GetValidUntil().AsTime(),

@@ -156,6 +156,7 @@ type fakePlane struct {
 	silent  bool
 	state   *edgev1.State
 	open    func(*edgev1.OpenSessionRequest) (*edgev1.OpenSessionResponse, error)
+	refresh func(*edgev1.RefreshCredentialRequest) (*edgev1.RefreshCredentialResponse, error)
 	closed  []string
 	hold    func(*edgev1.HoldRequest, grpc.ServerStreamingServer[edgev1.HoldResponse]) error
 	ship    func(*edgev1.ShipRequest) (ack bool, err error)
@@ -307,6 +308,10 @@ func (p *fakePlane) OpenSession(_ context.Context, req *edgev1.OpenSessionReques
 	return p.open(req)
 }
 
+func (p *fakePlane) RefreshCredential(_ context.Context, req *edgev1.RefreshCredentialRequest) (*edgev1.RefreshCredentialResponse, error) {
+	return p.refresh(req)
+}
+
 func (p *fakePlane) CloseSession(_ context.Context, req *edgev1.CloseSessionRequest) (*edgev1.CloseSessionResponse, error) {
 	p.with(func() { p.closed = append(p.closed, req.GetSession()) })
 	return &edgev1.CloseSessionResponse{}, nil
@@ -380,9 +385,10 @@ func (p *fakePlane) run(cfg Config) *running {
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Run(ctx, Hooks{
-			Endpoints:   func() []string { return []string{"127.0.0.1:5432"} },
-			Sessions:    func() []string { return []string{"ses-1"} },
-			EndSessions: func(ids []string, _, _ string) { r.ends <- ids },
+			Endpoints:           func() []string { return []string{"127.0.0.1:5432"} },
+			KubernetesEndpoints: func() []string { return []string{"127.0.0.1:6443"} },
+			Sessions:            func() []string { return []string{"ses-1"} },
+			EndSessions:         func(ids []string, _, _ string) { r.ends <- ids },
 			PrincipalChanged: func(ids []string, p policy.Principal) {
 				r.principals <- changedPrincipal{ids, p}
 			},

@@ -42,6 +42,8 @@ type Resource struct {
 	Version uint64 // changes with every change of the resource
 	// Postgres is set for the kind "postgres".
 	Postgres *Postgres
+	// Kubernetes is set for the kind "kubernetes".
+	Kubernetes *Kubernetes
 }
 
 // Policy is the resource as policies see it.
@@ -131,25 +133,45 @@ func keysOf(wire []*edgev1.PublicKey) (identity.Keys, error) {
 
 func resourceOf(w *accessv1.Resource) (Resource, error) {
 	r := Resource{Name: w.GetName(), Labels: w.GetLabels(), Version: w.GetVersion()}
-	p := w.GetPostgres()
-	if p == nil {
-		return Resource{}, errUnknown
+	var err error
+	switch t := w.GetTarget().(type) {
+	case *accessv1.Resource_Postgres:
+		r.Kind = KindPostgres
+		r.Postgres, err = postgresOf(t.Postgres)
+	case *accessv1.Resource_Kubernetes:
+		r.Kind = KindKubernetes
+		r.Kubernetes, err = kubernetesOf(t.Kubernetes)
+	default:
+		err = errUnknown
 	}
-	r.Kind = KindPostgres
-	mode, err := modeOf(p.GetTls().GetMode())
 	if err != nil {
 		return Resource{}, err
 	}
-	r.Postgres = &Postgres{
-		Endpoint: p.GetEndpoint(), Database: p.GetDatabase(), SafeFunctions: p.GetSafeFunctions(),
-		AllowLoopback: p.GetAllowLoopback(), Detectors: p.GetDetectors(), Classes: map[string][]string{},
-		TLS:     TargetTLS{Mode: mode, CAPEM: p.GetTls().GetCaPem(), ServerName: p.GetTls().GetServerName()},
-		Dynamic: p.GetCredential().GetDynamic() != nil,
-	}
-	for class, columns := range p.GetClasses() {
-		r.Postgres.Classes[class] = columns.GetColumns()
-	}
 	return r, nil
+}
+
+func postgresOf(w *accessv1.PostgresTarget) (*Postgres, error) {
+	tls, err := tlsOf(w.GetTls())
+	if err != nil {
+		return nil, err
+	}
+	p := &Postgres{
+		Endpoint: w.GetEndpoint(), Database: w.GetDatabase(), SafeFunctions: w.GetSafeFunctions(),
+		AllowLoopback: w.GetAllowLoopback(), Detectors: w.GetDetectors(), Classes: map[string][]string{},
+		TLS: tls, Dynamic: w.GetCredential().GetDynamic() != nil,
+	}
+	for class, columns := range w.GetClasses() {
+		p.Classes[class] = columns.GetColumns()
+	}
+	return p, nil
+}
+
+func tlsOf(w *accessv1.TargetTLS) (TargetTLS, error) {
+	mode, err := modeOf(w.GetMode())
+	if err != nil {
+		return TargetTLS{}, err
+	}
+	return TargetTLS{Mode: mode, CAPEM: w.GetCaPem(), ServerName: w.GetServerName()}, nil
 }
 
 func modeOf(m accessv1.TargetTLS_Mode) (TLSMode, error) {
