@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Action is what a command does, such as "sql:select", or a group of actions,
 // such as "sql:read". The part before the colon is the protocol.
@@ -85,6 +89,61 @@ const (
 	SQLAdmin   Action = "sql:admin"
 )
 
+// Kubernetes actions that read. K8sDiscover is what every client asks before anything else: which APIs there are, the
+// server's version and health, and what one may do oneself; it is asked about the resource.
+const (
+	K8sGet      Action = "k8s:get"
+	K8sList     Action = "k8s:list"
+	K8sWatch    Action = "k8s:watch"
+	K8sLogs     Action = "k8s:logs"
+	K8sDiscover Action = "k8s:discover"
+)
+
+// Kubernetes actions that change objects. K8sDryRun is any of the others with dryRun=All, and is asked in its place.
+const (
+	K8sCreate           Action = "k8s:create"
+	K8sUpdate           Action = "k8s:update"
+	K8sPatch            Action = "k8s:patch"
+	K8sDelete           Action = "k8s:delete"
+	K8sDeleteCollection Action = "k8s:deletecollection"
+	K8sDryRun           Action = "k8s:dry_run"
+)
+
+// Kubernetes actions that reach into a pod, a service or a node. K8sCopyIn and K8sCopyOut are what kubectl cp runs, K8sDebug
+// adds an ephemeral container, K8sProxy is a proxy subresource.
+const (
+	K8sExec        Action = "k8s:exec"
+	K8sAttach      Action = "k8s:attach"
+	K8sPortForward Action = "k8s:port_forward"
+	K8sCopyIn      Action = "k8s:copy_in"
+	K8sCopyOut     Action = "k8s:copy_out"
+	K8sDebug       Action = "k8s:debug"
+	K8sProxy       Action = "k8s:proxy"
+)
+
+// Kubernetes actions on privileges and on the server itself. K8sToken makes a service account's token, K8sApprove approves a
+// certificate signing request, K8sBind writes a role binding, K8sEscalate writes a role; the last two are asked besides
+// the verb. K8sNonResource is a path that is no object and no discovery, such as /metrics.
+const (
+	K8sToken       Action = "k8s:token"
+	K8sApprove     Action = "k8s:approve"
+	K8sBind        Action = "k8s:bind"
+	K8sEscalate    Action = "k8s:escalate"
+	K8sNonResource Action = "k8s:nonresource"
+)
+
+// K8sReveal shows a classified field in clear. It belongs to no group.
+const K8sReveal Action = "k8s:reveal"
+
+// Groups of Kubernetes actions.
+const (
+	K8sAll     Action = "k8s:all"
+	K8sRead    Action = "k8s:read"
+	K8sWrite   Action = "k8s:write"
+	K8sConnect Action = "k8s:connect"
+	K8sAdmin   Action = "k8s:admin"
+)
+
 // family tells which context an action is decided with.
 type family uint8
 
@@ -93,6 +152,7 @@ const (
 	familyOpening
 	familyRequest
 	familyStatement
+	familyAPI
 )
 
 // groups gives the groups of every action that can be asked, innermost first.
@@ -116,13 +176,30 @@ var groups = map[Action][]Action{
 	SQLSystem: {SQLAdmin, SQLAll}, SQLLargeObject: {SQLAdmin, SQLAll},
 
 	SQLProgram: nil, SQLUnparsed: nil, SQLReveal: nil, SQLFilter: nil,
+
+	K8sGet: {K8sRead, K8sAll}, K8sList: {K8sRead, K8sAll}, K8sWatch: {K8sRead, K8sAll}, K8sLogs: {K8sRead, K8sAll},
+	K8sDiscover: {K8sRead, K8sAll},
+
+	K8sCreate: {K8sWrite, K8sAll}, K8sUpdate: {K8sWrite, K8sAll}, K8sPatch: {K8sWrite, K8sAll}, K8sDelete: {K8sWrite, K8sAll},
+	K8sDeleteCollection: {K8sWrite, K8sAll}, K8sDryRun: {K8sWrite, K8sAll},
+
+	K8sExec: {K8sConnect, K8sAll}, K8sAttach: {K8sConnect, K8sAll}, K8sPortForward: {K8sConnect, K8sAll}, K8sCopyIn: {K8sConnect, K8sAll},
+	K8sCopyOut: {K8sConnect, K8sAll}, K8sDebug: {K8sConnect, K8sAll}, K8sProxy: {K8sConnect, K8sAll},
+
+	K8sToken: {K8sAdmin, K8sAll}, K8sApprove: {K8sAdmin, K8sAll}, K8sBind: {K8sAdmin, K8sAll}, K8sEscalate: {K8sAdmin, K8sAll},
+	K8sNonResource: {K8sAdmin, K8sAll},
+
+	K8sReveal: nil,
 }
 
-// groupsOnly are the names that stand for several actions.
-var groupsOnly = []Action{SQLAll, SQLRead, SQLWrite, SQLExecute, SQLSession, SQLAdmin}
+// groupsOnly are the names that stand for several actions, with the one that holds them all.
+var groupsOnly = map[Action]Action{
+	SQLAll: SQLAll, SQLRead: SQLAll, SQLWrite: SQLAll, SQLExecute: SQLAll, SQLSession: SQLAll, SQLAdmin: SQLAll,
+	K8sAll: K8sAll, K8sRead: K8sAll, K8sWrite: K8sAll, K8sConnect: K8sAll, K8sAdmin: K8sAll,
+}
 
 // Known reports whether a is an action or a group of the schema.
-func (a Action) Known() bool { return a.Askable() || slices.Contains(groupsOnly, a) }
+func (a Action) Known() bool { return a.Askable() || groupsOnly[a] != "" }
 
 // Askable reports whether a is a single action, which a question can be asked about.
 func (a Action) Askable() bool { _, ok := groups[a]; return ok }
@@ -130,12 +207,12 @@ func (a Action) Askable() bool { _, ok := groups[a]; return ok }
 // In reports whether a is g or belongs to the group g. It says whether a grant for g
 // covers a command that does a.
 func (a Action) In(g Action) bool {
-	return a != "" && (a == g && a.Known() || slices.Contains(groups[a], g) || g == SQLAll && slices.Contains(groupsOnly, a))
+	return a != "" && g != "" && (a == g && a.Known() || slices.Contains(groups[a], g) || groupsOnly[a] == g)
 }
 
 // Actions returns every action and group, sorted.
 func Actions() []Action {
-	all := slices.Clone(groupsOnly)
+	all := slices.Collect(maps.Keys(groupsOnly))
 	for a := range groups {
 		all = append(all, a)
 	}
@@ -149,8 +226,12 @@ func (a Action) family() family {
 		return familyOpening
 	case a == AccessRequest:
 		return familyRequest
-	case a.Askable():
+	case !a.Askable():
+		return familyNone
+	case strings.HasPrefix(string(a), "sql:"):
 		return familyStatement
+	case strings.HasPrefix(string(a), "k8s:"):
+		return familyAPI
 	}
 	return familyNone
 }

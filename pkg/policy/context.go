@@ -37,6 +37,27 @@ const (
 	attrTables
 	attrColumns
 	attrFunctions
+	attrVerb
+	attrSubresource
+	attrCollection
+	attrDryRun
+	attrBodyKnown
+	attrImages
+	attrPrivileged
+	attrHostNamespaces
+	attrHostPaths
+	attrServiceAccounts
+	attrSecrets
+	attrConfigMaps
+	attrRoles
+	attrSubjects
+	attrReplicas
+	attrCommand
+	attrContainer
+	attrStdin
+	attrTTY
+	attrPorts
+	attrPortsKnown
 	attrCount
 )
 
@@ -44,10 +65,13 @@ var attrNames = [attrCount]types.String{
 	"now", "hour", "weekday", "on_behalf_of", "delegated", "approved", "break_glass", "application", "client_ip", "reason", "ticket",
 	"duration_seconds", "actions",
 	"kind", "where", "rows", "rows_known", "in_transaction", "multi", "dynamic", "equality", "tables", "columns", "functions",
+	"verb", "subresource", "collection", "dry_run", "body_known", "images", "privileged", "host_namespaces", "host_paths",
+	"service_accounts", "secrets", "config_maps", "roles", "subjects", "replicas", "command", "container", "stdin", "tty", "ports",
+	"ports_known",
 }
 
 // attrSet is a set of attributes.
-type attrSet uint32
+type attrSet uint64
 
 func (s attrSet) has(a attr) bool { return s&(1<<a) != 0 }
 
@@ -56,7 +80,8 @@ var familyAttrs = [...]attrSet{
 	familyNone:      0,
 	familyOpening:   1<<attrDurationSeconds - 1,
 	familyRequest:   1<<attrKind - 1,
-	familyStatement: (1<<attrCount - 1) &^ (1<<attrDurationSeconds | 1<<attrActions),
+	familyStatement: (1<<attrVerb - 1) &^ (1<<attrDurationSeconds | 1<<attrActions),
+	familyAPI:       (1<<attrCount - 1) &^ (1<<attrVerb - 1<<attrDurationSeconds),
 }
 
 // Depends says which facts of a single execution a decision rests on. A decision that
@@ -192,7 +217,7 @@ func record(want attrSet, session *[attrCount]types.Value, f *Facts, m Moment, e
 		return types.Record{}
 	}
 	now := m.Now.UTC()
-	out := make(types.RecordMap, bits.OnesCount32(uint32(want)))
+	out := make(types.RecordMap, bits.OnesCount64(uint64(want)))
 	for a := range attrCount {
 		if !want.has(a) {
 			continue

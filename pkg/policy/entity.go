@@ -12,6 +12,7 @@ type Entity struct {
 	resource ResourceName
 	cedar    types.Entity // its parents are all its ancestors below the labels
 	parents  []types.EntityUID
+	unknown  unknowns
 }
 
 // String names the entity for people, for example `Table shop/public.orders`.
@@ -20,6 +21,14 @@ func (e Entity) String() string {
 		return "nothing"
 	}
 	return string(e.cedar.UID.Type) + " " + string(e.cedar.UID.ID)
+}
+
+// revealedBy is the action that shows the entity in clear.
+func (e Entity) revealedBy() Action {
+	if e.cedar.UID.Type == "Field" {
+		return K8sReveal
+	}
+	return SQLReveal
 }
 
 // ResourceName is the name of a resource, from which the ids of everything inside it

@@ -133,13 +133,18 @@ func (e *Evaluator) unfit(m Moment, f **Facts, q *Question) string {
 
 func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) (bool, cedar.Diagnostic) {
 	v := &view{principal: e.plans.principal, resource: e.plans.resource, action: actionEntity(q.Action), asked: &q.Entity}
-	ok, diag := cedar.Authorize(selection{plan: p, ent: &q.Entity}, v, cedar.Request{
+	request := cedar.Request{
 		Principal: e.plans.principal.UID,
 		Action:    v.action.UID,
 		Resource:  q.Entity.cedar.UID,
 		Context:   record(p.reads, &e.session, f, m, q.Equality, approved),
-	})
-	return ok == cedar.Allow, diag
+	}
+	verdict, diag := cedar.Authorize(selection{plan: p, ent: &q.Entity}, v, request)
+	ok := verdict == cedar.Allow
+	if q.Entity.unknown != 0 {
+		return p.withUnknowns(v, request, ok, diag)
+	}
+	return ok, diag
 }
 
 func failed(errs []cedar.DiagnosticError) Decision {
@@ -237,7 +242,7 @@ func withReason(text string) string {
 
 // reveal is Reveal for the principal itself.
 func (e *Evaluator) reveal(m Moment, f *Facts, column Entity) Masking {
-	d := e.decideAll(m, f, []Question{{Action: SQLReveal, Entity: column}})
+	d := e.decideAll(m, f, []Question{{Action: column.revealedBy(), Entity: column}})
 	d.settle(m.Approvals)
 	out := Masking{PolicyIDs: d.PolicyIDs, Depends: d.Depends}
 	if d.Effect == Allow {

@@ -72,8 +72,8 @@ func inSchema(e types.Entity, target types.EntityUID, get func(types.EntityUID) 
 // TestWhatMustBeNamedIsInNoGroup: what reaches the server's files, is not understood, or
 // shows data is never given by a group.
 func TestWhatMustBeNamedIsInNoGroup(t *testing.T) {
-	for _, a := range []Action{SQLProgram, SQLUnparsed, SQLReveal, SQLFilter} {
-		if a.In(SQLAll) {
+	for _, a := range []Action{SQLProgram, SQLUnparsed, SQLReveal, SQLFilter, K8sReveal} {
+		if a.In(SQLAll) || a.In(K8sAll) {
 			t.Errorf("%s is in sql:all", a)
 		}
 	}
@@ -94,6 +94,11 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 		"Column":   shop.Column("public", "orders", "id", TableInfo{System: true}, "pii"),
 		"Function": shop.Function("public", "f", FunctionInfo{Opaque: true}),
 		"Setting":  shop.Setting("Work_Mem"),
+		"Object": shop.Object(ObjectInfo{
+			Group: "apps", Version: "v1", Resource: "deployments", Namespace: "web", Name: "x", NameKnown: true, Labels: []string{"a=b"}, LabelsKnown: true,
+		}),
+		"Path":  shop.NonResource("/metrics"),
+		"Field": shop.Field(ObjectInfo{Resource: "secrets", Namespace: "web", Name: "x"}, "data.*", "secret"),
 	}
 	for kind := range maps.Keys(principalTypes) {
 		s := &Set{}
@@ -107,7 +112,7 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 				t.Errorf("%s: %v", ent.UID, err)
 			}
 		}
-		facts := map[family]*Facts{familyOpening: openingFacts, familyRequest: Asked{}.Facts(), familyStatement: Statement{}.Facts()}
+		facts := map[family]*Facts{familyOpening: openingFacts, familyRequest: Asked{}.Facts(), familyStatement: Statement{}.Facts(), familyAPI: APIRequest{}.Facts()}
 		for uid, a := range sch.Actions {
 			if a.AppliesTo == nil {
 				continue

@@ -58,6 +58,7 @@ func actionInScope(a types.Entity, scope internalast.IsActionScopeNode) bool {
 type live struct {
 	id     types.PolicyID
 	policy *cedar.Policy
+	unseen unknowns
 }
 
 // plan holds what is left of a Set for one action: the rules that may apply to anything
@@ -65,13 +66,15 @@ type live struct {
 type plan struct {
 	general []live
 	bound   map[types.EntityUID][]live
-	reads   attrSet
+	// anywhere holds the forbids of bound with their scope opened, for questions about more than one object.
+	anywhere map[types.EntityUID][]live
+	reads    attrSet
 }
 
 // specialise makes the rules of action a. Nothing is lost: a test compares it with the
 // evaluation of all policies.
 func (p *plans) specialise(a Action) *plan {
-	out := &plan{bound: map[types.EntityUID][]live{}}
+	out := &plan{bound: map[types.EntityUID][]live{}, anywhere: map[types.EntityUID][]live{}}
 	env := eval.Env{
 		Principal: p.principal.UID,
 		Action:    actionUID(a),
@@ -93,13 +96,14 @@ func (p *plans) specialise(a Action) *plan {
 		if !keep {
 			continue
 		}
-		l := live{id: types.PolicyID(r.id), policy: cedar.NewPolicyFromAST((*ast.Policy)(rest))}
+		l := live{id: types.PolicyID(r.id), policy: cedar.NewPolicyFromAST((*ast.Policy)(rest)), unseen: unseen(rest)}
 		reads, _, _ := contextReads(rest)
 		out.reads |= reads
 		if key.IsZero() {
 			out.general = append(out.general, l)
 		} else {
 			out.bound[key] = append(out.bound[key], l)
+			out.open(key, l.id, rest)
 		}
 	}
 	return out
@@ -165,10 +169,10 @@ func conjunction(in []internalast.ConditionType) []internalast.ConditionType {
 }
 
 // relevant yields the rules of p that may apply to ent.
-func (p *plan) relevant(ent *Entity) iter.Seq2[cedar.PolicyID, *cedar.Policy] {
-	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+func (p *plan) relevant(ent *Entity) iter.Seq[live] {
+	return func(yield func(live) bool) {
 		for i := range p.general {
-			if !yield(p.general[i].id, p.general[i].policy) {
+			if !yield(p.general[i]) {
 				return
 			}
 		}
@@ -180,12 +184,15 @@ func (p *plan) relevant(ent *Entity) iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 				return
 			}
 		}
+		if ent.unknown != 0 {
+			p.yieldAnywhere(ent, yield)
+		}
 	}
 }
 
-func (p *plan) yieldBound(uid types.EntityUID, yield func(cedar.PolicyID, *cedar.Policy) bool) bool {
+func (p *plan) yieldBound(uid types.EntityUID, yield func(live) bool) bool {
 	for _, l := range p.bound[uid] {
-		if !yield(l.id, l.policy) {
+		if !yield(l) {
 			return false
 		}
 	}
@@ -199,7 +206,15 @@ type selection struct {
 }
 
 // All yields the policies.
-func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] { return s.plan.relevant(s.ent) }
+func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+		for l := range s.plan.relevant(s.ent) {
+			if !yield(l.id, l.policy) {
+				return
+			}
+		}
+	}
+}
 
 // view is the entity store of one question.
 type view struct {
