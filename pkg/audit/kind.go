@@ -26,6 +26,7 @@ const (
 	KindPolicy         Kind = 17 // a policy revision was published or refused
 	KindLogin          Kind = 18 // a principal signed in, or failed to
 	KindUndo           Kind = 19 // an undo plan was captured, applied or dropped
+	KindStream         Kind = 20 // a piece of a command's stream, such as what a terminal showed
 )
 
 var kindNames = [...]string{
@@ -33,7 +34,7 @@ var kindNames = [...]string{
 	KindOutcome: "outcome", KindRefusal: "refusal", KindHold: "hold", KindHoldDecided: "hold_decided",
 	KindRows: "rows", KindNotice: "notice", KindLock: "lock", KindEdge: "edge", KindAdmin: "admin",
 	KindRequest: "request", KindRequestDecided: "request_decided", KindGrant: "grant",
-	KindCredential: "credential", KindPolicy: "policy", KindLogin: "login", KindUndo: "undo",
+	KindCredential: "credential", KindPolicy: "policy", KindLogin: "login", KindUndo: "undo", KindStream: "stream",
 }
 
 func (k Kind) valid() bool { return k != 0 && int(k) < len(kindNames) }

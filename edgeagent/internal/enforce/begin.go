@@ -40,11 +40,15 @@ func (s *Session) Begin(ctx context.Context, c *Command) (*Flight, error) {
 	if v.denied != nil {
 		return nil, s.refuse(c, v.denied)
 	}
-	f := &Flight{s: s, v: v, subject: c.Subject, command: "c" + strconv.FormatUint(n, 10), began: s.p.cfg.Clock(), approved: approved}
+	f := &Flight{s: s, v: v, cmd: c, command: "c" + strconv.FormatUint(n, 10), began: s.p.cfg.Clock(), approved: approved}
 	switch v.Effect {
 	case policy.Allow:
 	case policy.Hold:
-		if d := s.hold(ctx, c, f); d != nil {
+		hold := s.hold
+		if c.Patience > 0 {
+			hold = s.holdPatiently
+		}
+		if d := hold(ctx, c, f); d != nil {
 			return nil, s.refuse(c, d)
 		}
 	default:
@@ -142,7 +146,8 @@ func asDenied(err error) *Denied {
 type Flight struct {
 	s        *Session
 	v        *verdict
-	subject  *Subject
+	cmd      *Command
+	rules    *rules // that it was last decided by
 	command  string
 	hold     string
 	approved []policy.Approval
@@ -178,6 +183,7 @@ type Outcome struct {
 	ErrorCode     string
 	ErrorMessage  string // without masked values
 	MaskedColumns []string
+	Attrs         []audit.Attr // what a protocol has besides
 	// Cut says that the gateway stopped the answer, and why.
 	Cut string
 }
@@ -192,7 +198,7 @@ func (f *Flight) End(o Outcome) {
 	*rec = audit.Record{
 		Kind: audit.KindOutcome, Command: f.command, Revision: f.v.revision, CommandTag: o.Tag, RowCount: o.Rows, Bytes: o.Bytes,
 		Duration: f.s.p.cfg.Clock().Sub(f.began), ErrorCode: o.ErrorCode, ErrorMessage: o.ErrorMessage,
-		MaskedColumns: o.MaskedColumns, Reason: o.Cut,
+		MaskedColumns: o.MaskedColumns, Reason: o.Cut, Attrs: o.Attrs,
 	}
 	if _, err := f.s.log.writeSpare(rec); err != nil {
 		f.s.end(&Ended{Reason: "outcomes cannot be recorded at this edge"})

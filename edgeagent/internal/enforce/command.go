@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"time"
 
 	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/policy"
@@ -88,6 +89,12 @@ type Command struct {
 	// of life while it waits. The channel it returned first, if any, withdraws the command
 	// when it is closed.
 	OnHold func(Held) (withdrawn <-chan struct{})
+	// Patience, if set, is how long the client waits for approvers. Beyond it Begin refuses with the hold's id, the hold stays,
+	// and the next command of the session with the same Digest takes it up.
+	Patience time.Duration
+	// Rehearsal says that the command, a look, changes nothing though it asks about what does: it may be looked at what
+	// approvers would have to agree to.
+	Rehearsal bool
 	// Preview, if set, asks the target what the command would do before it is put before approvers. It gets the
 	// command itself, reads nothing that look did not permit, and returns soon after ctx ends. withdrawn says that the
 	// client gave up meanwhile.

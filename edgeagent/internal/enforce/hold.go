@@ -64,31 +64,41 @@ func (s *Session) hold(ctx context.Context, c *Command, f *Flight) *Denied {
 	stop := context.AfterFunc(s.ctx, cancel)
 	defer stop()
 
-	timeout := f.v.HoldTimeout
-	if timeout <= 0 {
+	held, timeout, d := s.file(ctx, c, f)
+	if d != nil {
+		return d
+	}
+	verdict, d := s.await(ctx, c, f, held, timeout)
+	return s.settle(ctx, c, f, verdict, d)
+}
+
+// file puts the command before approvers, who are shown what it would do. Ending ctx withdraws it.
+func (s *Session) file(ctx context.Context, c *Command, f *Flight) (held Held, timeout time.Duration, d *Denied) {
+	if timeout = f.v.HoldTimeout; timeout <= 0 {
 		timeout = s.p.cfg.HoldTimeout
 	}
 	preview, withdrawn := s.preview(ctx, c, f)
 	if withdrawn || ctx.Err() != nil {
 		if d := s.usable(); d != nil {
-			return d
+			return held, 0, d
 		}
-		return s.withdrawn(f)
+		return held, 0, s.withdrawn(f)
 	}
 	held, err := s.p.cfg.Control.Hold(ctx, s.holdRequest(c, f, timeout, preview))
 	if err != nil {
 		if refused := (*Denied)(nil); errors.As(err, &refused) && refused.Cause == CauseHold { // the control plane's own words
-			return &Denied{Cause: CauseHold, Reason: refused.Reason, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision, Next: refused.Next}
+			return held, 0, &Denied{Cause: CauseHold, Reason: refused.Reason, PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision, Next: refused.Next}
 		}
 		s.p.cfg.Logger.Error("file hold", "session", s.id, "error", err)
-		return &Denied{Cause: CauseControl, Reason: "the command needs approval and the control plane cannot be asked", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
+		return held, 0, &Denied{Cause: CauseControl, Reason: "the command needs approval and the control plane cannot be asked", PolicyIDs: f.v.PolicyIDs, Revision: f.v.revision}
 	}
 	held.Approvals, held.Reason = f.v.Approvals, f.v.Reason
 	f.hold = held.ID
-	if d := s.recordHold(c, f); d != nil {
-		return d
-	}
-	verdict, d := s.await(ctx, c, f, held, timeout)
+	return held, timeout, s.recordHold(c, f)
+}
+
+// settle releases what was approved, and records what became of the hold.
+func (s *Session) settle(ctx context.Context, c *Command, f *Flight, verdict Verdict, d *Denied) *Denied {
 	if d == nil && verdict.State != HoldApproved {
 		d = s.holdRefused(f, verdict)
 	}

@@ -15,6 +15,7 @@ type Preview struct {
 	ExactRows     *int64
 	Detail        string // for people: how it was found, or why not
 	Plan          string // the target's plan in outline, without values and conditions
+	Diff          string // how the target's state would change, masked as for the principal
 }
 
 // Look decides a read by which a protocol previews a held command, as if the principal had sent it. It is permitted
@@ -50,21 +51,22 @@ func (s *Session) look(c *Command, of *Flight) (*Flight, error) {
 	if err != nil {
 		return nil, asDenied(err)
 	}
-	if d := v.hidesFrom(c.Subject); d != nil {
+	if d := v.hidesFrom(c); d != nil {
 		return nil, d
 	}
-	f := &Flight{s: s, v: v, subject: c.Subject, command: "c" + strconv.FormatUint(n, 10), began: s.p.cfg.Clock(), previews: of.command}
+	f := &Flight{s: s, v: v, cmd: c, command: "c" + strconv.FormatUint(n, 10), began: s.p.cfg.Clock(), previews: of.command}
 	return s.launch(c, f)
 }
 
 // hidesFrom returns why a preview may not look, or nil.
-func (v *verdict) hidesFrom(sub *Subject) *Denied {
+func (v *verdict) hidesFrom(c *Command) *Denied {
+	sub := c.Subject
 	switch {
 	case v.denied != nil:
 		return v.denied
-	case v.Effect == policy.Hold:
+	case v.Effect == policy.Hold && !c.Rehearsal:
 		return &Denied{Cause: CauseHold, Reason: "policy wants approvers for the look as well", PolicyIDs: v.PolicyIDs, Revision: v.revision}
-	case v.Effect != policy.Allow:
+	case v.Effect != policy.Allow && v.Effect != policy.Hold:
 		return &Denied{Cause: CausePolicy, Reason: "no policy permits the look", Revision: v.revision}
 	case sub.Opaque && v.masks.Opaque.Kind != policy.MaskReveal:
 		return &Denied{Cause: CauseMasked, Reason: "it may derive from masked columns", Revision: v.revision}

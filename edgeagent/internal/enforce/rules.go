@@ -238,9 +238,9 @@ func (r *rules) outsideGrant(s *Session, sub *Subject) *Denied {
 }
 
 // granted reports whether the grant holds the action. What only concerns the session, such
-// as BEGIN, comes with every grant.
+// as BEGIN, or what every client asks first, comes with every grant.
 func (s *Session) granted(a policy.Action) bool {
-	return a.In(policy.SQLSession) || slices.ContainsFunc(s.who.Actions, a.In)
+	return a.In(policy.SQLSession) || a == policy.K8sDiscover || slices.ContainsFunc(s.who.Actions, a.In)
 }
 
 // refusal words a deny.

@@ -18,7 +18,7 @@ import (
 type Admission struct {
 	Session     string // chosen by the pipeline
 	Token       string // the access token, as the client sent it
-	Protocol    string // "postgres"
+	Protocol    string // "postgres", "kubernetes"
 	ClientAddr  netip.AddrPort
 	Application string // the name the client gave itself
 }
@@ -88,6 +88,7 @@ type Session struct {
 	changed  bool             // acting is another than recorded
 	rules    *rules
 	commands uint64
+	pending  map[[audit.HashSize]byte]*pending // held commands, by digest
 	expires  time.Time
 	expiry   *time.Timer
 	closed   bool
@@ -141,7 +142,7 @@ func (p *Pipeline) admit(ask Admission, who Admitted) (*Session, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &Session{p: p, id: ask.Session, who: who, ask: ask, acting: who.Principal, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt}
+	s := &Session{p: p, id: ask.Session, who: who, ask: ask, acting: who.Principal, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt, pending: map[[audit.HashSize]byte]*pending{}}
 	if err := s.decideOpen(); err != nil {
 		cancel(err)
 		return nil, err
