@@ -32,11 +32,14 @@ func (s grantService) GetGrant(ctx context.Context, req *accessv1.GetGrantReques
 
 // ListGrants lists the caller's own grants; who sees all may ask for everybody's.
 func (s grantService) ListGrants(ctx context.Context, req *accessv1.ListGrantsRequest) (*accessv1.ListGrantsResponse, error) {
+	after, err := openPage(req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	filter := approvals.Filter{
 		Resource: req.GetResource(), Ended: req.GetIncludeEnded(), NeedsReview: req.GetNeedsReview(),
-		Size: int(req.GetPageSize()), Token: req.GetPageToken(),
+		Size: int(req.GetPageSize()), After: after,
 	}
-	var err error
 	if filter.Principal, err = whose(caller(ctx), req.GetAll(), req.GetPrincipal()); err != nil {
 		return nil, err
 	}
@@ -44,7 +47,7 @@ func (s grantService) ListGrants(ctx context.Context, req *accessv1.ListGrantsRe
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.ListGrantsResponse{NextPageToken: next}
+	resp := &accessv1.ListGrantsResponse{NextPageToken: sealPage(next)}
 	for _, g := range found {
 		resp.Grants = append(resp.Grants, convert.Grant(g, s.cfg.Now()))
 	}

@@ -11,13 +11,17 @@ import (
 type notificationService struct{ cfg Config }
 
 func (s notificationService) ListDeliveries(ctx context.Context, req *accessv1.ListDeliveriesRequest) (*accessv1.ListDeliveriesResponse, error) {
+	after, err := openPage(req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	page, err := s.cfg.Notify.List(ctx, notify.Query{
-		State: convert.FromDeliveryState(req.GetState()), Size: int(req.GetPageSize()), After: req.GetPageToken(),
+		State: convert.FromDeliveryState(req.GetState()), Size: int(req.GetPageSize()), After: after,
 	})
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.ListDeliveriesResponse{NextPageToken: page.Next, Receivers: s.cfg.Notify.Receivers()}
+	resp := &accessv1.ListDeliveriesResponse{NextPageToken: sealPage(page.Next), Receivers: s.cfg.Notify.Receivers()}
 	for _, d := range page.Deliveries {
 		resp.Deliveries = append(resp.Deliveries, convert.Delivery(d))
 	}

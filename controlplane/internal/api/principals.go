@@ -2,9 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/writhq/writ/controlplane/internal/convert"
@@ -21,19 +18,17 @@ const (
 	maxPrincipals     = 500
 )
 
-var errPageToken = errors.New("the page token is not one that was given out; begin with the first page")
-
 func (s principalService) ListPrincipals(ctx context.Context, req *accessv1.ListPrincipalsRequest) (*accessv1.ListPrincipalsResponse, error) {
-	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
+	after, err := openPage(req.GetPageToken())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", login.ErrQuery, errPageToken)
+		return nil, err
 	}
 	size := int(req.GetPageSize())
 	if size <= 0 {
 		size = defaultPrincipals
 	}
 	page, more, err := s.cfg.Logins.Principals(ctx, login.PrincipalQuery{
-		Text: req.GetQuery(), After: string(after), Limit: min(size, maxPrincipals),
+		Text: req.GetQuery(), After: after, Limit: min(size, maxPrincipals),
 	})
 	if err != nil {
 		return nil, err
@@ -47,7 +42,7 @@ func (s principalService) ListPrincipals(ctx context.Context, req *accessv1.List
 		resp.Principals = append(resp.Principals, doing.describe(k))
 	}
 	if more {
-		resp.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(page[len(page)-1].Principal.ID))
+		resp.NextPageToken = sealPage(page[len(page)-1].Principal.ID)
 	}
 	return resp, nil
 }

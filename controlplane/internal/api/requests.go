@@ -105,8 +105,11 @@ func (s requestService) ListRequests(ctx context.Context, req *accessv1.ListRequ
 	if !ok {
 		return nil, fmt.Errorf("%w: state: %d is not a state of a request", approvals.ErrInvalid, req.GetState())
 	}
-	filter := approvals.Filter{State: state, Resource: req.GetResource(), Size: int(req.GetPageSize()), Token: req.GetPageToken()}
-	var err error
+	after, err := openPage(req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	filter := approvals.Filter{State: state, Resource: req.GetResource(), Size: int(req.GetPageSize()), After: after}
 	if filter.Principal, err = whose(caller(ctx), req.GetAll(), req.GetPrincipal()); err != nil {
 		return nil, err
 	}
@@ -114,7 +117,7 @@ func (s requestService) ListRequests(ctx context.Context, req *accessv1.ListRequ
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.ListRequestsResponse{NextPageToken: next}
+	resp := &accessv1.ListRequestsResponse{NextPageToken: sealPage(next)}
 	for _, r := range found {
 		resp.Requests = append(resp.Requests, convert.Request(r))
 	}

@@ -28,15 +28,19 @@ func (s auditService) SearchRecords(ctx context.Context, req *accessv1.SearchRec
 	if err != nil {
 		return nil, err
 	}
+	after, err := openPage(req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	found, err := s.cfg.Search.Search(ctx, auditlog.Query{
 		Principal: req.GetPrincipal(), Resource: req.GetResource(), Session: req.GetSession(), Kind: req.GetKind(),
 		Decision: req.GetDecision(), PolicyID: req.GetPolicyId(), Text: req.GetText(), From: from, Until: until,
-		Limit: int(req.GetPageSize()), After: req.GetPageToken(),
+		Limit: int(req.GetPageSize()), After: after,
 	})
 	if err != nil {
 		return nil, err
 	}
-	resp := &accessv1.SearchRecordsResponse{NextPageToken: found.Next, SearchedBackTo: convert.Time(found.Back)}
+	resp := &accessv1.SearchRecordsResponse{NextPageToken: sealPage(found.Next), SearchedBackTo: convert.Time(found.Back)}
 	for _, h := range found.Hits {
 		out, err := hit(h)
 		if err != nil {

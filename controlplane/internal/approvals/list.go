@@ -18,8 +18,8 @@ type Filter struct {
 	NeedsReview bool
 	// Size is at most 500; 0 is 100.
 	Size int
-	// Token is what the page before returned.
-	Token string
+	// After is what the page before returned.
+	After string
 }
 
 // Sizes of pages.
@@ -37,13 +37,14 @@ func (f Filter) complete(prefix string) (Filter, error) {
 	case f.Size == 0:
 		f.Size = defaultPage
 	}
-	if f.Token != "" && checkID(prefix, f.Token) != nil {
-		return f, fmt.Errorf("%w: page_token: not one that a list returned", ErrInvalid)
+	if f.After != "" && checkID(prefix, f.After) != nil {
+		return f, store.ErrPage
 	}
 	return f, nil
 }
 
-// ListRequests returns requests, newest first, and the token of the page after it, which is empty on the last.
+// ListRequests returns requests, newest first, and what the page after it has in After, which is empty on the last. An
+// After of another list is store.ErrPage.
 func (a *Approvals) ListRequests(ctx context.Context, f Filter) ([]Request, string, error) {
 	f, err := f.complete(requestPrefix)
 	if err != nil {
@@ -140,12 +141,12 @@ func byIndex[T any](index *store.Collection[string], from *store.Collection[T], 
 	}
 }
 
-// page fills one page with what accept lets through. It reads maxRead rows at most; then the page is short, and its
-// token goes on from there.
+// page fills one page with what accept lets through. It reads maxRead rows at most; then the page is short, and the
+// next goes on from there.
 func page[T any](ctx context.Context, f Filter, read rows[T], accept func(T) (T, bool), id func(T) string) ([]T, string, error) {
 	after, last := "", ""
-	if f.Token != "" {
-		after = newest(f.Token)
+	if f.After != "" {
+		after = newest(f.After)
 	}
 	var out []T
 	for seen := 0; seen < maxRead; {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
+	"github.com/writhq/writ/controlplane/internal/store"
 )
 
 // pages reads a list to its end.
@@ -28,7 +29,7 @@ func pages[T any](t *testing.T, f approvals.Filter, list func(approvals.Filter) 
 		if next == "" {
 			return ids
 		}
-		if f.Token = next; n > 1000 {
+		if f.After = next; n > 1000 {
 			t.Fatal("the list has no end")
 		}
 	}
@@ -93,11 +94,11 @@ func TestListsAreReadInPagesNewestFirst(t *testing.T) {
 func TestPageTokensThatWereNotGiven(t *testing.T) {
 	f := setUp(t)
 	for _, token := range []string{"x", "grant-00000000000000000000000000", "req-", "req-../../x", "req-0000000000000000000000000O", "req-00000000000000000000000000\x00"} {
-		if _, _, err := f.ListRequests(t.Context(), approvals.Filter{Token: token}); !errors.Is(err, approvals.ErrInvalid) {
+		if _, _, err := f.ListRequests(t.Context(), approvals.Filter{After: token}); !errors.Is(err, store.ErrPage) {
 			t.Errorf("requests after %q: %v", token, err)
 		}
 	}
-	if _, _, err := f.ListGrants(t.Context(), approvals.Filter{Token: "req-00000000000000000000000000"}); !errors.Is(err, approvals.ErrInvalid) {
+	if _, _, err := f.ListGrants(t.Context(), approvals.Filter{After: "req-00000000000000000000000000"}); !errors.Is(err, store.ErrPage) {
 		t.Errorf("grants after a request: %v", err)
 	}
 	for _, size := range []int{-1, 501} {
@@ -105,7 +106,7 @@ func TestPageTokensThatWereNotGiven(t *testing.T) {
 			t.Errorf("a page of %d: %v", size, err)
 		}
 	}
-	if got, next, err := f.ListRequests(t.Context(), approvals.Filter{Token: "req-00000000000000000000000000"}); err != nil || len(got) != 0 || next != "" {
+	if got, next, err := f.ListRequests(t.Context(), approvals.Filter{After: "req-00000000000000000000000000"}); err != nil || len(got) != 0 || next != "" {
 		t.Errorf("after the oldest there is: %v, %q, %v", got, next, err)
 	}
 }

@@ -35,6 +35,7 @@ var meanings = []meaning{
 	{store.ErrNotLeader, connect.CodeUnavailable, "this replica is catching up; try again"},
 	{store.ErrConflict, connect.CodeAborted, "too many others changed the same at once; try again"},
 	{store.ErrTooLarge, connect.CodeResourceExhausted, "too large to be kept; make it smaller, or split it"},
+	{store.ErrPage, connect.CodeInvalidArgument, ""},
 	{store.ErrRefused, connect.CodeInternal, ""},
 	{store.ErrCorrupt, connect.CodeInternal, ""},
 	{login.ErrIssuerUnavailable, connect.CodeUnavailable, "the identity provider cannot be reached now; try again"},
@@ -44,14 +45,11 @@ var meanings = []meaning{
 	{login.ErrProof, connect.CodeUnauthenticated, ""},
 	{login.ErrUnknown, connect.CodeNotFound, ""},
 	{login.ErrNoMethod, connect.CodeFailedPrecondition, ""},
-	{login.ErrQuery, connect.CodeInvalidArgument, ""},
 	{errForbidden, connect.CodePermissionDenied, ""},
 	{errNoRule, connect.CodePermissionDenied, ""},
 	{errFlood, connect.CodeResourceExhausted, ""},
 	{errRights, connect.CodeAborted, ""},
 	{ErrNotYours, connect.CodePermissionDenied, ""},
-	{ErrPage, connect.CodeInvalidArgument, ""},
-	{sessions.ErrPage, connect.CodeInvalidArgument, ""},
 	{ErrTooManyStreams, connect.CodeResourceExhausted, ""},
 
 	{locks.ErrLocked, connect.CodePermissionDenied, ""},
@@ -78,7 +76,6 @@ var meanings = []meaning{
 	{notify.ErrNotFound, connect.CodeNotFound, ""},
 	{notify.ErrReceiver, connect.CodeNotFound, ""},
 	{notify.ErrNotDead, connect.CodeFailedPrecondition, ""},
-	{notify.ErrPage, connect.CodeInvalidArgument, ""},
 
 	{locks.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{locks.ErrNotFound, connect.CodeNotFound, ""},
@@ -107,9 +104,6 @@ var ErrNotYours = errors.New("this belongs to somebody else, and your roles do n
 
 // ErrTooManyStreams is what a handler returns to a caller that has as many streams open as one may have.
 var ErrTooManyStreams = errors.New("too many open streams; close one first")
-
-// ErrPage is what a handler returns for a page token that is none.
-var ErrPage = errors.New("invalid page token; begin with the first page")
 
 // ErrStopping is the cause for which the context of a call ends when the control plane stops.
 var ErrStopping = errors.New("the control plane is stopping; call again")

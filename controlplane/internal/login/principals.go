@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,9 +10,6 @@ import (
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/policy"
 )
-
-// ErrQuery is a list that cannot be asked for so.
-var ErrQuery = errors.New("the list cannot be asked for so")
 
 // Known is a principal as its newest proof described it.
 type Known struct {

@@ -81,14 +81,14 @@ type Page struct {
 // maxScanned is how many deliveries one call of List looks at; a page may then be shorter than asked for.
 const maxScanned = 5000
 
-// List returns one page of the deliveries.
+// List returns one page of the deliveries, or store.ErrPage when After is not a Next.
 func (d *Deliveries) List(ctx context.Context, q Query) (Page, error) {
 	if q.Size <= 0 {
 		q.Size = 100
 	}
 	q.Size = min(q.Size, 500)
 	if raw, err := hex.DecodeString(q.After); err != nil || q.After != "" && len(raw) != len(ulid.ULID{}) {
-		return Page{}, ErrPage
+		return Page{}, store.ErrPage
 	}
 	var page Page
 	after := q.After

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/notify"
+	"github.com/writhq/writ/controlplane/internal/store"
 )
 
 func writePEM(t *testing.T, file string, cert *x509.Certificate) string {
@@ -49,7 +50,7 @@ func TestListIsNewestFirstInPages(t *testing.T) {
 		t.Errorf("%+v, %v", page, err)
 	}
 	for _, token := range []string{"x", "zz", "00", "../../secrets"} {
-		if _, err := d.List(t.Context(), notify.Query{After: token}); !errors.Is(err, notify.ErrPage) {
+		if _, err := d.List(t.Context(), notify.Query{After: token}); !errors.Is(err, store.ErrPage) {
 			t.Errorf("page token %q: %v", token, err)
 		}
 	}

@@ -29,8 +29,6 @@ var (
 	ErrNotDead = errors.New("only a dead letter is sent again")
 	// ErrReceiver is a receiver that is not configured.
 	ErrReceiver = errors.New("no such receiver")
-	// ErrPage is a page token that is not one of List's.
-	ErrPage = errors.New("invalid page token")
 )
 
 // Config is what notifications need. The first part is required.

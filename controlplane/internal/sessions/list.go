@@ -22,9 +22,6 @@ const (
 	maxRows   = 50_000
 )
 
-// ErrPage is a page token that List did not give out.
-var ErrPage = errors.New("invalid page token; begin with the first page")
-
 // row is an entry of the index of sessions by their start, newest first. It says what narrows a list, so that only
 // sessions on the page are read.
 type row struct {
@@ -69,7 +66,7 @@ func (q Query) complete() (Query, error) {
 		q.Visible = func(Session) bool { return true }
 	}
 	if q.After != "" && !indexForm.MatchString(q.After) {
-		return q, ErrPage
+		return q, store.ErrPage
 	}
 	return q, nil
 }
@@ -88,7 +85,7 @@ type Page struct {
 	Next string
 }
 
-// List returns sessions, newest first.
+// List returns sessions, newest first, or store.ErrPage when After is not a Next.
 func (b *Book) List(ctx context.Context, q Query) (Page, error) {
 	q, err := q.complete()
 	if err != nil {

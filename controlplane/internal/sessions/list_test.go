@@ -118,7 +118,7 @@ func TestPagesWhileSessionsComeAndGo(t *testing.T) {
 func TestPageTokensAreChecked(t *testing.T) {
 	f := newFixture(t)
 	for _, bad := range []string{"x", "../x", "0000000000000000/", "000000000000000g/" + id(1), id(1), "0000000000000000/" + id(1) + "/x"} {
-		if _, err := f.book.List(t.Context(), sessions.Query{After: bad}); !errors.Is(err, sessions.ErrPage) {
+		if _, err := f.book.List(t.Context(), sessions.Query{After: bad}); !errors.Is(err, store.ErrPage) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

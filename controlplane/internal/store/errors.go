@@ -31,6 +31,9 @@ var (
 	ErrNotLeader = errors.New("no longer leader")
 	// ErrKey: a key outside the allowed alphabet or length.
 	ErrKey = errors.New("invalid key")
+	// ErrPage: what a page of a list is to follow is no place in that list. For
+	// those who make pages; List itself takes any key.
+	ErrPage = errors.New("invalid page token; begin with the first page")
 	// ErrTooLarge: a value over MaxValue, or a transaction over MaxTx.
 	ErrTooLarge = errors.New("too large for the store")
 	// ErrCorrupt: a stored value cannot be decoded or unsealed.
