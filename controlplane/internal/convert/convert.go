@@ -1,5 +1,5 @@
 // Package convert is the one place where the control plane's own types and access.v1 messages become each other. A
-// password goes only inwards: nothing here writes one into a message.
+// secret goes only inwards: nothing here writes one into a message.
 package convert
 
 import (

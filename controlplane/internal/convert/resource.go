@@ -5,14 +5,17 @@ import (
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
-// Resource is the message of a resource, without passwords.
+// Resource is the message of a resource, without secrets.
 func Resource(r resources.Resource) *accessv1.Resource {
 	out := &accessv1.Resource{
 		Name: r.Name, Labels: r.Labels, Edges: clone(r.Edges), Description: r.Description,
 		Version: r.Version, UpdatedAt: Time(r.UpdatedAt),
 	}
-	if r.Postgres != nil {
+	switch {
+	case r.Postgres != nil:
 		out.Target = &accessv1.Resource_Postgres{Postgres: postgres(*r.Postgres)}
+	case r.Kubernetes != nil:
+		out.Target = &accessv1.Resource_Kubernetes{Kubernetes: kubernetes(*r.Kubernetes)}
 	}
 	return out
 }
@@ -26,12 +29,18 @@ func postgres(p resources.Postgres) *accessv1.PostgresTarget {
 		classes[class] = &accessv1.ColumnList{Columns: clone(columns)}
 	}
 	return &accessv1.PostgresTarget{
-		Endpoint: p.Endpoint, Database: p.Database,
-		Tls: &accessv1.TargetTLS{Mode: tlsModes[p.TLS.Mode], CaPem: p.TLS.CAPEM, ServerName: p.TLS.ServerName},
-
+		Endpoint: p.Endpoint, Database: p.Database, Tls: targetTLS(p.TLS),
 		Credential: credential(p.Credential), Classes: classes, SafeFunctions: clone(p.SafeFunctions),
 		AllowLoopback: p.AllowLoopback, Detectors: clone(p.Detectors),
 	}
+}
+
+func targetTLS(t resources.TLS) *accessv1.TargetTLS {
+	return &accessv1.TargetTLS{Mode: tlsModes[t.Mode], CaPem: t.CAPEM, ServerName: t.ServerName}
+}
+
+func fromTLS(t *accessv1.TargetTLS) resources.TLS {
+	return resources.TLS{Mode: fromMode(t.GetMode()), CAPEM: t.GetCaPem(), ServerName: t.GetServerName()}
 }
 
 var tlsModes = map[resources.TLSMode]accessv1.TargetTLS_Mode{
@@ -57,7 +66,7 @@ func credential(c resources.Credential) *accessv1.PostgresCredential {
 	return out
 }
 
-// FromResource is what a message asks for, with its passwords. What the inventory fills in itself is left out.
+// FromResource is what a message asks for, with its secrets. What the inventory fills in itself is left out.
 func FromResource(r *accessv1.Resource) resources.Resource {
 	out := resources.Resource{
 		Name: r.GetName(), Labels: r.GetLabels(), Edges: r.GetEdges(), Description: r.GetDescription(),
@@ -65,14 +74,15 @@ func FromResource(r *accessv1.Resource) resources.Resource {
 	if p := r.GetPostgres(); p != nil {
 		out.Postgres = fromPostgres(p)
 	}
+	if k := r.GetKubernetes(); k != nil {
+		out.Kubernetes = fromKubernetes(k)
+	}
 	return out
 }
 
 func fromPostgres(p *accessv1.PostgresTarget) *resources.Postgres {
 	out := &resources.Postgres{
-		Endpoint: p.GetEndpoint(), Database: p.GetDatabase(),
-		TLS:           resources.TLS{Mode: fromMode(p.GetTls().GetMode()), CAPEM: p.GetTls().GetCaPem(), ServerName: p.GetTls().GetServerName()},
-		Credential:    fromCredential(p.GetCredential()),
+		Endpoint: p.GetEndpoint(), Database: p.GetDatabase(), TLS: fromTLS(p.GetTls()), Credential: fromCredential(p.GetCredential()),
 		SafeFunctions: p.GetSafeFunctions(), AllowLoopback: p.GetAllowLoopback(), Detectors: p.GetDetectors(),
 	}
 	for class, columns := range p.GetClasses() {

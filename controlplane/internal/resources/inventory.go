@@ -40,7 +40,7 @@ const (
 // Config is what the inventory needs; everything is required.
 type Config struct {
 	Store  *store.Store
-	Sealer store.Sealer // of the passwords
+	Sealer store.Sealer // of the secrets
 	Now    func() time.Time
 	Rand   io.Reader // for ids
 }
@@ -52,7 +52,7 @@ type Inventory struct {
 	secrets *store.Collection[sealed]
 }
 
-// sealed is a password at rest.
+// sealed is a secret at rest.
 type sealed struct {
 	Password string `json:"password"`
 }
@@ -70,9 +70,9 @@ func New(cfg Config) (*Inventory, error) {
 }
 
 // Apply creates or replaces the resources, all or none. It fails with Invalid, which lists everything that is wrong.
-// An empty password keeps the stored one, as long as it would go to the same user at the same target.
+// An empty secret keeps the stored one, as long as it would go to the same user at the same target.
 func (inv *Inventory) Apply(ctx context.Context, wanted []Resource, dryRun bool) ([]Change, error) {
-	if err := check(wanted); err != nil {
+	if err := check(wanted, inv.cfg.Now()); err != nil {
 		return nil, err
 	}
 	var changes []Change
@@ -123,6 +123,9 @@ func (inv *Inventory) applyOne(tx *store.Tx, wanted Resource) (Change, []Problem
 	default:
 		change.What, next.UID, next.Version = Updated, old.Value.UID, old.Value.Version
 	}
+	if problems := sameKind(old.Value, wanted); len(problems) > 0 {
+		return change, problems, nil
+	}
 	rotated, problems, err := inv.applySecret(tx, old.Value, wanted)
 	if err != nil || len(problems) > 0 {
 		return change, problems, err
@@ -136,7 +139,7 @@ func (inv *Inventory) applyOne(tx *store.Tx, wanted Resource) (Change, []Problem
 	return change, nil, inv.rows.In(tx).Put(next.Name, next)
 }
 
-// applySecret keeps, replaces or drops the stored password and reports whether it changed.
+// applySecret keeps, replaces or drops the stored secret and reports whether it changed.
 func (inv *Inventory) applySecret(tx *store.Tx, old, wanted Resource) (bool, []Problem, error) {
 	secrets := inv.secrets.In(tx)
 	kept, err := secrets.Get(wanted.Name)
@@ -144,31 +147,36 @@ func (inv *Inventory) applySecret(tx *store.Tx, old, wanted Resource) (bool, []P
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, nil, err
 	}
-	given := wanted.Postgres.Credential.secret()
+	given := wanted.secret()
 	switch {
 	case given == nil && have:
 		return true, nil, secrets.Delete(wanted.Name)
 	case given == nil:
 		return false, nil, nil
 	case *given == "" && !have:
-		return false, passwordProblem(wanted, "there is none yet", "give the password"), nil
+		return false, secretProblem(wanted, "there is none yet", "give it"), nil
 	case *given == "" && !samePlace(old, wanted):
-		return false, passwordProblem(wanted, "it would go to another user or another server than it was given for",
-			"give the password again"), nil
+		return false, secretProblem(wanted, "it would go to another user or another server than it was given for", "give it again"), nil
 	case *given == "" || have && kept.Value.Password == string(*given):
 		return false, nil, nil
 	}
 	return true, nil, secrets.Put(wanted.Name, sealed{Password: string(*given)})
 }
 
-// samePlace reports whether a password kept from old would be used by the same user at the same server, checked no
-// less. Whoever may edit the inventory must not be able to have a stored password sent elsewhere.
-func samePlace(old, wanted Resource) bool {
-	a, b := old.Postgres, wanted.Postgres
-	return a != nil && b != nil && a.Endpoint == b.Endpoint && a.TLS == b.TLS && a.Credential.user() == b.Credential.user()
+// sameKind refuses another kind for a resource that exists: its policies, grants and sessions are of the old one.
+func sameKind(old, wanted Resource) []Problem {
+	if old.UID == "" || old.Kind() == wanted.Kind() {
+		return nil
+	}
+	return []Problem{{Resource: wanted.Name, Field: wanted.Kind(), What: "the resource is of the kind " + old.Kind(),
+		Fix: "use another name, or remove the resource first"}}
 }
 
-// Get returns one resource, without its password.
+// samePlace reports whether a secret kept from old would be used by the same user at the same server, checked no less.
+// Whoever may edit the inventory must not be able to have a stored secret sent elsewhere.
+func samePlace(old, wanted Resource) bool { return old.place() == wanted.place() }
+
+// Get returns one resource, without its secret.
 func (inv *Inventory) Get(ctx context.Context, name string) (Resource, error) {
 	if !validName(name) {
 		return Resource{}, fmt.Errorf("%w: %q", ErrNotFound, name)
@@ -192,7 +200,7 @@ func (inv *Inventory) GetIn(tx *store.Tx, name string) (Resource, error) {
 	return e.Value, err
 }
 
-// List returns all resources by name, without passwords.
+// List returns all resources by name, without secrets.
 func (inv *Inventory) List(ctx context.Context) ([]Resource, error) {
 	entries, _, err := inv.rows.List(ctx, store.ListOptions{})
 	if err != nil {
@@ -201,12 +209,12 @@ func (inv *Inventory) List(ctx context.Context) ([]Resource, error) {
 	return values(entries), nil
 }
 
-// Secret returns the password of the resource's credential, for the credential broker alone. It fails with
+// Secret returns the secret of the resource's credential, for the credential broker alone. It fails with
 // ErrNotFound where there is none.
 func (inv *Inventory) Secret(ctx context.Context, name string) (Secret, error) {
 	e, err := inv.secrets.Get(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return "", fmt.Errorf("%w: %q has no password", ErrNotFound, name)
+		return "", fmt.Errorf("%w: %q has no secret", ErrNotFound, name)
 	}
 	return Secret(e.Value.Password), err
 }
@@ -217,7 +225,7 @@ type Leases interface {
 	NoneOpenIn(tx *store.Tx, resource string) error
 }
 
-// Delete removes a resource and its password, unless they are needed to take back what is left at its target: then it
+// Delete removes a resource and its secret, unless they are needed to take back what is left at its target: then it
 // fails with ErrInUse. Grants for it end with it, because a grant is for the UID of a resource and not only for its name.
 func (inv *Inventory) Delete(ctx context.Context, name string, leases Leases) error {
 	return inv.cfg.Store.Update(ctx, func(tx *store.Tx) error {

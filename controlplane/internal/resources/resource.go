@@ -1,6 +1,6 @@
 // Package resources keeps the inventory: which databases, clusters and accounts exist, which edges serve them, and
-// where a session's upstream credential comes from. Passwords rest sealed beside the inventory and leave it only for
-// the credential broker.
+// where a session's upstream credential comes from. Passwords, tokens and keys rest sealed beside the inventory and leave
+// it only for the credential broker.
 package resources
 
 import (
@@ -17,6 +17,7 @@ type Resource struct {
 	Edges       []string          `json:"edges"`
 	Description string            `json:"description,omitempty"`
 	Postgres    *Postgres         `json:"postgres,omitempty"`
+	Kubernetes  *Kubernetes       `json:"kubernetes,omitempty"`
 	Version     uint64            `json:"version"` // counts changes from 1
 	UpdatedAt   time.Time         `json:"updated_at"`
 }
@@ -26,10 +27,40 @@ const KindPostgres = "postgres"
 
 // Kind names the sort of target, or is empty when there is none.
 func (r Resource) Kind() string {
-	if r.Postgres != nil {
+	switch {
+	case r.Postgres != nil:
 		return KindPostgres
+	case r.Kubernetes != nil:
+		return KindKubernetes
 	}
 	return ""
+}
+
+// secret returns the place of the credential's secret, or nil where it has none.
+func (r *Resource) secret() *Secret {
+	switch {
+	case r.Postgres != nil:
+		return r.Postgres.Credential.secret()
+	case r.Kubernetes != nil:
+		return r.Kubernetes.Credential.secret()
+	}
+	return nil
+}
+
+// place is where a secret is used, and as whom.
+type place struct {
+	kind, endpoint, user string
+	tls                  TLS
+}
+
+func (r *Resource) place() place {
+	switch {
+	case r.Postgres != nil:
+		return place{r.Kind(), r.Postgres.Endpoint, r.Postgres.Credential.user(), r.Postgres.TLS}
+	case r.Kubernetes != nil:
+		return place{r.Kind(), r.Kubernetes.Endpoint, r.Kubernetes.Credential.user(), r.Kubernetes.TLS}
+	}
+	return place{}
 }
 
 // Postgres is one PostgreSQL database.
@@ -112,7 +143,7 @@ func (c *Credential) user() string {
 	return ""
 }
 
-// Secret is a password. However it is printed or encoded, it shows only that it is one.
+// Secret is a password, a token or a key. However it is printed or encoded, it shows only that it is one.
 type Secret string
 
 const hidden = "[secret]"
@@ -129,7 +160,7 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
 // MarshalText hides the secret.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// clone returns a deep copy that keeps no password.
+// clone returns a deep copy that keeps no secret.
 func (r Resource) clone() (Resource, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -139,7 +170,7 @@ func (r Resource) clone() (Resource, error) {
 	return c, json.Unmarshal(data, &c)
 }
 
-// same reports whether the two say the same, apart from what the inventory itself fills in and from passwords.
+// same reports whether the two say the same, apart from what the inventory itself fills in and from secrets.
 func same(a, b Resource) bool {
 	plain := func(r Resource) string {
 		r.UID, r.Version, r.UpdatedAt = "", 0, time.Time{}

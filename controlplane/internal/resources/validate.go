@@ -21,7 +21,7 @@ import (
 type Problem struct {
 	Resource string
 	Field    string
-	Value    string // what was given; never a password
+	Value    string // what was given; never a secret
 	What     string
 	Fix      string
 }
@@ -41,8 +41,12 @@ func (e *Invalid) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func passwordProblem(r Resource, what, fix string) []Problem {
-	return []Problem{{Resource: r.Name, Field: "postgres.credential.password", What: what, Fix: fix}}
+func secretProblem(r Resource, what, fix string) []Problem {
+	field := "postgres.credential.password"
+	if k := r.Kubernetes; k != nil {
+		field = k.Credential.secretField()
+	}
+	return []Problem{{Resource: r.Name, Field: field, What: what, Fix: fix}}
 }
 
 var (
@@ -57,6 +61,7 @@ const (
 	nameFix  = "use lower-case letters, digits and dashes, at most 63, beginning and ending with a letter or digit"
 	maxItems = 1000
 	maxText  = 1000
+	maxPEM   = 128 << 10
 	// maxIdentifier is NAMEDATALEN-1 of PostgreSQL.
 	maxIdentifier = 63
 	// maxTokenAge is how long an RDS authentication token is valid.
@@ -66,7 +71,7 @@ const (
 func validName(name string) bool { return nameForm.MatchString(name) }
 
 // check returns Invalid with everything that is wrong with the resources taken by themselves.
-func check(all []Resource) error {
+func check(all []Resource, now time.Time) error {
 	var problems []Problem
 	if len(all) == 0 || len(all) > MaxApply {
 		problems = append(problems, Problem{Field: "resources", Value: strconv.Itoa(len(all)),
@@ -74,7 +79,7 @@ func check(all []Resource) error {
 	}
 	seen := map[string]bool{}
 	for _, r := range all {
-		c := checker{name: r.Name}
+		c := checker{name: r.Name, now: now}
 		if seen[r.Name] {
 			c.add("name", r.Name, "given twice", "give every resource once")
 		}
@@ -90,6 +95,7 @@ func check(all []Resource) error {
 
 type checker struct {
 	name     string
+	now      time.Time
 	problems []Problem
 }
 
@@ -114,11 +120,16 @@ func (c *checker) resource(r Resource) {
 	if len(r.Description) > maxText || !printable(r.Description) {
 		c.add("description", r.Description, "too long or not plain text", fmt.Sprintf("use at most %d bytes of text", maxText))
 	}
-	if r.Postgres == nil {
-		c.add("postgres", "", "no target", "say what the resource is, for example a postgres target")
-		return
+	switch {
+	case r.Postgres == nil && r.Kubernetes == nil:
+		c.add("postgres", "", "no target", "say what the resource is: a postgres or a kubernetes target")
+	case r.Postgres != nil && r.Kubernetes != nil:
+		c.add("kubernetes", "", "a second target", "describe one target in each resource")
+	case r.Postgres != nil:
+		c.postgres(*r.Postgres)
+	default:
+		c.kubernetes(*r.Kubernetes)
 	}
-	c.postgres(*r.Postgres)
 }
 
 func (c *checker) labels(labels map[string]string) {
@@ -150,11 +161,16 @@ func (c *checker) edges(edges []string) {
 }
 
 func (c *checker) postgres(p Postgres) {
-	c.endpoint(p)
+	c.endpoint("postgres", p.Endpoint, p.AllowLoopback, "5432")
 	c.identifier("postgres.database", p.Database)
-	c.tls(p.TLS)
+	c.tls("postgres", p.TLS)
 	c.credential(p)
-	c.columns(p.Classes)
+	c.classes("postgres", p.Classes, func(column string) (what, fix string) {
+		if dottedParts(column) != 3 {
+			return "not a column's full name", `write it as "schema.table.column"`
+		}
+		return "", ""
+	})
 	for _, f := range p.SafeFunctions {
 		if dottedParts(f) != 2 {
 			c.add("postgres.safe_functions", f, "not a function's full name", `write it as "schema.name"`)
@@ -163,34 +179,38 @@ func (c *checker) postgres(p Postgres) {
 	if len(p.SafeFunctions) > maxItems {
 		c.add("postgres.safe_functions", strconv.Itoa(len(p.SafeFunctions)), "too many", fmt.Sprintf("use at most %d", maxItems))
 	}
-	for _, d := range p.Detectors {
+	c.detectors("postgres", p.Detectors)
+}
+
+func (c *checker) detectors(kind string, detectors []string) {
+	for _, d := range detectors {
 		if !classForm.MatchString(d) {
-			c.add("postgres.detectors", d, "not a detector's name", "use names of detectors, or none alone")
+			c.add(kind+".detectors", d, "not a detector's name", "use names of detectors, or none alone")
 		}
 	}
-	if slices.Contains(p.Detectors, "none") && len(p.Detectors) > 1 {
-		c.add("postgres.detectors", strings.Join(p.Detectors, ","), "none stands beside others", "use none alone")
+	if slices.Contains(detectors, "none") && len(detectors) > 1 {
+		c.add(kind+".detectors", strings.Join(detectors, ","), "none stands beside others", "use none alone")
 	}
 }
 
-func (c *checker) endpoint(p Postgres) {
-	const field = "postgres.endpoint"
-	host, port, err := net.SplitHostPort(p.Endpoint)
+func (c *checker) endpoint(kind, endpoint string, allowLoopback bool, usualPort string) {
+	field := kind + ".endpoint"
+	host, port, err := net.SplitHostPort(endpoint)
 	if err != nil || host == "" || len(host) > 253 || strings.ContainsFunc(host, badHostRune) {
-		c.add(field, p.Endpoint, "not a host and port", `write it as "host:5432"`)
+		c.add(field, endpoint, "not a host and port", `write it as "host:`+usualPort+`"`)
 		return
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		c.add(field, p.Endpoint, "the port is not one", "use a number from 1 to 65535")
+		c.add(field, endpoint, "the port is not one", "use a number from 1 to 65535")
 	}
 	addr, err := netip.ParseAddr(host)
 	isAddr := err == nil
 	addr = addr.Unmap()
 	switch {
 	case isAddr && destination.Check(addr, true) != nil:
-		c.add(field, p.Endpoint, "an address no database has", "use the database's own address")
-	case (isAddr && addr.IsLoopback() || isLocalName(host)) && !p.AllowLoopback:
-		c.add(field, p.Endpoint, "the edge's own machine", "use another address, or set allow_loopback")
+		c.add(field, endpoint, "an address no target has", "use the target's own address")
+	case (isAddr && addr.IsLoopback() || isLocalName(host)) && !allowLoopback:
+		c.add(field, endpoint, "the edge's own machine", "use another address, or set allow_loopback")
 	}
 }
 
@@ -209,21 +229,22 @@ func (c *checker) identifier(field, value string) {
 	}
 }
 
-func (c *checker) tls(t TLS) {
+func (c *checker) tls(kind string, t TLS) {
+	field := kind + ".tls"
 	if t.Mode != VerifyFull && t.Mode != VerifyCA && t.Mode != Disable {
-		c.add("postgres.tls.mode", string(t.Mode), "unknown", "use verify-full, verify-ca or disable")
+		c.add(field+".mode", string(t.Mode), "unknown", "use verify-full, verify-ca or disable")
 	}
 	if t.CAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.CAPEM)) {
-		c.add("postgres.tls.ca_pem", t.CAPEM, "holds no certificate", "give PEM blocks of type CERTIFICATE")
+		c.add(field+".ca_pem", t.CAPEM, "holds no certificate", "give PEM blocks of type CERTIFICATE")
 	}
-	if len(t.CAPEM) > 128<<10 {
-		c.add("postgres.tls.ca_pem", strconv.Itoa(len(t.CAPEM)), "too large", "use at most 128 KiB")
+	if len(t.CAPEM) > maxPEM {
+		c.add(field+".ca_pem", strconv.Itoa(len(t.CAPEM)), "too large", "use at most 128 KiB")
 	}
 	if len(t.ServerName) > 253 || strings.ContainsFunc(t.ServerName, badHostRune) {
-		c.add("postgres.tls.server_name", t.ServerName, "not a host name", "use the name in the target's certificate")
+		c.add(field+".server_name", t.ServerName, "not a host name", "use the name in the target's certificate")
 	}
 	if t.Mode == Disable && (t.CAPEM != "" || t.ServerName != "") {
-		c.add("postgres.tls.mode", string(t.Mode), "off, but a CA or server name is given", "leave them out, or use verify-full")
+		c.add(field+".mode", string(t.Mode), "off, but a CA or server name is given", "leave them out, or use verify-full")
 	}
 }
 
@@ -290,21 +311,22 @@ func (c *checker) rdsIAM(r RDSIAM, tls TLS) {
 	}
 }
 
-func (c *checker) columns(classes map[string][]string) {
-	total := 0
+// classes checks what carries data classes; wrong says what is wrong with one place, or is empty.
+func (c *checker) classes(kind string, classes map[string][]string, wrong func(string) (what, fix string)) {
+	field, total := kind+".classes", 0
 	for _, class := range slices.Sorted(maps.Keys(classes)) {
 		if !classForm.MatchString(class) {
-			c.add("postgres.classes", class, "not a data class", "use lower-case letters, digits, dashes and underscores")
+			c.add(field, class, "not a data class", "use lower-case letters, digits, dashes and underscores")
 		}
-		for _, col := range classes[class] {
+		for _, labelled := range classes[class] {
 			total++
-			if dottedParts(col) != 3 {
-				c.add("postgres.classes."+class, col, "not a column's full name", `write it as "schema.table.column"`)
+			if what, fix := wrong(labelled); what != "" {
+				c.add(field+"."+class, labelled, what, fix)
 			}
 		}
 	}
 	if total > 10*maxItems {
-		c.add("postgres.classes", strconv.Itoa(total), "too many columns", fmt.Sprintf("use at most %d", 10*maxItems))
+		c.add(field, strconv.Itoa(total), "too many", fmt.Sprintf("use at most %d", 10*maxItems))
 	}
 }
 
