@@ -1,0 +1,85 @@
+package kubemask
+
+import (
+	"github.com/writhq/writ/pkg/mask"
+)
+
+// maxNotes is how many annotations may be inside each other.
+const maxNotes = 4
+
+// hideNote appends an annotation that is an object as text, with the same fields hidden as in the object that has it.
+func (s *scanner) hideNote(dst, value []byte, h *hit) (out []byte, name string, masked bool) {
+	text := unquote(value)
+	inner := scanner{m: s.m, b: text, notes: s.notes + 1}
+	end := stop
+	if s.notes < maxNotes {
+		end = inner.whole()
+	}
+	if end < 0 {
+		if !h.kept || len(s.m.fields) == 0 {
+			return dst, "", false
+		}
+		return append(dst, `"`+mask.Redacted+`"`...), "metadata.annotations", true
+	}
+	inner.objs[0].plan = s.noted(&inner, h.obj)
+	n := counts{}
+	changed := inner.write(nil, end, n)
+	if len(n) == 0 {
+		return dst, "", false
+	}
+	return appendQuoted(dst, changed), "metadata.annotations", true
+}
+
+// noted returns what becomes of the fields of an object in an annotation of another: the same, and if it says that it
+// is yet another kind, all of that kind is hidden.
+func (s *scanner) noted(inner *scanner, obj int) plan {
+	p := *s.plan(obj)
+	group, kind := inner.groupKind(&inner.objs[0])
+	for i, k := range s.m.cfg.Others {
+		if k.Kind == kind && k.Group == group && !p.has(i+1) {
+			p.kinds = append(p.kinds[:len(p.kinds):len(p.kinds)], kindPlan{kind: i + 1})
+		}
+	}
+	return p
+}
+
+func (p *plan) has(kind int) bool {
+	for _, k := range p.kinds {
+		if k.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// whole reads a text that is one object and nothing else.
+func (s *scanner) whole() int {
+	i := s.space(0)
+	if i < 0 || s.b[i] != '{' {
+		return stop
+	}
+	if i, _ = s.thing(i, roleThing, ""); i < 0 || s.why != "" {
+		return stop
+	}
+	end := i
+	if s.space(i) >= 0 {
+		return stop
+	}
+	return max(end, len(s.b))
+}
+
+// look notes a string in which the detector finds something.
+func (s *scanner) look(start, end int) {
+	var room [4]mask.Hit
+	if len(s.m.cfg.Detector.Scan(room[:0], unquote(s.b[start:end]))) > 0 {
+		s.hits = append(s.hits, hit{span: span{start, end}, obj: s.obj, what: hitString})
+	}
+}
+
+// hideFound appends a string with what the detector finds in it hidden.
+func (s *scanner) hideFound(dst, value []byte) (out []byte, name string, masked bool) {
+	var room [4]mask.Hit
+	det, text := s.m.cfg.Detector, unquote(value)
+	hits := det.Scan(room[:0], text)
+	return appendQuoted(dst, det.Redact(nil, text)), det.Name(hits[0].Class), true
+}

@@ -1,0 +1,170 @@
+package kubemask
+
+import (
+	"bytes"
+	"strings"
+)
+
+// ReadsMasked tells whether JSON pointers (RFC 6901), as a JSON patch reads from with test, copy and move, reach a field
+// of o that is hidden, or something that has one in it. field is the first such field, empty for what is no pointer.
+func (m *Masker) ReadsMasked(pointers []string, o Object) (field string, bad bool) {
+	s := scanner{m: m}
+	s.objs = []object{{role: roleThing}}
+	kind := kindPlan{}
+	if m.cfg.Choose != nil {
+		kind.choices = m.cfg.Choose(o)
+	}
+	s.objs[0].plan = plan{made: true, kinds: []kindPlan{kind}}
+	for _, p := range pointers {
+		if field, bad = s.reads(p); bad {
+			return field, true
+		}
+	}
+	return "", false
+}
+
+func (s *scanner) reads(pointer string) (string, bool) {
+	steps, ok := pointerSteps(pointer)
+	if !ok {
+		return "", true
+	}
+	n := s.m.root
+	for _, name := range steps {
+		if field := s.hiddenAt(n); field != "" {
+			return field, true
+		}
+		n = n.next([]byte(name))
+	}
+	if field := s.hiddenIn(n); field != "" {
+		return field, true
+	}
+	if s.readsNote(steps) {
+		if field := s.hiddenIn(s.m.root); field != "" {
+			return field, true
+		}
+	}
+	return "", false
+}
+
+// hiddenAt returns the hidden field that ends at n.
+func (s *scanner) hiddenAt(n *node) string {
+	if n == nil {
+		return ""
+	}
+	if _, f := s.rule(&hit{node: n}); f != nil {
+		return f.path.String()
+	}
+	return ""
+}
+
+// hiddenIn returns a hidden field that ends at n or below.
+func (s *scanner) hiddenIn(n *node) string {
+	if n == nil {
+		return ""
+	}
+	if field := s.hiddenAt(n); field != "" {
+		return field
+	}
+	for _, e := range n.edges {
+		if field := s.hiddenIn(e.to); field != "" {
+			return field
+		}
+	}
+	return s.hiddenIn(n.any)
+}
+
+// readsNote tells whether steps lead to, or into, or to what holds the annotation with the whole object.
+func (s *scanner) readsNote(steps []string) bool {
+	for i, name := range [...]string{"metadata", "annotations", lastApplied} {
+		if i < len(steps) && steps[i] != name {
+			return false
+		}
+	}
+	return true
+}
+
+// pointerSteps returns the names of a JSON pointer.
+func pointerSteps(pointer string) ([]string, bool) {
+	if pointer == "" {
+		return nil, true
+	}
+	if pointer[0] != '/' {
+		return nil, false
+	}
+	steps := strings.Split(pointer[1:], "/")
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	for i := range steps {
+		steps[i] = unescape.Replace(steps[i])
+	}
+	return steps, true
+}
+
+// patchHasPlaceholder looks through the values of a JSON patch (RFC 6902).
+func (s *scanner) patchHasPlaceholder() bool {
+	s.begin(roleThing, "")
+	i := s.open(0)
+	for first := true; i >= 0; first = false {
+		var more bool
+		if i, more = s.separator(i, ']', first); !more {
+			return i != len(s.b)
+		}
+		var bad bool
+		if i, bad = s.operation(i); bad {
+			return true
+		}
+	}
+	return true
+}
+
+// operation reads one operation of a JSON patch and tells whether its value has a placeholder.
+func (s *scanner) operation(i int) (end int, bad bool) {
+	if s.b[i] != '{' {
+		return stop, true
+	}
+	var path, value span
+	i = s.open(i)
+	for first := true; i >= 0; first = false {
+		var more bool
+		if i, more = s.separator(i, '}', first); !more {
+			break
+		}
+		name, at := s.name(i)
+		if at < 0 {
+			return stop, true
+		}
+		is := string(bytes.Clone(name))
+		if i = s.skip(at); i < 0 {
+			return stop, true
+		}
+		switch is {
+		case "path":
+			path = span{at, i}
+		case "value":
+			value = span{at, i}
+		}
+	}
+	s.depth--
+	if i < 0 || value.end == 0 {
+		return i, i < 0
+	}
+	return i, s.valueHasPlaceholder(string(s.string(path)), value)
+}
+
+// valueHasPlaceholder looks at the value that an operation puts at path.
+func (s *scanner) valueHasPlaceholder(path string, value span) bool {
+	steps, ok := pointerSteps(path)
+	if !ok {
+		return true
+	}
+	// The value is looked at as what it would be: inside an object made of path's steps.
+	var b bytes.Buffer
+	for _, name := range steps {
+		b.WriteByte('{')
+		b.Write(appendQuoted(nil, []byte(name)))
+		b.WriteByte(':')
+	}
+	b.Write(s.b[value.start:value.end])
+	b.WriteString(strings.Repeat("}", len(steps)))
+	inner := scanner{m: s.m, b: b.Bytes()}
+	return inner.whole() < 0 || inner.hasPlaceholder()
+}

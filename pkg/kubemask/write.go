@@ -1,0 +1,183 @@
+package kubemask
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/mask"
+)
+
+// plan is what becomes of one object's classified fields.
+type plan struct {
+	made  bool
+	kinds []kindPlan
+}
+
+type kindPlan struct {
+	kind    int
+	choices []Choice
+}
+
+// counts are masked values by the name they are reported under.
+type counts map[string]int
+
+// string returns what the string at a span says.
+func (s *scanner) string(at span) []byte {
+	if at.end == 0 || s.b[at.start] != '"' {
+		return nil
+	}
+	end, _ := s.text(at.start + 1)
+	return unquote(s.b[at.start : end+1])
+}
+
+// write appends the unit, which ends at end, with what is to be hidden hidden.
+func (s *scanner) write(dst []byte, end int, count counts) []byte {
+	if s.unsorted {
+		slices.SortStableFunc(s.hits, func(a, b hit) int {
+			return cmp.Or(a.start-b.start, b.end-a.end)
+		})
+	}
+	done := 0
+	for i := range s.hits {
+		h := &s.hits[i]
+		if h.start < done {
+			continue
+		}
+		from := len(dst)
+		dst = append(dst, s.b[done:h.start]...)
+		out, name, masked := s.hide(dst, h)
+		if !masked {
+			dst = dst[:from]
+			continue
+		}
+		dst = out
+		done = h.end
+		if name != "" {
+			count[name]++
+		}
+	}
+	return append(dst, s.b[done:end]...)
+}
+
+// hide appends what stands for a hit. An annotation's own fields are counted in count.
+func (s *scanner) hide(dst []byte, h *hit) (out []byte, name string, masked bool) {
+	value := s.b[h.start:h.end]
+	switch h.what {
+	case hitNote:
+		return s.hideNote(dst, value, h)
+	case hitCell:
+		if !s.hidesCells(h.obj) {
+			return dst, "", false
+		}
+		return append(dst, `"`+mask.Redacted+`"`...), "cells", true
+	case hitString:
+		return s.hideFound(dst, value)
+	}
+	rule, f := s.rule(h)
+	if f == nil {
+		return dst, "", false
+	}
+	if f.quiet {
+		out, masked = appendQuiet(dst, value)
+		return out, f.path.String(), masked
+	}
+	return appendMasked(dst, value, rule, f.bytes, s.m.cfg.Key), f.path.String(), true
+}
+
+// rule returns the strictest rule of the fields at a hit that are hidden, and the first of these fields.
+func (s *scanner) rule(h *hit) (rule mask.Rule, first *field) {
+	p := s.plan(h.obj)
+	for _, id := range h.node.fields {
+		f := &s.m.fields[id]
+		for _, k := range p.kinds {
+			if k.kind != f.kind {
+				continue
+			}
+			c := choiceAt(k.choices, f.index)
+			switch {
+			case c.Reveal:
+			case first == nil:
+				rule, first = c.Rule, f
+			default:
+				rule = mask.Stricter(rule, c.Rule)
+			}
+		}
+	}
+	return rule, first
+}
+
+func choiceAt(choices []Choice, i int) Choice {
+	if i >= len(choices) {
+		return Choice{}
+	}
+	return choices[i]
+}
+
+// plan returns what becomes of an object's fields, and asks for it when it is needed first.
+func (s *scanner) plan(obj int) *plan {
+	o := &s.objs[obj]
+	if o.made {
+		return &o.plan
+	}
+	o.made = true
+	o.kinds = append(o.kinds, kindPlan{kind: 0, choices: s.choose(o, s.m.cfg.Group, s.m.cfg.Resource)})
+	group, kind := s.groupKind(o)
+	if s.m.cfg.QuietErrors && kind == "Status" && group == "" {
+		o.kinds = append(o.kinds, kindPlan{kind: statusKind})
+	}
+	for i, k := range s.m.cfg.Others {
+		if k.Kind == kind && k.Group == group {
+			o.kinds = append(o.kinds, kindPlan{kind: i + 1, choices: s.choose(o, k.Group, k.Resource)})
+		}
+	}
+	return &o.plan
+}
+
+func (s *scanner) choose(o *object, group, resource string) []Choice {
+	if o.shell || s.m.cfg.Choose == nil {
+		return nil
+	}
+	return s.m.cfg.Choose(Object{
+		Group: group, Resource: resource, Namespace: string(s.string(o.namespace)), Name: string(s.string(o.name)),
+		Type: string(s.string(o.typ)),
+	})
+}
+
+// groupKind returns what an object says it is, or its list says of it.
+func (s *scanner) groupKind(o *object) (group, kind string) {
+	version, name := string(s.string(o.version)), string(s.string(o.kind))
+	if name == "" {
+		version, name, _ = strings.Cut(o.listKind, " ")
+	}
+	if i := strings.IndexByte(version, '/'); i >= 0 {
+		group = version[:i]
+	}
+	return group, name
+}
+
+// hidesCells tells whether the cells of a row may show a field that is hidden.
+func (s *scanner) hidesCells(row int) bool {
+	o := &s.objs[row]
+	i := row
+	if o.inner > 0 {
+		i = o.inner
+	}
+	choices := s.plan(i).kinds[0].choices
+	for k := range s.m.cfg.Fields {
+		if !choiceAt(choices, k).Reveal {
+			return true
+		}
+	}
+	return false
+}
+
+// startsObject tells whether a string's content may be an object as text.
+func startsObject(content []byte) bool {
+	for len(content) > 1 && content[0] == '\\' && bytes.IndexByte([]byte("nrt"), content[1]) >= 0 {
+		content = content[2:]
+	}
+	content = bytes.TrimLeft(content, " ")
+	return len(content) > 0 && (content[0] == '{' || content[0] == '\\')
+}
