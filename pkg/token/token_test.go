@@ -317,3 +317,20 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// TestClaimedIsWhatVerifyReads: for a good token, the unverified claims are the verified ones.
+func TestClaimedIsWhatVerifyReads(t *testing.T) {
+	key := newKey(1)
+	text := issue(t, key, claims())
+	v, err := token.NewVerifier(issuer, keysOf(t, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := v.Verify(text, claims().Audience, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := token.Claimed(text); err != nil || got != want {
+		t.Errorf("claims %+v, %v, want %+v", got, err, want)
+	}
+}

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"encoding/base64"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -35,16 +34,11 @@ func TestEveryMethodHasARule(t *testing.T) {
 	}
 }
 
-func FuzzClaimedAudience(f *testing.F) {
-	payload := append([]byte(`{"aud":"resource:orders-db"}`), make([]byte, 64)...)
-	f.Add("writ_v4.public." + base64.RawURLEncoding.EncodeToString(payload) + ".a2V5")
-	f.Add("writ_v4.public..")
+func FuzzResourceOf(f *testing.F) {
+	f.Add("resource:orders-db")
+	f.Add("resource:")
 	f.Add("")
-	f.Fuzz(func(t *testing.T, text string) {
-		audience, err := claimedAudience(text)
-		if err == nil && (audience == "" || len(text) > token.MaxLen) {
-			t.Fatalf("accepted %q", text)
-		}
+	f.Fuzz(func(t *testing.T, audience string) {
 		if name, err := resourceOf(audience); err == nil && token.ResourceAudience(name) != audience {
 			t.Fatalf("audience %q became resource %q", audience, name)
 		}

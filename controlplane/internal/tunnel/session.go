@@ -72,15 +72,15 @@ func (s *Server) readOpen(ctx context.Context, req *edgev1.OpenSessionRequest) (
 		!plain(ask.Protocol) || !plain(ask.ClientAddr) || !plain(ask.Application) {
 		return sessions.Session{ID: ask.ID, Edge: edge}, token.Claims{}, refuse(codes.InvalidArgument, "protocol, address or application is not short plain text")
 	}
-	audience, err := claimedAudience(req.GetAccessToken())
+	claimed, err := token.Claimed(req.GetAccessToken())
 	if err != nil {
 		return ask, token.Claims{}, err
 	}
-	claims, err := s.cfg.Tokens.Verify(req.GetAccessToken(), audience, s.cfg.Now())
+	claims, err := s.cfg.Tokens.Verify(req.GetAccessToken(), claimed.Audience, s.cfg.Now())
 	if err != nil {
 		return ask, token.Claims{}, err
 	}
-	ask.Resource, err = resourceOf(audience)
+	ask.Resource, err = resourceOf(claims.Audience)
 	if err != nil {
 		return ask, token.Claims{}, err
 	}
