@@ -322,6 +322,56 @@ func TestSearchRefuses(t *testing.T) {
 	}
 }
 
+// A token carries on with the query that it was given for, whichever part of that is changed.
+func TestSearchTokensAreOfOneQuery(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(20)
+	query := func(change func(*auditlog.Query)) auditlog.Query {
+		q := auditlog.Query{From: noon.Add(-40 * time.Hour), Until: noon, Limit: 1}
+		change(&q)
+		return q
+	}
+	first, err := s.search.Search(t.Context(), query(func(*auditlog.Query) {}))
+	if err != nil || first.Next == "" {
+		t.Fatal(first, err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*auditlog.Query)
+		ok     bool
+	}{
+		"nothing":    {func(*auditlog.Query) {}, true},
+		"page size":  {func(q *auditlog.Query) { q.Limit = 2 }, true},
+		"principal":  {func(q *auditlog.Query) { q.Principal = "bot" }, false},
+		"resource":   {func(q *auditlog.Query) { q.Resource = "bot" }, false},
+		"session":    {func(q *auditlog.Query) { q.Session = "bot" }, false},
+		"kind":       {func(q *auditlog.Query) { q.Kind = auditlog.Calls }, false},
+		"decision":   {func(q *auditlog.Query) { q.Decision = "deny" }, false},
+		"policy":     {func(q *auditlog.Query) { q.PolicyID = "bot" }, false},
+		"text":       {func(q *auditlog.Query) { q.Text = "bot" }, false},
+		"from":       {func(q *auditlog.Query) { q.From = q.From.Add(-time.Hour) }, false},
+		"until":      {func(q *auditlog.Query) { q.Until = q.Until.Add(time.Hour) }, false},
+		"no time":    {func(q *auditlog.Query) { q.From, q.Until = time.Time{}, time.Time{} }, false},
+		"its length": {func(q *auditlog.Query) { q.After += "00" }, false},
+	} {
+		_, err := s.search.Search(t.Context(), query(func(q *auditlog.Query) { q.After = first.Next; tt.change(q) }))
+		if tt.ok != (err == nil) || err != nil && !errors.Is(err, auditlog.ErrQuery) {
+			t.Errorf("with another %s: %v", name, err)
+		}
+	}
+	// A value in one place is not the same value in another.
+	moved, err := s.search.Search(t.Context(), query(func(q *auditlog.Query) { q.Principal = "bot" }))
+	if err != nil || moved.Next == "" {
+		t.Fatal(moved, err)
+	}
+	for _, change := range []func(*auditlog.Query){
+		func(q *auditlog.Query) { q.Resource = "bot" }, func(q *auditlog.Query) { q.Principal, q.Resource = "bo", "t" },
+	} {
+		if _, err := s.search.Search(t.Context(), query(func(q *auditlog.Query) { q.After = moved.Next; change(q) })); !errors.Is(err, auditlog.ErrQuery) {
+			t.Errorf("a value in another place: %v", err)
+		}
+	}
+}
+
 type unreadable struct{ auditlog.ObjectStore }
 
 func (unreadable) Get(context.Context, string) ([]byte, error) { return nil, auditlog.ErrStorage }
