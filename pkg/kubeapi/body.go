@@ -1,60 +1,123 @@
 package kubeapi
 
+import (
+	"bytes"
+	"fmt"
+)
+
 // MaxBody is how large a body the API server reads, in bytes: MaxRequestBodyBytes in
 // k8s.io/apiserver/pkg/server/config.go.
 const MaxBody = 3 << 20
 
 // Body is what a write carries.
 type Body struct {
-	// JSON is what to forward: the bytes that were sent where they are JSON, or YAML turned into JSON. It is the raw
-	// body where the request is passed on to a pod, service or node.
+	// JSON is what to forward: the bytes that were sent where they are JSON, and YAML turned into JSON. For a request that
+	// [Request.Proxies] it is the body, whatever it is.
 	JSON []byte
-	// ContentType is what to forward it as.
+	// ContentType is what to forward it as; "" without a body.
 	ContentType string
+	// Patch says how a patch is to be read.
+	Patch Patch
 
+	// What the object calls itself, as far as the body says so. Name and Namespace do not contradict the path.
 	Kind, APIVersion, Namespace, Name, GenerateName string
-
+	// Labels are those that the body sets.
 	Labels map[string]string
-	// DryRun says that this request changes nothing, as far as the API server itself is concerned: the query says
-	// dryRun=All, or the options of a delete do.
+
+	// DryRun says that nothing is to be stored: in the query, or in the options that are the body of a delete.
 	DryRun bool
 	// Facts say what the body is about.
 	Facts Facts
-	// Reads are the JSON pointers of stored values that a JSON patch makes visible: of test, and the from of copy and move.
+	// Reads are JSON pointers to stored values that a JSON patch tells of: those of test, and the from of copy and move.
 	Reads []string
 }
 
-// Facts are what a body would bring into the cluster, from wherever it stands in the document. Lists are sorted and
-// without repeats.
-type Facts struct {
-	// Known is false when the result cannot be told from the body. Every boolean is true then.
-	Known bool
-	// Images are those of containers and volumes.
-	Images []string
-	// Privileged is what the Pod Security Standards forbid at the level baseline, apart from what has a field of its
-	// own here; privilege escalation that is asked for; and a patch that takes such a guard away.
-	Privileged bool
-	// HostNamespaces is hostNetwork, hostPID, hostIPC or a port of the host.
-	HostNamespaces bool
-	// Escalates is a role that may do anything, or bind, escalate or impersonate.
-	Escalates bool
-	// EphemeralContainers is a container that is added to a running pod.
-	EphemeralContainers bool
-
-	HostPaths       []string
-	ServiceAccounts []string
-	Secrets         []string // names that are mounted or referred to
-	ConfigMaps      []string // names that are mounted or referred to
-	RoleRefs        []string // such as ClusterRole/cluster-admin
-	Subjects        []string // such as User/alice or ServiceAccount/namespace/name
-	Verbs           []string // of a role's rules
-	SignerNames     []string // of certificate signing requests
-	// Replicas is the number that spec.replicas sets, or nil.
-	Replicas *int64
+// ReadBody reads the body of a request, of at most limit bytes; zero means [MaxBody]. An error is an [Error] with
+// [ErrMediaType], [ErrTooLarge] or [ErrBody].
+func ReadBody(r Request, contentType string, body []byte, limit int) (Body, error) {
+	if limit <= 0 {
+		limit = MaxBody
+	}
+	if len(body) > limit {
+		return Body{}, refuse(ErrTooLarge, "body", fmt.Sprintf("over %d bytes", limit), "")
+	}
+	b := Body{DryRun: r.DryRun}
+	if r.Proxies() {
+		b.JSON, b.ContentType, b.Facts = body, contentType, unknown()
+		return b, nil
+	}
+	if len(body) == 0 {
+		return b, b.checkEmpty(r)
+	}
+	if !r.Writes() || r.Streams() {
+		return Body{}, refuse(ErrBody, "body", r.what()+" has none", "send no body")
+	}
+	if err := b.read(r, contentType, body); err != nil {
+		return Body{}, err
+	}
+	return b, nil
 }
 
-// ReadBody reads the body of a request that [Request.Writes]. An error is an [Error]: [ErrMediaType] for media types
-// that are not read, [ErrTooLarge] for more than limit bytes, [ErrBody] for all else.
-func ReadBody(r Request, contentType string, body []byte, limit int) (Body, error) {
-	return Body{}, refuse(ErrMediaType, "body", "not read yet", "")
+func (b *Body) checkEmpty(r Request) error {
+	b.Facts = Facts{Known: true}
+	if (r.Verb == "create" || r.Verb == "update" || r.Verb == "patch") && !r.Streams() {
+		*b = Body{}
+		return refuse(ErrBody, "body", "missing", r.what()+" needs one")
+	}
+	return nil
+}
+
+func (b *Body) read(r Request, contentType string, body []byte) error {
+	media, patch, err := readMediaType(r, contentType)
+	if err != nil {
+		return err
+	}
+	b.Patch, b.ContentType, b.JSON = patch, media, body
+	doc, err := b.decode(media, body)
+	if err != nil {
+		return err
+	}
+	switch {
+	case patch == JSONPatch:
+		return b.readOperations(r, doc)
+	case r.Verb == "delete" || r.Verb == "deletecollection":
+		return b.readDelete(r, doc)
+	}
+	return b.readObject(r, doc)
+}
+
+// decode reads the document, and turns YAML into JSON. A YAML type may hold JSON, which is then read as such.
+func (b *Body) decode(media string, body []byte) (any, error) {
+	if media != typeYAML && media != typeApply {
+		return decode(body)
+	}
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); !bytes.HasPrefix(trimmed, []byte("{")) || !isJSON(body) {
+		var err error
+		if body, err = fromYAML(body); err != nil {
+			return nil, err
+		}
+	}
+	doc, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	if media == typeYAML {
+		b.ContentType = typeJSON
+	}
+	b.JSON, err = encode(doc)
+	return doc, err
+}
+
+func (b *Body) readObject(r Request, doc any) error {
+	o, ok := doc.(map[string]any)
+	if !ok {
+		return badBody("no object")
+	}
+	if err := b.readMeta(r, o); err != nil {
+		return err
+	}
+	w := newWalk(r, b.Patch)
+	w.value(nil, o)
+	b.Facts = w.facts()
+	return nil
 }

@@ -22,11 +22,16 @@ const (
 var (
 	forAll  = params{"pretty": text, "timeout": text}
 	forRead = params{"resourceVersion": text, "includeObject": text}
-	forList = params{
-		"labelSelector": labels, "fieldSelector": fields, "watch": flag, "allowWatchBookmarks": flag,
-		"resourceVersion": text, "resourceVersionMatch": text, "timeoutSeconds": number, "limit": number,
-		"continue": text, "sendInitialEvents": flag, "includeObject": text,
+	// Of a watch by the deprecated prefix, for which the server does not heed selectors in the same way everywhere.
+	forWatch = params{
+		"allowWatchBookmarks": flag, "resourceVersion": text, "resourceVersionMatch": text, "timeoutSeconds": number,
+		"includeObject": text,
 	}
+	forSelect = params{
+		"labelSelector": labels, "fieldSelector": fields, "resourceVersion": text, "resourceVersionMatch": text,
+		"timeoutSeconds": number, "limit": number, "continue": text,
+	}
+	forList   = params{"watch": flag, "allowWatchBookmarks": flag, "sendInitialEvents": flag, "includeObject": text}
 	forWrite  = params{"dryRun": dryRun, "fieldManager": text, "fieldValidation": text}
 	forPatch  = params{"force": flag}
 	forDelete = params{
@@ -54,7 +59,7 @@ func union(sets ...params) params {
 	return all
 }
 
-// parameters returns those that this request may have.
+// parameters returns those that this request may have. A watch is still a list here, unless its path says so.
 func (r *Request) parameters() params {
 	if !r.IsResource {
 		return union(forAll, forPlain)
@@ -74,8 +79,10 @@ func (r *Request) parameters() params {
 	switch r.Verb {
 	case "get":
 		return union(forAll, forRead)
-	case "list", "watch":
-		return union(forAll, forList)
+	case "list":
+		return union(forAll, forSelect, forList)
+	case "watch":
+		return union(forAll, forWatch)
 	case "create", "update":
 		return union(forAll, forWrite)
 	case "patch":
@@ -83,7 +90,7 @@ func (r *Request) parameters() params {
 	case "delete":
 		return union(forAll, forDelete)
 	case "deletecollection":
-		return union(forAll, forList, forDelete)
+		return union(forAll, forSelect, forDelete)
 	}
 	return nil
 }

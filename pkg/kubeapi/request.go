@@ -111,11 +111,14 @@ func (r Request) Writes() bool {
 	return true
 }
 
-// Parse reads the request line and the headers that steer its meaning. The path is in its escaped form, as it was sent.
+// Parse reads a request line, and the headers that steer its meaning; it calls [CheckHeader]. The path is in its escaped form, as it was sent.
 // An error is an [Error].
 func Parse(method, escapedPath, rawQuery string, h http.Header) (Request, error) {
 	r := Request{Method: method}
 	if err := checkMethod(method); err != nil {
+		return Request{}, err
+	}
+	if err := CheckHeader(h); err != nil {
 		return Request{}, err
 	}
 	if err := r.readPath(escapedPath); err != nil {

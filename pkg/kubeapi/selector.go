@@ -113,14 +113,3 @@ func unescapeField(s string) (string, error) {
 	}
 	return b.String(), nil
 }
-
-// checkLabels refuses label selectors that the API server could not read, since it would then take the request for
-// another than what it is.
-func checkLabels(part, selector string) error {
-	for i := 0; i < len(selector); i++ {
-		if c := selector[i]; !isUnreserved(c) && strings.IndexByte("/=!,() <>", c) < 0 {
-			return refuse(ErrQuery, part, "a character that no label selector has", "")
-		}
-	}
-	return nil
-}

@@ -1,0 +1,70 @@
+package kubeapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"sigs.k8s.io/yaml"
+)
+
+// fromYAML turns one YAML document into JSON, with the API server's own library.
+func fromYAML(doc []byte) ([]byte, error) {
+	if !utf8.Valid(doc) || bytes.HasPrefix(doc, []byte("\ufeff")) {
+		return nil, badBody("not UTF-8 without a byte order mark")
+	}
+	if err := checkDocuments(string(doc)); err != nil {
+		return nil, err
+	}
+	out, err := yaml.YAMLToJSONStrict(doc)
+	if err != nil {
+		return nil, badBody("not one YAML document in which each key stands once")
+	}
+	return out, nil
+}
+
+// checkDocuments refuses more than one document: the library reads the first and drops the rest.
+func checkDocuments(doc string) error {
+	begun := false
+	for line := range strings.FieldsFuncSeq(doc, isBreak) {
+		mark, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+		switch {
+		case mark == "..." || mark == "---" && begun:
+			return refuse(ErrBody, "body", "several YAML documents", "send one")
+		case mark == "---":
+			begun = true
+		case mark != "" && !strings.HasPrefix(mark, "#") && !strings.HasPrefix(mark, "%"), strings.TrimSpace(rest) != "":
+			begun = true
+		}
+	}
+	return nil
+}
+
+func isJSON(doc []byte) bool { return json.Valid(doc) }
+
+// isBreak reports what ends a line in YAML 1.1.
+func isBreak(c rune) bool {
+	return c == '\n' || c == '\r' || c == '\u0085' || c == '\u2028' || c == '\u2029'
+}
+
+// encode writes a document as JSON that a YAML parser reads in the same way: what YAML takes for a line break or does not
+// take at all is escaped.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode body: %w", err)
+	}
+	escaped := make([]byte, 0, out.Len())
+	for _, c := range string(bytes.TrimSuffix(out.Bytes(), []byte("\n"))) {
+		if c >= 0x7f && c <= 0x9f || isBreak(c) || c == '\ufeff' || c == '\ufffe' || c == '\uffff' {
+			escaped = fmt.Appendf(escaped, `\u%04x`, c)
+			continue
+		}
+		escaped = utf8.AppendRune(escaped, c)
+	}
+	return escaped, nil
+}
