@@ -37,6 +37,26 @@ func TestSearchRecords(t *testing.T) {
 	if len(found) != 2 || !strings.Contains(found[0].GetJson(), "done") || !strings.Contains(found[1].GetJson(), "intent") {
 		t.Fatalf("got %v", found)
 	}
+	methods := func(req *accessv1.SearchRecordsRequest) (all string) {
+		resp, err := auditor.SearchRecords(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rec := range resp.GetRecords() {
+			all += rec.GetJson()
+		}
+		return all
+	}
+	if _, err := client("eve", "interns").ListAdminRecords(t.Context(), &accessv1.ListAdminRecordsRequest{}); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Fatalf("a member lists calls: %v", err)
+	}
+	if all := methods(&accessv1.SearchRecordsRequest{Kind: "admin"}); !strings.Contains(all, "SearchRecords") || !strings.Contains(all, "CreateRequest") {
+		t.Errorf("with reads: %s", all)
+	}
+	all := methods(&accessv1.SearchRecordsRequest{Kind: "admin", WithoutReads: true})
+	if strings.Contains(all, "SearchRecords") || !strings.Contains(all, "CreateRequest") || !strings.Contains(all, "ListAdminRecords") {
+		t.Errorf("without reads, but for the refused one: %s", all)
+	}
 	for name, req := range map[string]*accessv1.SearchRecordsRequest{
 		"kind": {Kind: "x"}, "token": {PageToken: "x"}, "time": {From: &timestamppb.Timestamp{Nanos: -5}},
 	} {

@@ -106,8 +106,10 @@ func populate(cp *clitest.ControlPlane) {
 		&accessv1.Record{Json: `{"kind":"command","time":"2026-03-01T12:00:01Z","decision":"allow","policy_ids":["dev-read"],"revision":4,"statement":"select 1"}`},
 		&accessv1.Record{Json: `{"kind":"rows","time":"2026-03-01T12:00:01Z","columns":["email"],"rows":[["****"]],"masked_columns":["c.email"]}`},
 	)
-	cp.AddAdminRecord(&accessv1.Record{
-		Kind: "admin", Principal: "admin", Time: timestamppb.New(time.Unix(1772366400, 0)),
-		Json: `{"kind":"admin","time":"2026-03-01T12:00:00Z","decision":"allow","attrs":[{"name":"method","value":"PushPolicy"}]}`,
-	})
+	for _, method := range []string{"PushPolicy", "ListLocks"} {
+		cp.AddAdminRecord(&accessv1.Record{
+			Kind: "admin", Principal: "admin", Time: timestamppb.New(time.Unix(1772366400, 0)),
+			Json: `{"kind":"admin","time":"2026-03-01T12:00:00Z","decision":"allow","attrs":[{"name":"method","value":"` + method + `"}]}`,
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/writhq/writ/controlplane/internal/auditlog"
 	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/guard"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
@@ -32,11 +33,15 @@ func (s auditService) SearchRecords(ctx context.Context, req *accessv1.SearchRec
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.cfg.Search.Search(ctx, auditlog.Query{
+	query := auditlog.Query{
 		Principal: req.GetPrincipal(), Resource: req.GetResource(), Session: req.GetSession(), Kind: req.GetKind(),
 		Decision: req.GetDecision(), PolicyID: req.GetPolicyId(), Text: req.GetText(), From: from, Until: until,
 		Limit: int(req.GetPageSize()), After: after,
-	})
+	}
+	if req.GetWithoutReads() {
+		query.Without = guard.OnlyReads
+	}
+	found, err := s.cfg.Search.Search(ctx, query)
 	if err != nil {
 		return nil, err
 	}

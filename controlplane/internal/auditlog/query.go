@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type Query struct {
 	Decision  string // "allow", "deny" or "hold"
 	PolicyID  string
 	Text      string // in statements and procedures, in any case
+	// Without, where set, leaves out the calls of procedures for which it is true, unless they were refused or failed.
+	Without func(procedure string) bool
 	// From and Until bound when the records were made. From is 24 h before Until by default, and Until is now.
 	From, Until time.Time
 	Limit       int // at most 200; 0 is 50
@@ -163,6 +166,7 @@ func (f *filterQuery) digest() []byte {
 	h := sha256.New()
 	for _, v := range []string{
 		f.Principal, f.Resource, f.Session, f.Kind, f.Decision, f.PolicyID, f.Text, f.From.UTC().String(), f.Until.UTC().String(),
+		strconv.FormatBool(f.Without != nil),
 	} {
 		fmt.Fprintf(h, "%d:%s", len(v), v)
 	}
@@ -173,12 +177,19 @@ func (f *filterQuery) digest() []byte {
 func (f *filterQuery) matches(r *audit.Record, own bool) bool {
 	return (f.kind == 0 || r.Kind == f.kind) && (!f.calls || own && procedure(r) != "") &&
 		(f.Decision == "" || string(r.Decision) == f.Decision) &&
+		!(own && f.leavesOut(r)) &&
 		(f.Principal == "" || names(f.Principal, append([]string{r.Principal}, r.OnBehalfOf...))) &&
 		(f.Resource == "" || r.Resource == f.Resource) &&
 		(f.Session == "" || r.Session == f.Session || own && mentions(r, f.Session)) &&
 		(f.PolicyID == "" || slices.Contains(r.PolicyIDs, f.PolicyID)) &&
 		(f.text == "" || strings.Contains(strings.ToLower(r.Statement), f.text) ||
 			strings.Contains(strings.ToLower(procedure(r)), f.text))
+}
+
+// leavesOut tells whether a record of the control plane's own is of a call that is not asked for.
+func (f *filterQuery) leavesOut(r *audit.Record) bool {
+	call := procedure(r)
+	return f.Without != nil && call != "" && r.Decision == audit.Allow && r.ErrorCode == "" && f.Without(call)
 }
 
 func names(wanted string, all []string) bool {

@@ -205,6 +205,7 @@ func TestSearchOfCalls(t *testing.T) {
 	s.admin("/access.v1.SessionService/KillSession", "alice", audit.Attr{Name: "id", Value: "ses-a"})
 	s.now = func() time.Time { return noon.Add(2 * time.Minute) }
 	s.admin("/access.v1.EdgeService/ListEdges", "bob")
+	reads := func(procedure string) bool { return strings.Contains(procedure, "/List") }
 	for name, tt := range map[string]struct {
 		query auditlog.Query
 		want  int
@@ -213,14 +214,29 @@ func TestSearchOfCalls(t *testing.T) {
 		"procedure":  {auditlog.Query{Text: "killsession"}, 1},
 		"who called": {auditlog.Query{Kind: "admin", Principal: "bob"}, 1},
 		"a session":  {auditlog.Query{Session: "ses-a", Kind: "admin"}, 1},
+		"no reads":   {auditlog.Query{Kind: "admin", Without: reads}, 1},
+		"a read":     {auditlog.Query{Kind: "admin", Principal: "bob", Without: reads}, 0},
+		"not calls": {
+			auditlog.Query{Session: "ses-b", From: noon.Add(-40 * time.Hour), Without: func(string) bool { return true }},
+			len(s.want(func(r audit.Record) bool { return r.Session == "ses-b" })),
+		},
 	} {
 		got, _, _ := s.walk(tt.query)
 		if len(got) != tt.want {
 			t.Errorf("%s: got %d", name, len(got))
 		}
 	}
+	for _, r := range []audit.Record{{Decision: audit.Deny}, {Decision: audit.Allow, ErrorCode: "internal"}} {
+		r.Kind, r.Principal, r.Attrs = audit.KindAdmin, "eve", []audit.Attr{{Name: "method", Value: "/access.v1.EdgeService/ListEdges"}}
+		if err := s.search.RecordAdmin(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _, _ := s.walk(auditlog.Query{Principal: "eve", Without: reads}); len(got) != 2 {
+		t.Errorf("of two reads that were refused or failed there are %d", len(got))
+	}
 	found, err := s.search.Search(t.Context(), auditlog.Query{Limit: 1})
-	if err != nil || len(found.Hits) != 1 || found.Hits[0].Record.Principal != "bob" || !found.Back.Equal(found.Hits[0].Record.ID.Time()) {
+	if err != nil || len(found.Hits) != 1 || found.Hits[0].Record.Principal != "eve" || !found.Back.Equal(found.Hits[0].Record.ID.Time()) {
 		t.Fatalf("%+v, %v", found, err)
 	}
 }
@@ -348,6 +364,7 @@ func TestSearchTokensAreOfOneQuery(t *testing.T) {
 		"decision":   {func(q *auditlog.Query) { q.Decision = "deny" }, false},
 		"policy":     {func(q *auditlog.Query) { q.PolicyID = "bot" }, false},
 		"text":       {func(q *auditlog.Query) { q.Text = "bot" }, false},
+		"reads":      {func(q *auditlog.Query) { q.Without = func(string) bool { return false } }, false},
 		"from":       {func(q *auditlog.Query) { q.From = q.From.Add(-time.Hour) }, false},
 		"until":      {func(q *auditlog.Query) { q.Until = q.Until.Add(time.Hour) }, false},
 		"no time":    {func(q *auditlog.Query) { q.From, q.Until = time.Time{}, time.Time{} }, false},

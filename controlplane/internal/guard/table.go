@@ -103,7 +103,7 @@ var table = map[string]Rule{
 
 	accessv1connect.AuditServiceListAdminRecordsProcedure: {Roles: auditors, Fields: []string{"limit"}},
 	accessv1connect.AuditServiceSearchRecordsProcedure: {
-		Roles: auditors, Fields: []string{"principal", "resource", "session", "kind", "decision", "policy_id", "text", "from", "until"},
+		Roles: auditors, Fields: []string{"principal", "resource", "session", "kind", "decision", "policy_id", "text", "from", "until", "without_reads"},
 	},
 
 	accessv1connect.NotificationServiceListDeliveriesProcedure: {Roles: auditors},
@@ -122,4 +122,10 @@ var table = map[string]Rule{
 	},
 	accessv1connect.LockServiceListLocksProcedure:  {Roles: auditors},
 	accessv1connect.LockServiceRemoveLockProcedure: {Roles: admins, Changes: true, Fields: []string{"id"}},
+}
+
+// OnlyReads tells whether a call of access.v1 changes nothing.
+func OnlyReads(procedure string) bool {
+	rule, ok := table[procedure]
+	return ok && !rule.Changes
 }

@@ -222,7 +222,8 @@ func (c *ControlPlane) SearchRecords(_ context.Context, r *accessv1.SearchRecord
 		return resp, nil
 	}
 	resp.NextPageToken = strconv.Itoa(from + 1)
-	if rec := c.admin[from/2]; from%2 == 1 && strings.Contains(rec.GetJson(), r.GetText()) && strings.Contains(rec.GetJson(), r.GetDecision()) {
+	if rec := c.admin[from/2]; from%2 == 1 && strings.Contains(rec.GetJson(), r.GetText()) && strings.Contains(rec.GetJson(), r.GetDecision()) &&
+		!(r.GetWithoutReads() && strings.Contains(rec.GetJson(), `"value":"List`)) {
 		resp.Records = []*accessv1.Record{rec}
 	}
 	return clone(resp), nil

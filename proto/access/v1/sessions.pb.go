@@ -795,8 +795,11 @@ type SearchRecordsRequest struct {
 	From  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=from,proto3" json:"from,omitempty"`
 	Until *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=until,proto3" json:"until,omitempty"`
 	// page_size at most 200; 0 is 50.
-	PageSize      int32  `protobuf:"varint,10,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,11,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,10,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,11,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// without_reads leaves out calls that change nothing, such as those with which a console keeps up, unless they were
+	// refused or failed.
+	WithoutReads  bool `protobuf:"varint,12,opt,name=without_reads,json=withoutReads,proto3" json:"without_reads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -906,6 +909,13 @@ func (x *SearchRecordsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *SearchRecordsRequest) GetWithoutReads() bool {
+	if x != nil {
+		return x.WithoutReads
+	}
+	return false
 }
 
 type SearchRecordsResponse struct {
@@ -1031,7 +1041,7 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\x17ListAdminRecordsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\"G\n" +
 	"\x18ListAdminRecordsResponse\x12+\n" +
-	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\"\xe9\x02\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\"\x8e\x03\n" +
 	"\x14SearchRecordsRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x18\n" +
@@ -1045,7 +1055,8 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\tpage_size\x18\n" +
 	" \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\v \x01(\tR\tpageToken\"\xb2\x01\n" +
+	"page_token\x18\v \x01(\tR\tpageToken\x12#\n" +
+	"\rwithout_reads\x18\f \x01(\bR\fwithoutReads\"\xb2\x01\n" +
 	"\x15SearchRecordsResponse\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12D\n" +

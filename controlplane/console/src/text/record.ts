@@ -161,12 +161,6 @@ function rounded(duration: string): string {
   return n && unit ? `${Number(Number(n).toPrecision(3))} ${unit}` : duration;
 }
 
-/** isRead says whether a record is of a call that changed nothing and was not refused. */
-export function isRead({ kind, decision, attrs }: Pick<Rec, "kind" | "decision" | "attrs">): boolean {
-  const method = attrs.find((a) => a.name === "method")?.value ?? "";
-  return kind === "admin" && decision !== "deny" && /\/(List|Get|Watch|WhoAmI|Pull|Test|Search|Replay|Wait)[^/]*$/.test(method);
-}
-
 /** call names the called method, then what was recorded of the call. */
 function call(r: Rec, because: string): string {
   const method = r.attrs.find((a) => a.name === "method")?.value ?? "";

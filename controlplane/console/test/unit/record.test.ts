@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { events, until } from "../../src/text/events";
 import { marks, reached, track } from "../../src/text/playback";
-import { isRead, nameOf, parseRecord, shownValue, summary, toneOf, type Rec } from "../../src/text/record";
+import { nameOf, parseRecord, shownValue, summary, toneOf, type Rec } from "../../src/text/record";
 
 const rec = (more: object) => parseRecord(JSON.stringify({ id: "r", kind: "command", time: "2026-03-01T12:00:00Z", ...more }))!;
 
@@ -33,14 +33,6 @@ test.each<[object, string, string, string]>([
   const r = rec(raw);
   expect([nameOf(r), toneOf(r), summary(r)]).toEqual([name, tone, text]);
 });
-
-test.each([
-  ["ListEdges", "allow", true], ["WhoAmI", "", true], ["ReplaySession", "allow", true], ["ListEdges", "deny", false], ["Approve", "allow", false], ["TestPolicy", "allow", true], ["Login", "allow", false],
-])("%s, %s, only reads: %s", (method, decision, want) => {
-  expect(isRead(rec({ kind: "admin", decision, attrs: [{ name: "method", value: `/access.v1.AnyService/${method}` }] }))).toBe(want);
-});
-
-test("a statement that was read is no call", () => expect(isRead(rec({ attrs: [{ name: "method", value: "/x/List" }] }))).toBe(false));
 
 describe("playback", () => {
   const laid = track([1000, 1500, 0, 1400, 60_000, 60_000]);

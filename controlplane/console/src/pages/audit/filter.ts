@@ -38,8 +38,8 @@ export function toSearch(filter: Filter): Record<string, string> {
 }
 
 /** message is the filter as the control plane takes it. A first page fixes the time, so that later pages go on from it. */
-export function message({ principal, resource, session, kind, decision, policy, text, ...time }: Filter, now: number) {
-  return { principal, resource, session, kind, decision, policyId: policy, text, ...bounds(time, now) };
+export function message({ principal, resource, session, kind, decision, policy, text, reads, ...time }: Filter, now: number) {
+  return { principal, resource, session, kind, decision, policyId: policy, text, withoutReads: reads !== "show", ...bounds(time, now) };
 }
 
 function bounds({ back, from, until }: Pick<Filter, "back" | "from" | "until">, now: number) {

@@ -2,8 +2,7 @@ import { useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useClients } from "../../api/clients";
 import { usePaged, type Paged } from "../../api/paged";
-import { count } from "../../text/count";
-import { isRead, kinds, nameOf, parseRecord } from "../../text/record";
+import { kinds, nameOf, parseRecord } from "../../text/record";
 import { Check, Field, Select } from "../../ui/field";
 import { More } from "../../ui/listing";
 import { Moment } from "../../ui/now";
@@ -29,20 +28,18 @@ export function Audit() {
     rows: (answer) => answer.records,
   });
   const records = useMemo(() => paged.rows.map((stored) => ({ stored, rec: parseRecord(stored.json) })), [paged.rows]);
-  const shown = filter.reads === "show" ? records : records.filter(({ rec }) => !rec || !isRead(rec));
-  useEnough(shown.length, paged);
+  useEnough(records.length, paged);
   return (
     <Page title="Audit" lead="Every decision, call and change, newest first." actions={<Button onClick={() => setAsOf(Date.now())}>Search again</Button>}>
       <Filters of={filter} set={set} />
       {paged.pending && <Loading rows={10} label="Searching" />}
       {paged.error !== null && <Trouble error={paged.error} retry={paged.again} />}
-      {shown.length > 0 && <ol className="records">{shown.map(({ stored, rec }) => <li key={stored.id + stored.session}><Found of={stored} rec={rec} /></li>)}</ol>}
-      {!paged.pending && paged.error === null && shown.length === 0 && !paged.more && (
+      {records.length > 0 && <ol className="records">{records.map(({ stored, rec }) => <li key={stored.id + stored.session}><Found of={stored} rec={rec} /></li>)}</ol>}
+      {!paged.pending && paged.error === null && records.length === 0 && !paged.more && (
         <Empty icon="audit" title="No record matches"><p>Look further back, or leave out a filter.</p><Button onClick={() => setSearch({})}>Clear the filters</Button></Empty>
       )}
       {!paged.pending && (
         <More of={paged}>
-          {shown.length < records.length && <span>{count(records.length - shown.length, "call")} that only read hidden</span>}
           {paged.last?.searchedBackTo && <span>Searched back to <Moment at={paged.last.searchedBackTo} /></span>}
         </More>
       )}
