@@ -2,21 +2,27 @@ package credentials
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
 // DefaultAWS finds the control plane's own AWS identity as every AWS SDK does
 // (environment, files, instance role), when it is first needed, and assumes
 // roles with it. It is safe for concurrent use.
 type DefaultAWS struct {
-	mu    sync.Mutex
-	roles map[awsRole]aws.CredentialsProvider
+	mu      sync.Mutex
+	configs map[string]aws.Config // by region
+	roles   map[awsRole]aws.CredentialsProvider
 }
 
 type awsRole struct{ region, arn string }
@@ -29,9 +35,9 @@ func (d *DefaultAWS) Credentials(ctx context.Context, region, roleARN string) (a
 	if p, ok := d.roles[id]; ok {
 		return p, nil
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	cfg, err := d.config(ctx, region)
 	if err != nil {
-		return nil, fmt.Errorf("load aws configuration: %w", err)
+		return nil, err
 	}
 	provider := cfg.Credentials
 	if roleARN != "" {
@@ -45,4 +51,49 @@ func (d *DefaultAWS) Credentials(ctx context.Context, region, roleARN string) (a
 	}
 	d.roles[id] = provider
 	return provider, nil
+}
+
+// config returns the control plane's own identity in a region. The caller holds mu.
+func (d *DefaultAWS) config(ctx context.Context, region string) (aws.Config, error) {
+	if cfg, ok := d.configs[region]; ok {
+		return cfg, nil
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load aws configuration: %w", err)
+	}
+	if d.configs == nil {
+		d.configs = map[string]aws.Config{}
+	}
+	d.configs[region] = cfg
+	return cfg, nil
+}
+
+// AssumeRole implements AWS.
+func (d *DefaultAWS) AssumeRole(ctx context.Context, a Assumption) (aws.Credentials, error) {
+	d.mu.Lock()
+	cfg, err := d.config(ctx, a.Region)
+	d.mu.Unlock()
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	input := &sts.AssumeRoleInput{
+		RoleArn: &a.RoleARN, RoleSessionName: &a.SessionName, SourceIdentity: &a.SourceIdentity,
+		DurationSeconds: aws.Int32(int32(a.Duration / time.Second)),
+	}
+	if a.ExternalID != "" {
+		input.ExternalId = &a.ExternalID
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
+		input.Tags = append(input.Tags, types.Tag{Key: aws.String(key), Value: aws.String(a.Tags[key])})
+	}
+	out, err := sts.NewFromConfig(cfg).AssumeRole(ctx, input)
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	c := out.Credentials
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
+		return aws.Credentials{}, errors.New("sts answered without credentials")
+	}
+	return aws.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Source: "AssumeRole"}, nil
 }

@@ -3,7 +3,6 @@ package credentials
 import (
 	"context"
 	"encoding/base32"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,21 +10,19 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/rds/auth"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
-// rdsTokenLife is how long RDS accepts an authentication token (Amazon RDS
-// user guide, "IAM database authentication").
-const rdsTokenLife = 15 * time.Minute
-
 // ErrSource: the resource's credential source cannot give a credential.
 var ErrSource = errors.New("credential source failed")
 
-// Secrets gives the password of a resource's credential.
+// ErrFixed: the session's credential cannot be renewed.
+var ErrFixed = errors.New("the credential cannot be renewed")
+
+// Secrets gives the secret of a resource's credential.
 type Secrets interface {
 	Secret(ctx context.Context, resource string) (resources.Secret, error)
 }
@@ -35,6 +32,8 @@ type AWS interface {
 	// Credentials returns the control plane's own, or those of a role that it
 	// assumes.
 	Credentials(ctx context.Context, region, roleARN string) (aws.CredentialsProvider, error)
+	// AssumeRole returns credentials of a role for one session. They are not kept.
+	AssumeRole(ctx context.Context, a Assumption) (aws.Credentials, error)
 }
 
 // Config is what a Broker needs. Everything without a stated default is
@@ -86,6 +85,10 @@ type Credential struct {
 	Password  []byte
 	ExpiresAt time.Time
 	Role      *Role // set when the edge must create User first
+	// ClientCertificate (PEM) signs in, with Password as its key (PEM).
+	ClientCertificate []byte
+	// TokenRequest is set when Password is only good for asking the cluster for a token, which then signs in.
+	TokenRequest *TokenRequest
 }
 
 // String hides the password.
@@ -97,68 +100,96 @@ func (c Credential) GoString() string { return c.String() }
 // Wipe overwrites the password.
 func (c *Credential) Wipe() { clear(c.Password) }
 
-// Role is a database role that lives as long as a session.
-type Role struct {
-	MemberOf        []string
-	ConnectionLimit int32
-	ValidUntil      time.Time
+// Ask says what a credential is for.
+type Ask struct {
+	Session   string
+	Edge      string
+	Principal string // by name
+	Grant     string
+	Until     time.Time // it lasts no longer
 }
 
-// Mint makes a credential for a session at an edge that lasts no longer than
-// until. The caller writes the lease, with PutIn, before it hands out the
-// credential.
-func (b *Broker) Mint(ctx context.Context, r resources.Resource, session, edge string, until time.Time) (Lease, Credential, error) {
-	if r.Postgres == nil {
-		return Lease{}, Credential{}, fmt.Errorf("%w: resource %s has no target", ErrSource, r.Name)
-	}
+// Mint makes a credential for a session. The caller writes the lease, with PutIn, before it hands out the credential.
+func (b *Broker) Mint(ctx context.Context, r resources.Resource, ask Ask) (Lease, Credential, error) {
 	id, err := b.random(16)
 	if err != nil {
 		return Lease{}, Credential{}, err
 	}
-	now := b.cfg.Now().UTC()
-	lease := Lease{
-		ID: "lease-" + id, Session: session, Resource: r.Name, Edge: edge,
-		State: Issued, CreatedAt: now, ExpiresAt: until.UTC(),
-	}
-	cred := Credential{Lease: lease.ID, ExpiresAt: until.UTC()}
-	source := r.Postgres.Credential
-	switch {
-	case source.Static != nil:
-		lease.Kind, cred.User = KindStatic, source.Static.User
-		cred.Password, err = b.secret(ctx, r.Name)
-	case source.RDSIAM != nil:
-		lease.Kind = KindRDSIAM
-		err = b.rdsToken(ctx, r, &cred)
-	case source.Dynamic != nil:
-		lease.Kind = KindDynamic
-		err = b.dynamic(*source.Dynamic, until, &cred)
-		lease.Role = cred.User
-	default:
-		err = fmt.Errorf("%w: resource %s has none", ErrSource, r.Name)
-	}
+	kind, cred, err := b.make(ctx, r, ask)
 	if err != nil {
 		return Lease{}, Credential{}, fmt.Errorf("mint credential: %w", err)
+	}
+	cred.Lease = "lease-" + id
+	lease := Lease{
+		ID: cred.Lease, Session: ask.Session, Resource: r.Name, Edge: ask.Edge, Kind: kind,
+		State: Issued, CreatedAt: b.cfg.Now().UTC(), ExpiresAt: ask.Until.UTC(),
+	}
+	if cred.Role != nil {
+		lease.Role = cred.User
 	}
 	return lease, cred, nil
 }
 
-// Service returns what an edge itself signs in with at a target, to read its
-// catalog and to manage its roles.
-func (b *Broker) Service(ctx context.Context, r resources.Resource) (cred Credential, err error) {
-	if r.Postgres == nil {
-		return Credential{}, fmt.Errorf("%w: resource %s has no target", ErrSource, r.Name)
+// Refresh makes the credential of a lease anew, for the session that has it. It fails with ErrFixed where that cannot
+// be: a session has one role for as long as it lives, and keeps the kind of credential it began with.
+func (b *Broker) Refresh(ctx context.Context, r resources.Resource, lease Lease, ask Ask) (Credential, error) {
+	if lease.State != Issued || lease.Session != ask.Session || lease.Kind == KindDynamic || lease.Kind != kindOf(r) {
+		return Credential{}, fmt.Errorf("refresh credential of %s: %w", r.Name, ErrFixed)
 	}
-	source := r.Postgres.Credential
-	cred.ExpiresAt = b.cfg.Now().Add(time.Hour).UTC()
-	switch {
-	case source.Static != nil:
-		cred.User = source.Static.User
+	_, cred, err := b.make(ctx, r, ask)
+	if err != nil {
+		return Credential{}, fmt.Errorf("refresh credential: %w", err)
+	}
+	cred.Lease = lease.ID
+	return cred, nil
+}
+
+// make makes what a session signs in with.
+func (b *Broker) make(ctx context.Context, r resources.Resource, ask Ask) (Kind, Credential, error) {
+	kind := kindOf(r)
+	cred := Credential{ExpiresAt: ask.Until.UTC()}
+	var err error
+	switch kind {
+	case KindStatic:
+		cred.User = r.Postgres.Credential.Static.User
 		cred.Password, err = b.secret(ctx, r.Name)
-	case source.Dynamic != nil:
-		cred.User = source.Dynamic.AdminUser
-		cred.Password, err = b.secret(ctx, r.Name)
-	case source.RDSIAM != nil:
+	case KindRDSIAM:
 		err = b.rdsToken(ctx, r, &cred)
+	case KindDynamic:
+		err = b.dynamic(*r.Postgres.Credential.Dynamic, ask.Until, &cred)
+	case KindEKS:
+		err = b.eks(ctx, *r.Kubernetes.Credential.EKS, b.forSession(ask), &cred)
+	case KindServiceAccount:
+		err = b.serviceAccount(ctx, r, &cred)
+	case KindClientCertificate:
+		err = b.clientCertificate(ctx, r, &cred)
+	default:
+		err = fmt.Errorf("%w: resource %s has none", ErrSource, r.Name)
+	}
+	if err != nil {
+		return "", Credential{}, err
+	}
+	return kind, cred, nil
+}
+
+// Service returns what an edge itself signs in with at a target, to read its catalog and to manage its roles.
+func (b *Broker) Service(ctx context.Context, r resources.Resource, edge string) (cred Credential, err error) {
+	cred.ExpiresAt = b.cfg.Now().Add(time.Hour).UTC()
+	switch kindOf(r) {
+	case KindStatic:
+		cred.User = r.Postgres.Credential.Static.User
+		cred.Password, err = b.secret(ctx, r.Name)
+	case KindDynamic:
+		cred.User = r.Postgres.Credential.Dynamic.AdminUser
+		cred.Password, err = b.secret(ctx, r.Name)
+	case KindRDSIAM:
+		err = b.rdsToken(ctx, r, &cred)
+	case KindEKS:
+		err = b.eks(ctx, *r.Kubernetes.Credential.EKS, forEdge(edge), &cred)
+	case KindServiceAccount:
+		err = b.serviceAccount(ctx, r, &cred)
+	case KindClientCertificate:
+		err = b.clientCertificate(ctx, r, &cred)
 	default:
 		err = fmt.Errorf("%w: resource %s has none", ErrSource, r.Name)
 	}
@@ -168,53 +199,31 @@ func (b *Broker) Service(ctx context.Context, r resources.Resource) (cred Creden
 	return cred, nil
 }
 
+// kindOf says where a resource's credentials come from, or is empty when it has no source.
+func kindOf(r resources.Resource) Kind {
+	switch {
+	case r.Postgres != nil && r.Postgres.Credential.Static != nil:
+		return KindStatic
+	case r.Postgres != nil && r.Postgres.Credential.Dynamic != nil:
+		return KindDynamic
+	case r.Postgres != nil && r.Postgres.Credential.RDSIAM != nil:
+		return KindRDSIAM
+	case r.Kubernetes != nil && r.Kubernetes.Credential.EKS != nil:
+		return KindEKS
+	case r.Kubernetes != nil && r.Kubernetes.Credential.ServiceAccount != nil:
+		return KindServiceAccount
+	case r.Kubernetes != nil && r.Kubernetes.Credential.ClientCertificate != nil:
+		return KindClientCertificate
+	}
+	return ""
+}
+
 func (b *Broker) secret(ctx context.Context, resource string) ([]byte, error) {
 	s, err := b.cfg.Secrets.Secret(ctx, resource)
 	if err != nil {
-		return nil, fmt.Errorf("%w: password of %s: %w", ErrSource, resource, err)
+		return nil, fmt.Errorf("%w: secret of %s: %w", ErrSource, resource, err)
 	}
 	return []byte(string(s)), nil
-}
-
-func (b *Broker) rdsToken(ctx context.Context, r resources.Resource, cred *Credential) error {
-	source := r.Postgres.Credential.RDSIAM
-	provider, err := b.cfg.AWS.Credentials(ctx, source.Region, source.RoleARN)
-	if err != nil {
-		return fmt.Errorf("%w: aws credentials: %w", ErrSource, err)
-	}
-	token, err := auth.BuildAuthToken(ctx, r.Postgres.Endpoint, source.Region, source.User, provider)
-	if err != nil {
-		return fmt.Errorf("%w: sign rds token: %w", ErrSource, err)
-	}
-	cred.User, cred.Password = source.User, []byte(token)
-	if end := b.cfg.Now().Add(rdsTokenLife).UTC(); cred.ExpiresAt.IsZero() || end.Before(cred.ExpiresAt) {
-		cred.ExpiresAt = end
-	}
-	return nil
-}
-
-// RolePrefix begins the name of every role that Writ makes.
-const RolePrefix = "writ_s_"
-
-func (b *Broker) dynamic(source resources.Dynamic, until time.Time, cred *Credential) error {
-	name, err := b.random(16)
-	if err != nil {
-		return err
-	}
-	password := make([]byte, 32)
-	if _, err := io.ReadFull(b.cfg.Rand, password); err != nil {
-		return fmt.Errorf("read randomness: %w", err)
-	}
-	cred.User = RolePrefix + name
-	cred.Password = base64.RawURLEncoding.AppendEncode(nil, password)
-	clear(password)
-	valid := b.cfg.Now().Add(b.cfg.SignIn).UTC()
-	if until.Before(valid) {
-		valid = until.UTC()
-	}
-	cred.ExpiresAt = valid
-	cred.Role = &Role{MemberOf: source.MemberOf, ConnectionLimit: max(source.ConnectionLimit, 1), ValidUntil: valid}
-	return nil
 }
 
 // random returns lower-case letters and digits that hold at least 5n/8 bytes of

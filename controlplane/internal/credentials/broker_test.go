@@ -29,7 +29,10 @@ func (s secrets) Secret(_ context.Context, name string) (resources.Secret, error
 }
 
 // fakeAWS notes for which role it was asked.
-type fakeAWS struct{ region, role string }
+type fakeAWS struct {
+	region, role string
+	assumed      []credentials.Assumption
+}
 
 func (f *fakeAWS) Credentials(_ context.Context, region, role string) (aws.CredentialsProvider, error) {
 	f.region, f.role = region, role
@@ -37,6 +40,14 @@ func (f *fakeAWS) Credentials(_ context.Context, region, role string) (aws.Crede
 		return nil, errors.New("access denied")
 	}
 	return awscreds.NewStaticCredentialsProvider("AKIAEXAMPLE", "topsecret", ""), nil
+}
+
+func (f *fakeAWS) AssumeRole(_ context.Context, a credentials.Assumption) (aws.Credentials, error) {
+	if a.RoleARN == "broken" {
+		return aws.Credentials{}, errors.New("access denied")
+	}
+	f.assumed = append(f.assumed, a)
+	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "topsecret", SessionToken: "session-token"}, nil
 }
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -59,6 +70,10 @@ func newBroker(t *testing.T) (*credentials.Broker, *store.Store, *fakeAWS, *time
 	return b, s, aws, &clock
 }
 
+func ask(until time.Time) credentials.Ask {
+	return credentials.Ask{Session: "ses-1", Edge: "edge-a", Principal: "agent-7", Grant: "grant-1", Until: until}
+}
+
 func resource(name string, c resources.Credential) resources.Resource {
 	return resources.Resource{Name: name, Postgres: &resources.Postgres{Endpoint: "db.test:5432", Credential: c}}
 }
@@ -66,7 +81,7 @@ func resource(name string, c resources.Credential) resources.Resource {
 func TestMintStatic(t *testing.T) {
 	b, _, _, _ := newBroker(t)
 	r := resource("orders-db", resources.Credential{Static: &resources.Static{User: "app"}})
-	lease, cred, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Hour))
+	lease, cred, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +102,7 @@ func TestMintDynamic(t *testing.T) {
 	r := resource("orders-db", resources.Credential{Dynamic: &resources.Dynamic{AdminUser: "admin", MemberOf: []string{"readers"}}})
 	seen := map[string]bool{}
 	for range 100 {
-		lease, cred, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Hour))
+		lease, cred, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,11 +114,11 @@ func TestMintDynamic(t *testing.T) {
 			t.Fatalf("%+v", cred.Role)
 		}
 	}
-	_, cred, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Minute))
+	_, cred, err := b.Mint(t.Context(), r, ask(now.Add(time.Minute)))
 	if err != nil || !cred.Role.ValidUntil.Equal(now.Add(time.Minute)) {
 		t.Fatalf("outlives the grant: %+v, %v", cred.Role, err)
 	}
-	service, err := b.Service(t.Context(), r)
+	service, err := b.Service(t.Context(), r, "edge-a")
 	if err != nil || service.User != "admin" || string(service.Password) != "hunter2" {
 		t.Fatalf("service: %v, %v", service, err)
 	}
@@ -112,7 +127,7 @@ func TestMintDynamic(t *testing.T) {
 func TestMintRDSToken(t *testing.T) {
 	b, _, aws, _ := newBroker(t)
 	r := resource("rds", resources.Credential{RDSIAM: &resources.RDSIAM{User: "app", Region: "eu-west-1", RoleARN: "arn:aws:iam::111122223333:role/db"}})
-	_, cred, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Hour))
+	_, cred, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +139,7 @@ func TestMintRDSToken(t *testing.T) {
 		t.Fatalf("%+v %s", aws, cred.ExpiresAt)
 	}
 	r.Postgres.Credential.RDSIAM.RoleARN = "broken"
-	if _, _, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Hour)); !errors.Is(err, credentials.ErrSource) {
+	if _, _, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour))); !errors.Is(err, credentials.ErrSource) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -136,10 +151,10 @@ func TestMintRefuses(t *testing.T) {
 		resource("no-source", resources.Credential{}),
 		resource("no-password", resources.Credential{Static: &resources.Static{User: "app"}}),
 	} {
-		if _, _, err := b.Mint(t.Context(), r, "ses-1", "edge-a", now.Add(time.Hour)); !errors.Is(err, credentials.ErrSource) {
+		if _, _, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour))); !errors.Is(err, credentials.ErrSource) {
 			t.Errorf("%s: %v", r.Name, err)
 		}
-		if _, err := b.Service(t.Context(), r); !errors.Is(err, credentials.ErrSource) {
+		if _, err := b.Service(t.Context(), r, "edge-a"); !errors.Is(err, credentials.ErrSource) {
 			t.Errorf("%s: service: %v", r.Name, err)
 		}
 	}
@@ -151,7 +166,7 @@ func TestLeaseLife(t *testing.T) {
 	dynamic := resource("orders-db", resources.Credential{Dynamic: &resources.Dynamic{AdminUser: "admin", MemberOf: []string{"r"}}})
 	static := resource("orders-db", resources.Credential{Static: &resources.Static{User: "app"}})
 	put := func(r resources.Resource) credentials.Lease {
-		lease, _, err := b.Mint(ctx, r, "ses-1", "edge-a", now.Add(time.Hour))
+		lease, _, err := b.Mint(ctx, r, ask(now.Add(time.Hour)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,10 @@ const (
 	KindStatic  Kind = "static"
 	KindDynamic Kind = "dynamic"
 	KindRDSIAM  Kind = "rds_iam"
+
+	KindEKS               Kind = "eks"
+	KindServiceAccount    Kind = "service_account"
+	KindClientCertificate Kind = "client_certificate"
 )
 
 // ErrNotFound: no lease has that id.

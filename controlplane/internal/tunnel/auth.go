@@ -30,6 +30,7 @@ var rules = map[string]rule{
 	edgev1.TunnelService_Link_FullMethodName:              forEdges,
 	edgev1.TunnelService_OpenSession_FullMethodName:       forEdges,
 	edgev1.TunnelService_RenewSession_FullMethodName:      forEdges,
+	edgev1.TunnelService_RefreshCredential_FullMethodName: forEdges,
 	edgev1.TunnelService_CloseSession_FullMethodName:      forEdges,
 	edgev1.TunnelService_ServiceCredential_FullMethodName: forEdges,
 	edgev1.TunnelService_SettleLease_FullMethodName:       forEdges,

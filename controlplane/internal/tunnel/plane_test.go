@@ -180,6 +180,10 @@ func (fixedAWS) Credentials(context.Context, string, string) (aws.CredentialsPro
 	return awscreds.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""), nil
 }
 
+func (fixedAWS) AssumeRole(context.Context, broker.Assumption) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"}, nil
+}
+
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -94,6 +94,7 @@ var answers = []struct {
 	{sessions.ErrID, codes.InvalidArgument, "invalid session id"},
 	{broker.ErrNotFound, codes.NotFound, "no such credential lease"},
 	{broker.ErrInUse, codes.PermissionDenied, "the credential lease is of a live session at another edge"},
+	{broker.ErrFixed, codes.FailedPrecondition, "the session's credential cannot be renewed; connect again"},
 	{broker.ErrSource, codes.FailedPrecondition, "no credential can be had for this resource; its credential source fails"},
 	{resources.ErrNotFound, codes.PermissionDenied, "the edge serves no such resource"},
 	{auditlog.ErrForged, codes.PermissionDenied, "records of another edge or session"},

@@ -116,8 +116,12 @@ func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims tok
 	if err != nil {
 		return admitted{}, err
 	}
+	if err := fits(ask.Protocol, resource); err != nil {
+		return admitted{}, err
+	}
 	a := admitted{}
-	if a.lease, a.credential, err = s.cfg.Credentials.Mint(ctx, resource, ask.ID, ask.Edge, grant.ExpiresAt); err != nil {
+	if a.lease, a.credential, err = s.cfg.Credentials.Mint(ctx, resource, purpose(ask, grant)); err != nil {
+		s.cfg.Logger.Error("mint credential", "resource", resource.Name, "error", err)
 		return admitted{}, err
 	}
 	peer := caller(ctx).peer
@@ -128,12 +132,8 @@ func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims tok
 		if a.grant, err = s.cfg.Approvals.AdmitIn(tx, use); err != nil {
 			return err
 		}
-		now, err := s.cfg.Resources.GetIn(tx, resource.Name)
-		if err != nil {
+		if err := s.unchangedIn(tx, resource); err != nil {
 			return err
-		}
-		if now.UID != resource.UID || now.Version != resource.Version {
-			return errChanged
 		}
 		a.session = s.sessionFor(ask, a.grant, a.lease.ID)
 		if err := s.cfg.Sessions.CreateIn(tx, a.session); err != nil {
@@ -148,6 +148,37 @@ func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims tok
 	return a, nil
 }
 
+// fits refuses a client that speaks another protocol than the resource.
+func fits(protocol string, r resources.Resource) error {
+	switch kind := r.Kind(); {
+	case kind == "" || protocol == kind:
+		return nil // without a target there is no credential either
+	case kind == resources.KindKubernetes:
+		return refuse(codes.FailedPrecondition, r.Name+" is a Kubernetes cluster; sign in with: writ kube login "+r.Name)
+	case kind == resources.KindPostgres:
+		return refuse(codes.FailedPrecondition, r.Name+" is a PostgreSQL database; connect with: writ psql "+r.Name)
+	default:
+		return refuse(codes.FailedPrecondition, r.Name+" is of the kind "+kind)
+	}
+}
+
+// purpose says what a session's credential is for.
+func purpose(s sessions.Session, g approvals.Grant) broker.Ask {
+	return broker.Ask{Session: s.ID, Edge: s.Edge, Principal: g.Principal.ID, Grant: g.ID, Until: g.ExpiresAt}
+}
+
+// unchangedIn fails with errChanged when the resource is no longer the one that was read.
+func (s *Server) unchangedIn(tx *store.Tx, r resources.Resource) error {
+	now, err := s.cfg.Resources.GetIn(tx, r.Name)
+	if err != nil {
+		return err
+	}
+	if now.UID != r.UID || now.Version != r.Version {
+		return errChanged
+	}
+	return nil
+}
+
 func (s *Server) sessionFor(ask sessions.Session, g approvals.Grant, lease string) sessions.Session {
 	ask.Principal, ask.Grant, ask.Lease = g.Principal, g.ID, lease
 	ask.RequestReason, ask.Ticket, ask.Intent = g.Reason, g.Ticket, g.Intent
@@ -159,6 +190,15 @@ func (s *Server) sessionFor(ask sessions.Session, g approvals.Grant, lease strin
 // looks the same as one that is elsewhere.
 func (s *Server) served(ctx context.Context, edge, name string) (resources.Resource, error) {
 	r, err := s.cfg.Resources.Get(ctx, name)
+	return servedBy(edge, r, err)
+}
+
+func (s *Server) servedIn(tx *store.Tx, edge, name string) (resources.Resource, error) {
+	r, err := s.cfg.Resources.GetIn(tx, name)
+	return servedBy(edge, r, err)
+}
+
+func servedBy(edge string, r resources.Resource, err error) (resources.Resource, error) {
 	if err != nil {
 		return resources.Resource{}, err
 	}
@@ -178,16 +218,16 @@ func (s *Server) refusedOpen(ask sessions.Session, claims token.Claims, err erro
 }
 
 // recordLease is durable before the credential leaves.
-func (s *Server) recordLease(ctx context.Context, a admitted) error {
+func (s *Server) recordLease(ctx context.Context, a admitted, more ...audit.Attr) error {
 	return s.cfg.Records.RecordAdmin(ctx, audit.Record{
 		Kind: audit.KindCredential, Decision: audit.Allow,
 		Principal: a.grant.Principal.ID, PrincipalKind: a.grant.Principal.Kind, OnBehalfOf: a.grant.Principal.OnBehalfOf,
 		Resource: a.grant.Resource, Grant: a.grant.ID, Protocol: a.session.Protocol,
 		ClientAddr: a.session.ClientAddr, Application: a.session.Application,
-		Attrs: []audit.Attr{
+		Attrs: append([]audit.Attr{
 			{Name: "edge", Value: a.session.Edge}, {Name: "session", Value: a.session.ID}, {Name: "lease", Value: a.lease.ID},
 			{Name: "source", Value: string(a.lease.Kind)}, {Name: "user", Value: a.credential.User},
-		},
+		}, more...),
 	})
 }
 
@@ -246,8 +286,9 @@ func (s *Server) ServiceCredential(ctx context.Context, req *edgev1.ServiceCrede
 	if err != nil {
 		return nil, s.about(audit.Record{Resource: clip(req.GetResource())}, err)
 	}
-	cred, err := s.cfg.Credentials.Service(ctx, resource)
+	cred, err := s.cfg.Credentials.Service(ctx, resource, edge)
 	if err != nil {
+		s.cfg.Logger.Error("make service credential", "resource", resource.Name, "error", err)
 		return nil, err
 	}
 	err = s.cfg.Records.RecordAdmin(ctx, audit.Record{

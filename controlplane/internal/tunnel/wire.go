@@ -56,11 +56,16 @@ func stateDigest(st *edgev1.State) ([]byte, error) {
 }
 
 func wireCredential(c broker.Credential) *edgev1.Credential {
-	w := &edgev1.Credential{Lease: c.Lease, User: c.User, Password: c.Password, ExpiresAt: convert.Time(c.ExpiresAt)}
+	w := &edgev1.Credential{
+		Lease: c.Lease, User: c.User, Password: c.Password, ExpiresAt: convert.Time(c.ExpiresAt), ClientCertificate: c.ClientCertificate,
+	}
 	if c.Role != nil {
 		w.Role = &edgev1.Role{
 			MemberOf: c.Role.MemberOf, ConnectionLimit: c.Role.ConnectionLimit, ValidUntil: convert.Time(c.Role.ValidUntil),
 		}
+	}
+	if t := c.TokenRequest; t != nil {
+		w.TokenRequest = &edgev1.TokenRequest{Namespace: t.Namespace, ServiceAccount: t.ServiceAccount, Audiences: t.Audiences}
 	}
 	return w
 }

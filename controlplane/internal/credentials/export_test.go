@@ -1,0 +1,7 @@
+package credentials
+
+// For the fuzz test.
+var (
+	IdentityName = identityName
+	TagValue     = tagValue
+)
