@@ -14,6 +14,8 @@ import (
 // it is live.
 type Session struct {
 	ID, Edge       string
+	Principals     []string // the principal, and those it acts for
+	Resource       string
 	Started, Ended time.Time
 }
 
@@ -46,7 +48,7 @@ type Config struct {
 // Log stores and reads records. It is safe for concurrent use.
 type Log struct {
 	cfg    Config
-	owners *lru.Cache[string, string] // session to edge; never changes once known
+	owners *lru.Cache[string, owner] // by session
 	// summaries of blocks, by key.
 	summaries *lru.Cache[string, summary]
 	admin     *adminWriter
@@ -75,7 +77,7 @@ func New(cfg Config) (*Log, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	owners, err := lru.New[string, string](8192)
+	owners, err := lru.New[string, owner](8192)
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,8 @@ const (
 // Query says which records a Search is for: those that match everything that is set. The zero Query finds all of the
 // last 24 hours.
 type Query struct {
-	Principal string // or whom it acts for
-	Resource  string
+	Principal string // or whom it acts for; also of the session, for records that name none
+	Resource  string // likewise
 	Session   string
 	Kind      string // of audit.Kind, or Calls
 	Decision  string // "allow", "deny" or "hold"
@@ -173,13 +173,13 @@ func (f *filterQuery) digest() []byte {
 	return h.Sum(nil)[:8]
 }
 
-// matches tells whether the record is one that is asked for; own is whether it is the control plane's.
-func (f *filterQuery) matches(r *audit.Record, own bool) bool {
+// matches tells whether the record, which is about o, is one that is asked for; own is whether it is the control plane's.
+func (f *filterQuery) matches(r *audit.Record, o owner, own bool) bool {
 	return (f.kind == 0 || r.Kind == f.kind) && (!f.calls || own && procedure(r) != "") &&
 		(f.Decision == "" || string(r.Decision) == f.Decision) &&
 		!(own && f.leavesOut(r)) &&
-		(f.Principal == "" || names(f.Principal, append([]string{r.Principal}, r.OnBehalfOf...))) &&
-		(f.Resource == "" || r.Resource == f.Resource) &&
+		(f.Principal == "" || names(f.Principal, o.principals)) &&
+		(f.Resource == "" || o.resource == f.Resource) &&
 		(f.Session == "" || r.Session == f.Session || own && mentions(r, f.Session)) &&
 		(f.PolicyID == "" || slices.Contains(r.PolicyIDs, f.PolicyID)) &&
 		(f.text == "" || strings.Contains(strings.ToLower(r.Statement), f.text) ||

@@ -278,11 +278,15 @@ func (s *search) readBlock(ctx context.Context, p place) ([]Hit, int, error) {
 	if err != nil {
 		return s.damaged(p, err), len(data), nil
 	}
-	s.log.summaries.Add(p.key, summarise(records))
+	whose, err := s.log.ownersOf(ctx, p.edge, records)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.log.summaries.Add(p.key, summarise(records, whose))
 	var hits []Hit
 	for i := range records {
 		r := &records[i]
-		if compare(r.ID, s.query.until) < 0 && !r.ID.Time().Before(s.query.from) && s.query.matches(r, p.edge == "") {
+		if compare(r.ID, s.query.until) < 0 && !r.ID.Time().Before(s.query.from) && s.query.matches(r, whose.of(r), p.edge == "") {
 			hits = append(hits, Hit{Record: *r, id: r.ID})
 		}
 	}

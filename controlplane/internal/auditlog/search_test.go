@@ -338,6 +338,46 @@ func TestSearchRefuses(t *testing.T) {
 	}
 }
 
+// Outcomes and rows name only their session. They are of its principal and its resource: as another record beside them
+// says, or else as it was opened, at that edge.
+func TestSearchKnowsWhoseSessionsAre(t *testing.T) {
+	s := newSearchable(t)
+	at := func(d time.Duration) []time.Time { return []time.Time{noon.Add(-d), noon.Add(-d + time.Second)} }
+	outcome := func(_ int, r *audit.Record) {
+		r.Kind, r.Decision, r.Principal, r.Resource = audit.KindOutcome, "", "", ""
+	}
+	begun := func(n int, r *audit.Record) {
+		if r.OnBehalfOf = []string{"lee"}; n == 1 {
+			outcome(n, r)
+			r.OnBehalfOf = nil
+		}
+	}
+	bots := auditlog.Session{Edge: "edge-a", Principals: []string{"bot", "lee"}, Resource: "orders"}
+	s.book.all["ses-opened"] = bots
+	s.put("edge-a", "ses-told", begun, at(5*time.Hour)...)
+	s.put("edge-a", "ses-opened", outcome, at(4*time.Hour)...)
+	s.put("edge-a", "ses-elsewhere", outcome, at(3*time.Hour)...)
+	s.put("edge-a", "ses-forgotten", outcome, at(2*time.Hour)...)
+	bots.Edge = "edge-b"
+	s.book.all["ses-elsewhere"] = bots
+	want := s.want(func(r audit.Record) bool { return r.Session == "ses-told" || r.Session == "ses-opened" })
+	for round := range 2 { // the second knows what is in the blocks
+		for name, q := range map[string]auditlog.Query{
+			"principal": {Principal: "Bot"}, "whom it acts for": {Principal: "lee"}, "resource": {Resource: "orders"}, "both": {Principal: "bot", Resource: "orders"},
+		} {
+			if got, _, _ := s.walk(q); !slices.Equal(got, want) {
+				t.Errorf("round %d, %s: %d records, want %d", round, name, len(got), len(want))
+			}
+		}
+		if got, _, _ := s.walk(auditlog.Query{Principal: "eve"}); len(got) != 0 {
+			t.Errorf("eve has %d records", len(got))
+		}
+	}
+	if got, _, _ := s.walk(auditlog.Query{}); len(got) != len(s.all) {
+		t.Errorf("%d of %d records", len(got), len(s.all))
+	}
+}
+
 // A token carries on with the query that it was given for, whichever part of that is changed.
 func TestSearchTokensAreOfOneQuery(t *testing.T) {
 	s := newSearchable(t)

@@ -45,7 +45,9 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}
-	l.summaries.Add(key.String(), summarise(records))
+	if whose, err := l.ownersOf(ctx, b.Edge, records); err == nil { // else the next search reads the block
+		l.summaries.Add(key.String(), summarise(records, whose))
+	}
 	for _, s := range tallied(records) {
 		l.cfg.Tally.Shipped(*s)
 	}
@@ -100,19 +102,11 @@ func (l *Log) checkOwner(ctx context.Context, edge, session string) error {
 	if session == "" {
 		return fmt.Errorf("%w: a record without session", ErrForged)
 	}
-	owner, ok := l.owners.Get(session)
-	if !ok {
-		s, err := l.cfg.Sessions.Describe(ctx, session)
-		if errors.Is(err, ErrUnknownSession) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("whose session: %w", err)
-		}
-		owner = s.Edge
-		l.owners.Add(session, owner)
+	o, known, err := l.owner(ctx, session)
+	if err != nil {
+		return err
 	}
-	if owner != edge {
+	if known && o.edge != edge {
 		return fmt.Errorf("%w: session %.80q is not at edge %s", ErrForged, session, edge)
 	}
 	return nil

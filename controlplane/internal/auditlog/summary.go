@@ -24,7 +24,7 @@ type summary struct {
 
 var decisions = []audit.Decision{audit.Allow, audit.Deny, audit.Hold}
 
-func summarise(records []audit.Record) summary {
+func summarise(records []audit.Record, whose owned) summary {
 	var s summary
 	for i := range records {
 		r := &records[i]
@@ -33,10 +33,11 @@ func summarise(records []audit.Record) summary {
 			s.decisions[n] = true
 		}
 		s.calls = s.calls || procedure(r) != ""
-		for _, p := range append([]string{r.Principal}, r.OnBehalfOf...) {
+		about := whose.of(r)
+		for _, p := range about.principals {
 			s.principals, s.anyPrincipal = note(s.principals, p, s.anyPrincipal)
 		}
-		s.resources, s.anyResource = note(s.resources, r.Resource, s.anyResource)
+		s.resources, s.anyResource = note(s.resources, about.resource, s.anyResource)
 	}
 	return s
 }

@@ -37,10 +37,14 @@ func indexKey(s Session) string {
 
 var indexForm = regexp.MustCompile(`^[0-9a-f]{16}/ses-[0-9a-z]{16,40}$`)
 
+// parties are the principal and those it acts for.
+func (s Session) parties() []string {
+	return append([]string{s.Principal.ID}, s.Principal.OnBehalfOf...)
+}
+
 // index writes the session's row.
 func (b *Book) index(tx *store.Tx, s Session) error {
-	parties := append([]string{s.Principal.ID}, s.Principal.OnBehalfOf...)
-	return b.newest.In(tx).Put(indexKey(s), row{Parties: parties, Resource: s.Resource, Ended: !s.Live()})
+	return b.newest.In(tx).Put(indexKey(s), row{Parties: s.parties(), Resource: s.Resource, Ended: !s.Live()})
 }
 
 // Query narrows a List.
@@ -160,7 +164,9 @@ func (b *Book) Describe(ctx context.Context, id string) (auditlog.Session, error
 	if errors.Is(err, ErrNotFound) {
 		return auditlog.Session{}, auditlog.ErrUnknownSession
 	}
-	return auditlog.Session{ID: s.ID, Edge: s.Edge, Started: s.StartedAt, Ended: s.EndedAt}, err
+	return auditlog.Session{
+		ID: s.ID, Edge: s.Edge, Principals: s.parties(), Resource: s.Resource, Started: s.StartedAt, Ended: s.EndedAt,
+	}, err
 }
 
 // Follow keeps a consumer's copy of the live sessions right until ctx ends:

@@ -187,7 +187,8 @@ func TestListAndDescribe(t *testing.T) {
 		t.Fatalf("nobody's: %v", got)
 	}
 	d, err := f.book.Describe(t.Context(), id(3))
-	if err != nil || d.Edge != "edge-a" || d.Ended.IsZero() {
+	if want := f.session(3); err != nil || d.Edge != "edge-a" || d.Ended.IsZero() || d.Resource != want.Resource ||
+		!slices.Equal(d.Principals, append([]string{want.Principal.ID}, want.Principal.OnBehalfOf...)) {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	for _, unknown := range []string{id(9), "edge:edge-a:b1", "../x"} {
