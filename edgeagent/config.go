@@ -30,10 +30,17 @@ type Config struct {
 	ListenPostgres string `help:"Serve PostgreSQL clients on this address." default:"127.0.0.1:6432" placeholder:"HOST:PORT"`
 	// SocketDir serves PostgreSQL clients on a unix socket too. Default: none.
 	SocketDir string `help:"Also serve PostgreSQL clients on a unix socket in this folder, which only the edge's user and group may enter." placeholder:"DIR"`
-	// Advertise is what clients are told to connect to. Default: ListenPostgres.
-	Advertise []string `help:"Tell clients to connect to these addresses. Default: the PostgreSQL listener's." placeholder:"HOST:PORT"`
-	// MaxConnections bounds the clients served at once.
-	MaxConnections int `help:"Most clients to serve at once." default:"1000"`
+	// Advertise is what PostgreSQL clients are told to connect to. Default: ListenPostgres.
+	Advertise []string `help:"Tell PostgreSQL clients to connect to these addresses. Default: the PostgreSQL listener's." placeholder:"HOST:PORT"`
+	// MaxConnections bounds the PostgreSQL clients, and the signed-in Kubernetes clients, served at once.
+	MaxConnections int `help:"Most PostgreSQL clients, and most signed-in Kubernetes clients, to serve at once." default:"1000"`
+
+	// ListenKubernetes is the "host:port" for Kubernetes clients, over TLS; "none" serves none.
+	ListenKubernetes string `help:"Serve Kubernetes clients on this address; none serves none." default:"127.0.0.1:6444" placeholder:"HOST:PORT"`
+	// AdvertiseKubernetes is what Kubernetes clients are told to connect to. Default: ListenKubernetes.
+	AdvertiseKubernetes []string `help:"Tell Kubernetes clients to connect to these addresses. Default: the Kubernetes listener's." placeholder:"HOST:PORT"`
+	// HoldPatience is how long a held request of a Kubernetes client waits before the client is told to come back.
+	HoldPatience time.Duration `help:"How long a held HTTP request waits for approvers before the client is told to send it again." default:"5m"`
 
 	// AllowedNetworks are the only ones in which targets may be; empty is all but those never allowed.
 	AllowedNetworks []string `help:"Networks in which targets may be; without any, all but those that no target may have." placeholder:"CIDR"`
@@ -57,7 +64,12 @@ type Config struct {
 type Addresses struct {
 	Edge     string // its name
 	Postgres string // "host:port"
+	// Kubernetes is "host:port", empty where none are served.
+	Kubernetes string
 }
+
+// none is a listener that is not wanted.
+const none = "none"
 
 // Validate refuses what cannot work. The loader of flags and files calls it, and Run.
 func (cfg Config) Validate() error {
@@ -71,10 +83,21 @@ func (cfg Config) Validate() error {
 	if _, _, err := net.SplitHostPort(cfg.ListenPostgres); cfg.ListenPostgres != "" && err != nil {
 		fail("listen-postgres: %q is not an address; use one such as 127.0.0.1:6432", cfg.ListenPostgres)
 	}
+	if _, _, err := net.SplitHostPort(cfg.ListenKubernetes); cfg.ListenKubernetes != "" && cfg.ListenKubernetes != none && err != nil {
+		fail("listen-kubernetes: %q is not an address; use one such as 127.0.0.1:6444, or none", cfg.ListenKubernetes)
+	}
 	for _, a := range cfg.Advertise {
 		if _, _, err := net.SplitHostPort(a); err != nil {
 			fail("advertise: %q is not an address; use one such as edge-a.example.com:6432", a)
 		}
+	}
+	for _, a := range cfg.AdvertiseKubernetes {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			fail("advertise-kubernetes: %q is not an address; use one such as edge-a.example.com:6444", a)
+		}
+	}
+	if cfg.HoldPatience < 0 {
+		fail("hold-patience: %s is negative", cfg.HoldPatience)
 	}
 	if cfg.JoinToken != "" && cfg.JoinTokenFile != "" {
 		fail("join-token and join-token-file: choose one")
@@ -110,6 +133,7 @@ func (cfg Config) complete() (Config, error) {
 	}
 	setDefault(&cfg.StateDir, "/var/lib/writ-edge")
 	setDefault(&cfg.ListenPostgres, "127.0.0.1:6432")
+	setDefault(&cfg.ListenKubernetes, "127.0.0.1:6444")
 	setDefault(&cfg.MaxConnections, 1000)
 	setDefault(&cfg.SpoolMaxBytes, 1<<30)
 	setDefault(&cfg.LogLevel, "info")

@@ -16,11 +16,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/kubernetes"
 	"github.com/writhq/writ/edgeagent/internal/policycache"
 	"github.com/writhq/writ/edgeagent/internal/postgres"
 	"github.com/writhq/writ/edgeagent/internal/spool"
 	"github.com/writhq/writ/edgeagent/internal/tunnel"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
+	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/version"
 )
 
@@ -33,6 +35,30 @@ type edge struct {
 	shipper  *tunnel.Shipper
 	pipeline *enforce.Pipeline
 	postgres *postgres.Server
+	clusters *kubernetes.Server
+}
+
+// listeners are the open ports, so that a taken one fails before anything else is done.
+type listeners struct {
+	postgres   []net.Listener // the first is TCP
+	kubernetes net.Listener   // nil serves none
+}
+
+func (l listeners) close() {
+	for _, p := range l.postgres {
+		p.Close()
+	}
+	if l.kubernetes != nil {
+		l.kubernetes.Close()
+	}
+}
+
+func (l listeners) addresses(edge string) Addresses {
+	a := Addresses{Edge: edge, Postgres: l.postgres[0].Addr().String()}
+	if l.kubernetes != nil {
+		a.Kubernetes = l.kubernetes.Addr().String()
+	}
+	return a
 }
 
 // Run serves until ctx ends or a part fails, and returns after all parts stopped.
@@ -45,7 +71,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
+	defer listeners.close()
 	e, err := build(ctx, cfg)
 	if err != nil {
 		return err
@@ -104,6 +130,14 @@ func (e *edge) connect(ctx context.Context, boot string) error {
 	if err != nil {
 		return err
 	}
+	e.clusters, err = kubernetes.New(kubernetes.Config{
+		Pipeline: e.pipeline, Broker: e.client, Dialer: dialer, MaxSessions: cfg.MaxConnections, Patience: cfg.HoldPatience,
+		Keys: func() identity.Keys { return e.client.CurrentState().TokenKeys }, Clock: cfg.Now, Logger: cfg.Logger.Named("kubernetes"),
+		TLS: &tls.Config{GetCertificate: e.client.ServingCertificate, MinVersion: tls.VersionTLS12},
+	})
+	if err != nil {
+		return err
+	}
 	e.shipper, err = tunnel.NewShipper(tunnel.ShipperConfig{Client: e.client, Spool: e.spool})
 	return err
 }
@@ -112,7 +146,7 @@ func (e *edge) connect(ctx context.Context, boot string) error {
 const stopLimit = 10 * time.Second
 
 // run runs every part; the first that fails stops all.
-func (e *edge) run(ctx context.Context, listeners []net.Listener) error {
+func (e *edge) run(ctx context.Context, listeners listeners) error {
 	// Records are shipped, over a tunnel that still stands, until everything else has stopped.
 	tail, stopTail := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTail()
@@ -123,8 +157,11 @@ func (e *edge) run(ctx context.Context, listeners []net.Listener) error {
 	inner, innerCtx := errgroup.WithContext(ctx)
 	inner.Go(func() error { return e.pipeline.Run(innerCtx) })
 	inner.Go(func() error { return e.watch(innerCtx, outerCtx) })
-	for _, l := range listeners {
+	for _, l := range listeners.postgres {
 		inner.Go(func() error { return e.postgres.Serve(innerCtx, l) })
+	}
+	if listeners.kubernetes != nil {
+		inner.Go(func() error { return e.clusters.Serve(innerCtx, listeners.kubernetes) })
 	}
 	go e.announce(innerCtx, listeners)
 	err := inner.Wait()
@@ -156,23 +193,37 @@ func (e *edge) flush() {
 	}
 }
 
-func (e *edge) announce(ctx context.Context, listeners []net.Listener) {
+func (e *edge) announce(ctx context.Context, listeners listeners) {
 	select {
 	case <-ctx.Done():
 	case <-e.client.Ready():
-		e.cfg.Logger.Info("serving", "edge", e.client.Edge(), "postgres", listeners[0].Addr().String())
-		e.cfg.Ready(Addresses{Edge: e.client.Edge(), Postgres: listeners[0].Addr().String()})
+		a := listeners.addresses(e.client.Edge())
+		e.cfg.Logger.Info("serving", "edge", a.Edge, "postgres", a.Postgres, "kubernetes", orDefault(a.Kubernetes, none))
+		e.cfg.Ready(a)
 	}
 }
 
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
 // hooks tie the tunnel to the other parts.
-func (e *edge) hooks(listeners []net.Listener) tunnel.Hooks {
-	endpoints := e.cfg.Advertise
+func (e *edge) hooks(listeners listeners) tunnel.Hooks {
+	open := listeners.addresses("")
+	endpoints, clusters := e.cfg.Advertise, e.cfg.AdvertiseKubernetes
 	if len(endpoints) == 0 {
-		endpoints = []string{listeners[0].Addr().String()}
+		endpoints = []string{open.Postgres}
+	}
+	if len(clusters) == 0 && open.Kubernetes != "" {
+		clusters = []string{open.Kubernetes}
 	}
 	return tunnel.Hooks{
-		Endpoints:        func() []string { return endpoints },
+		Endpoints:           func() []string { return endpoints },
+		KubernetesEndpoints: func() []string { return clusters },
+
 		Sessions:         e.pipeline.Sessions,
 		EndSessions:      e.pipeline.EndSessions,
 		PrincipalChanged: e.pipeline.PrincipalChanged,
@@ -191,8 +242,24 @@ func (e *edge) apply(st tunnel.State) {
 			resources = append(resources, postgresResource(r))
 		}
 	}
-	if err := e.postgres.SetResources(resources, st.MaskingKey); err != nil {
+	clusters := make([]*kubernetes.Resource, 0, len(st.Resources))
+	for _, r := range st.Resources {
+		if r.Kubernetes != nil {
+			clusters = append(clusters, kubernetesResource(r))
+		}
+	}
+	err := errors.Join(e.postgres.SetResources(resources, st.MaskingKey), e.clusters.SetResources(clusters, st.MaskingKey))
+	if err != nil {
 		e.cfg.Logger.Error("a resource cannot be served", "error", err)
+	}
+}
+
+func kubernetesResource(r tunnel.Resource) *kubernetes.Resource {
+	k := r.Kubernetes
+	return &kubernetes.Resource{
+		Policy: r.Policy(), Endpoint: k.Endpoint, AllowLoopback: k.AllowLoopback, Groups: k.Groups, Classes: k.Classes,
+		Detectors: k.Detectors, Version: r.Version,
+		TLS: upstream.TLS{Mode: tlsModes[k.TLS.Mode], CAPEM: []byte(k.TLS.CAPEM), ServerName: k.TLS.ServerName},
 	}
 }
 
@@ -223,35 +290,41 @@ var tlsModes = map[tunnel.TLSMode]upstream.TLSMode{
 	tunnel.VerifyFull: upstream.VerifyFull, tunnel.VerifyCA: upstream.VerifyCA, tunnel.DisableTLS: upstream.Disable,
 }
 
-// listen opens the listeners, so that a taken port fails before anything else is done.
-func (cfg Config) listen() ([]net.Listener, error) {
+// listen opens the listeners.
+func (cfg Config) listen() (listeners, error) {
+	var open listeners
 	l, err := net.Listen("tcp", cfg.ListenPostgres)
 	if err != nil {
-		return nil, fmt.Errorf("listen-postgres: %w; choose another address or stop what uses it", err)
+		return open, fmt.Errorf("listen-postgres: %w; choose another address or stop what uses it", err)
 	}
-	listeners := []net.Listener{l}
+	open.postgres = []net.Listener{l}
+	if cfg.ListenKubernetes != none {
+		if open.kubernetes, err = net.Listen("tcp", cfg.ListenKubernetes); err != nil {
+			open.close()
+			return listeners{}, fmt.Errorf("listen-kubernetes: %w; choose another address, or none", err)
+		}
+	}
 	if cfg.SocketDir == "" {
-		return listeners, nil
+		return open, nil
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
+	u, err := cfg.listenUnix(l)
+	if err != nil {
+		open.close()
+		return listeners{}, fmt.Errorf("socket-dir: %w", err)
+	}
+	open.postgres = append(open.postgres, u)
+	return open, nil
+}
+
+// listenUnix opens the socket that PostgreSQL clients look for beside a port.
+func (cfg Config) listenUnix(tcp net.Listener) (net.Listener, error) {
+	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	if err := os.MkdirAll(cfg.SocketDir, 0o750); err != nil {
-		closeAll(listeners)
-		return nil, fmt.Errorf("socket-dir: %w", err)
+		return nil, err
 	}
 	path := filepath.Join(cfg.SocketDir, ".s.PGSQL."+port)
 	os.Remove(path) // of an edge that was killed; the port is ours
-	u, err := net.Listen("unix", path)
-	if err != nil {
-		closeAll(listeners)
-		return nil, fmt.Errorf("socket-dir: %w", err)
-	}
-	return append(listeners, u), nil
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		l.Close()
-	}
+	return net.Listen("unix", path)
 }
 
 // newBoot names this start of the process.

@@ -64,6 +64,9 @@ func (c *edgesJoinCmd) Run(ctx context.Context, a *app) error {
 // edgePort is the port that writ-edge serves PostgreSQL clients on by default.
 const edgePort = "6432"
 
+// clusterPort is the port that writ-edge serves Kubernetes clients on by default.
+const clusterPort = "6444"
+
 // edgeFlags are the flags for the edge's first start. An edge listens on loopback unless it is told otherwise.
 func (c *edgesJoinCmd) edgeFlags(resp *accessv1.CreateJoinTokenResponse) []string {
 	flags := []string{"--control-plane", quote(resp.GetAddress()), "--pin", quote(resp.GetPin())}
@@ -71,7 +74,8 @@ func (c *edgesJoinCmd) edgeFlags(resp *accessv1.CreateJoinTokenResponse) []strin
 	if ip, err := netip.ParseAddr(name); name == "localhost" || err == nil && ip.IsLoopback() {
 		return flags
 	}
-	return append(flags, "--listen-postgres", "0.0.0.0:"+edgePort, "--advertise", quote(net.JoinHostPort(name, edgePort)))
+	return append(flags, "--listen-postgres", "0.0.0.0:"+edgePort, "--advertise", quote(net.JoinHostPort(name, edgePort)),
+		"--listen-kubernetes", "0.0.0.0:"+clusterPort, "--advertise-kubernetes", quote(net.JoinHostPort(name, clusterPort)))
 }
 
 // quote makes s one word of a shell command line.

@@ -39,6 +39,8 @@ type Subject struct {
 	Tables  []string
 	// Durable commands are forwarded only once their intent is durable: writes and privileged ones.
 	Durable bool
+	// Once says that the subject is of one command only, so that its decision need not be remembered.
+	Once bool
 	// Unreadable is set, with the reason, for a command that is refused because it is not understood.
 	Unreadable string
 }

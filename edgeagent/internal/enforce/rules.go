@@ -97,7 +97,7 @@ func (s *Session) decide(c *Command, approved []policy.Approval) (*verdict, erro
 	}
 	moment := policy.Moment{Now: s.p.cfg.Clock(), InTransaction: c.InTransaction, Approvals: approved}
 	v, depends := r.verdict(s, c.Subject, moment)
-	if approved == nil && depends&policy.DependsTime == 0 {
+	if approved == nil && !c.Subject.Once && depends&policy.DependsTime == 0 {
 		if len(r.known) >= maxKnown {
 			clear(r.known)
 		}

@@ -47,19 +47,25 @@ func stopped(v *verdict, err error) *Denied {
 
 // Reveal says how one more column or field of the answer is shown, under the policy that is in force now.
 func (f *Flight) Reveal(e policy.Entity) policy.Masking {
-	s := f.s
+	return f.s.reveal(f.cmd.Subject.Asks[0].Facts, e, f.approved)
+}
+
+// Reveal says how a column or field would be shown in the answer to a command with these facts.
+func (s *Session) Reveal(facts *policy.Facts, e policy.Entity) policy.Masking { return s.reveal(facts, e, nil) }
+
+func (s *Session) reveal(facts *policy.Facts, e policy.Entity, approved []policy.Approval) policy.Masking {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.current()
 	if err != nil {
 		return policy.Masking{}
 	}
-	return r.eval.Reveal(policy.Moment{Now: s.p.cfg.Clock(), Approvals: f.approved}, f.cmd.Subject.Asks[0].Facts, e)
+	return r.eval.Reveal(policy.Moment{Now: s.p.cfg.Clock(), Approvals: approved}, facts, e)
 }
 
-// Revision is the policy revision in force for the session, for a protocol that remembers what Reveal said.
-func (f *Flight) Revision() uint64 {
-	_, revision, _ := f.s.p.cfg.Policies.Current()
+// Revision is the policy revision in force, for a protocol that remembers what Reveal said.
+func (s *Session) Revision() uint64 {
+	_, revision, _ := s.p.cfg.Policies.Current()
 	return revision
 }
 

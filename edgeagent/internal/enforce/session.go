@@ -241,6 +241,13 @@ func (s *Session) ID() string { return s.id }
 // Principal returns who acts.
 func (s *Session) Principal() policy.Principal { return s.who.Principal }
 
+// Acting returns who acts as the newest sign-ins describe it.
+func (s *Session) Acting() policy.Principal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acting
+}
+
 // Resource returns what is acted on.
 func (s *Session) Resource() policy.Resource { return s.who.Resource }
 
