@@ -16,5 +16,5 @@ COPY --from=build --chown=65532:65532 /out/var/lib/writ-edge /var/lib/writ-edge
 COPY --from=build /out/writ-edge /writ-edge
 USER 65532:65532
 VOLUME /var/lib/writ-edge
-EXPOSE 6432
+EXPOSE 6432 6444
 ENTRYPOINT ["/writ-edge"]
