@@ -9,7 +9,7 @@ import (
 
 func FuzzDecode(f *testing.F) {
 	ids := testIDs(f)
-	for _, r := range []Record{typical(ids), full(ids)} {
+	for _, r := range []Record{typical(ids), full(ids), chunk(ids, []byte("\x1b[2J\xc3"))} {
 		b, err := r.AppendBinary(nil)
 		if err != nil {
 			f.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand"
 	"reflect"
 	"slices"
@@ -58,6 +59,14 @@ func full(ids *IDSource) Record {
 	return r
 }
 
+// chunk is a piece of a stream, as a terminal's recorder writes it.
+func chunk(ids *IDSource, data []byte) Record {
+	return Record{
+		ID: ids.Next(testTime), Time: testTime, Kind: KindStream, Command: "c5", Bytes: int64(len(data)), Duration: 1234567890,
+		Params: []Param{{Data: data}}, Attrs: []Attr{{Name: "stream", Value: "stdout"}},
+	}
+}
+
 func TestEveryFieldIsSet(t *testing.T) {
 	v := reflect.ValueOf(full(testIDs(t)))
 	for i := range v.NumField() {
@@ -69,7 +78,7 @@ func TestEveryFieldIsSet(t *testing.T) {
 
 func TestRoundTrip(t *testing.T) {
 	ids := testIDs(t)
-	for _, want := range []Record{typical(ids), full(ids), {ID: ids.Next(testTime), Time: testTime, Kind: KindEdge}} {
+	for _, want := range []Record{typical(ids), full(ids), chunk(ids, []byte("\x1b[1mls\r\n\xff\x00")), {ID: ids.Next(testTime), Time: testTime, Kind: KindEdge}} {
 		b, err := want.AppendBinary([]byte("prefix"))
 		if err != nil {
 			t.Fatal(err)
@@ -172,6 +181,58 @@ func TestTrim(t *testing.T) {
 	}
 	if _, err := Decode(b); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTrimStream(t *testing.T) {
+	ids := testIDs(t)
+	short := chunk(ids, make([]byte, 32<<10))
+	if short.Trim(); short.Trimmed || len(short.Params[0].Data) != 32<<10 {
+		t.Error("a piece of 32 KiB was cut")
+	}
+	data := bytes.Repeat([]byte("x"), 3<<20)
+	long := chunk(ids, data)
+	long.Trim()
+	if n := len(long.Params[0].Data); !long.Trimmed || n < 256<<10 || long.Bytes != 3<<20 {
+		t.Errorf("of 3 MiB %d bytes are left, trimmed %v, bytes %d", n, long.Trimmed, long.Bytes)
+	}
+	if _, err := long.AppendBinary(nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a piece of a terminal's stream costs besides its bytes is mostly its hash: terminal.Recorder gathers pieces for 100 ms.
+func TestStreamCost(t *testing.T) {
+	const pieces, most = 2000, 80
+	ids := testIDs(t)
+	chain, err := NewChain("edge-a", "ses-01kawr3v5m5n1d3s9e7b2y8gkp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := NewBlockEncoder("edge-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records [][]byte
+	raw := 0
+	for i := range pieces {
+		r := chunk(ids, fmt.Appendf(nil, "line %d\r\n", i))
+		r.Time = testTime.Add(time.Duration(i) * 103 * time.Millisecond)
+		r.ID, r.Duration = ids.Next(r.Time), time.Duration(i)*103_000_123
+		b, err := chain.Append(nil, &r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw += len(b)
+		records = append(records, b)
+	}
+	block, err := enc.Encode(nil, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a piece of 10 bytes: %d bytes encoded, %d in a block", raw/pieces, len(block)/pieces)
+	if got := len(block) / pieces; got > most {
+		t.Errorf("a piece costs %d bytes in a block, want at most %d", got, most)
 	}
 }
 

@@ -15,6 +15,9 @@ func (r *Record) Trim() {
 	r.trimText(&r.ErrorMessage, message)
 	r.trimText(&r.Application, message)
 	r.trimText(&r.CommandTag, message)
+	if r.Kind == KindStream {
+		r.trimStream(text - 16)
+	}
 	r.trimParams(text)
 	r.trimRows(text)
 }
@@ -30,6 +33,14 @@ func (r *Record) trimText(s *string, limit int) {
 	// A byte that is not UTF-8 grows to three when it is written.
 	*s = strings.ToValidUTF8((*s)[:cut], "?")
 	r.Trimmed = true
+}
+
+// trimStream cuts the bytes of a stream, of which a part is worth more than nothing.
+func (r *Record) trimStream(limit int) {
+	if len(r.Params) == 1 && len(r.Params[0].Data) > limit {
+		r.Params = []Param{{Data: r.Params[0].Data[:limit]}}
+		r.Trimmed = true
+	}
 }
 
 func (r *Record) trimParams(room int) {
