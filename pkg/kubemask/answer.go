@@ -118,13 +118,14 @@ func (s *scanner) listKindAt(obj int) string {
 // nothingElse refuses what follows the answer, but for white space, which passes.
 func (r *run) nothingElse() error {
 	for {
-		for i, c := range r.rest() {
-			if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-				return fmt.Errorf("%w: text behind the object, at %d", ErrMalformed, i)
-			}
+		if blank(r.rest()) < len(r.rest()) {
+			return malformed("text behind the object")
 		}
 		r.out = append(r.out, r.rest()...)
 		r.used(len(r.rest()))
+		if err := r.flushOver(outBytes); err != nil {
+			return err
+		}
 		switch err := r.more(); {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -132,6 +133,18 @@ func (r *run) nothingElse() error {
 			return err
 		}
 	}
+}
+
+func malformed(why string) error { return fmt.Errorf("%w: %s", ErrMalformed, why) }
+
+// blank returns how much white space b begins with.
+func blank(b []byte) int {
+	for i, c := range b {
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // unit reads one unit by read, as much text as that needs, and writes it, masked.
@@ -142,7 +155,7 @@ func (r *run) unit(read func(*scanner) int) error {
 		end := read(s)
 		switch {
 		case s.why != "":
-			return fmt.Errorf("%w: %s", ErrMalformed, s.why)
+			return malformed(s.why)
 		case end >= 0 && end > r.limit, end < 0 && len(s.b) > r.limit:
 			return fmt.Errorf("%w: over %d bytes", ErrTooLarge, r.limit)
 		case end >= 0:
@@ -151,7 +164,7 @@ func (r *run) unit(read func(*scanner) int) error {
 			return r.flushOver(outBytes)
 		}
 		if err := r.more(); errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: it ends too early", ErrMalformed)
+			return malformed("it ends too early")
 		} else if err != nil {
 			return err
 		}

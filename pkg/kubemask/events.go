@@ -1,6 +1,7 @@
 package kubemask
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ func (m *Masker) Events(dst io.Writer, src io.Reader, flush func()) (rep Report,
 
 func (r *run) events(flush func()) error {
 	for {
-		n, err := r.frame()
+		n, err := r.frame(flush)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -25,30 +26,33 @@ func (r *run) events(flush func()) error {
 		}
 		r.s.reset(r.rest()[:n])
 		if end := r.s.event(); end != n {
-			return fmt.Errorf("%w: %s", ErrMalformed, r.s.why)
+			return malformed(cmp.Or(r.s.why, "brackets that do not match"))
 		}
 		r.out = r.s.write(r.out, n, r.count)
 		r.used(n)
 		r.items++
 		r.lineEnd()
-		if err := r.flush(); err != nil {
+		if err := r.deliver(flush); err != nil {
 			return err
-		}
-		if flush != nil {
-			flush()
 		}
 	}
 }
 
+// deliver writes what is ready. What stands behind an event goes at once too: some clients read lines.
+func (r *run) deliver(flush func()) error {
+	if len(r.out) == 0 {
+		return nil
+	}
+	err := r.flush()
+	if err == nil && flush != nil {
+		flush()
+	}
+	return err
+}
+
 // lineEnd passes the white space that has come behind an event.
 func (r *run) lineEnd() {
-	n := 0
-	for _, c := range r.rest() {
-		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-			break
-		}
-		n++
-	}
+	n := blank(r.rest())
 	r.out = append(r.out, r.rest()[:n]...)
 	r.used(n)
 }
@@ -62,24 +66,27 @@ func (s *scanner) event() int {
 	return i
 }
 
-// frame waits until an event is whole and returns its length; white space before it passes.
-func (r *run) frame() (int, error) {
+// frame waits until an event is whole and returns its length. White space before it passes.
+func (r *run) frame(flush func()) (int, error) {
 	var f framer
 	for {
 		if f.at == 0 {
 			r.lineEnd()
-		}
-		if n, err := f.end(r.rest()); n > 0 || err != nil {
-			if n > r.limit {
-				return 0, fmt.Errorf("%w: over %d bytes", ErrTooLarge, r.limit)
+			if err := r.deliver(flush); err != nil {
+				return 0, err
 			}
-			return n, err
 		}
-		if len(r.rest()) > r.limit {
+		n, err := f.end(r.rest())
+		switch {
+		case err != nil:
+			return 0, err
+		case max(n, f.at) > r.limit:
 			return 0, fmt.Errorf("%w: over %d bytes", ErrTooLarge, r.limit)
+		case n > 0:
+			return n, nil
 		}
-		if err := r.some(); errors.Is(err, io.EOF) && len(r.rest()) > 0 {
-			return 0, fmt.Errorf("%w: it ends too early", ErrMalformed)
+		if err := r.some(); errors.Is(err, io.EOF) && f.at > 0 {
+			return 0, malformed("it ends too early")
 		} else if err != nil {
 			return 0, err
 		}
@@ -95,7 +102,7 @@ type framer struct {
 // end returns the length of the object that b begins with, 0 if its end is not in b.
 func (f *framer) end(b []byte) (int, error) {
 	if len(b) > 0 && b[0] != '{' {
-		return 0, fmt.Errorf("%w: no object", ErrMalformed)
+		return 0, malformed("no object")
 	}
 	for ; f.at < len(b); f.at++ {
 		switch c := b[f.at]; {

@@ -84,8 +84,9 @@ type field struct {
 	kind  int // 0 is what was asked for, from 1 on Config.Others
 	index int // in the Fields of its kind
 	path  Path
-	bytes bool // its texts are base 64
-	quiet bool // a text of a Status, where only quoted values are hidden
+	name  string // of path
+	bytes bool   // its texts are base 64
+	quiet bool   // a text of a Status, where only quoted values are hidden
 }
 
 // statusKind is the kind of the fields of a Status.
@@ -115,7 +116,8 @@ func New(cfg Config) (*Masker, error) {
 	}
 	if cfg.QuietErrors {
 		for _, steps := range quietPaths {
-			m.fields = append(m.fields, field{kind: statusKind, path: Path{steps: steps}, quiet: true})
+			p := Path{steps: steps}
+			m.fields = append(m.fields, field{kind: statusKind, path: p, name: p.String(), quiet: true})
 		}
 	}
 	var err error
@@ -131,7 +133,7 @@ func (m *Masker) add(kind int, group, resource string, paths []Path) error {
 		if first := p.steps[0].name; first == "items" || first == "rows" || strings.HasPrefix(first, "items.") || strings.HasPrefix(first, "rows.") {
 			m.stream = false
 		}
-		m.fields = append(m.fields, field{kind: kind, index: i, path: p, bytes: p.base64 || isBytes(group, resource, p)})
+		m.fields = append(m.fields, field{kind: kind, index: i, path: p, name: p.String(), bytes: p.base64 || isBytes(group, resource, p)})
 	}
 	return nil
 }

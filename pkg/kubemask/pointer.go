@@ -1,9 +1,6 @@
 package kubemask
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // ReadsMasked tells whether JSON pointers (RFC 6901), as a JSON patch reads from with test, copy and move, reach a field
 // of o that is hidden, or something that has one in it. field is the first such field, empty for what is no pointer.
@@ -97,74 +94,4 @@ func pointerSteps(pointer string) ([]string, bool) {
 		steps[i] = unescape.Replace(steps[i])
 	}
 	return steps, true
-}
-
-// patchHasPlaceholder looks through the values of a JSON patch (RFC 6902).
-func (s *scanner) patchHasPlaceholder() bool {
-	s.begin(roleThing, "")
-	i := s.open(0)
-	for first := true; i >= 0; first = false {
-		var more bool
-		if i, more = s.separator(i, ']', first); !more {
-			return i != len(s.b)
-		}
-		var bad bool
-		if i, bad = s.operation(i); bad {
-			return true
-		}
-	}
-	return true
-}
-
-// operation reads one operation of a JSON patch and tells whether its value has a placeholder.
-func (s *scanner) operation(i int) (end int, bad bool) {
-	if s.b[i] != '{' {
-		return stop, true
-	}
-	var path, value span
-	i = s.open(i)
-	for first := true; i >= 0; first = false {
-		var more bool
-		if i, more = s.separator(i, '}', first); !more {
-			break
-		}
-		name, at := s.name(i)
-		if at < 0 {
-			return stop, true
-		}
-		is := string(bytes.Clone(name))
-		if i = s.skip(at); i < 0 {
-			return stop, true
-		}
-		switch is {
-		case "path":
-			path = span{at, i}
-		case "value":
-			value = span{at, i}
-		}
-	}
-	s.depth--
-	if i < 0 || value.end == 0 {
-		return i, i < 0
-	}
-	return i, s.valueHasPlaceholder(string(s.string(path)), value)
-}
-
-// valueHasPlaceholder looks at the value that an operation puts at path.
-func (s *scanner) valueHasPlaceholder(path string, value span) bool {
-	steps, ok := pointerSteps(path)
-	if !ok {
-		return true
-	}
-	// The value is looked at as what it would be: inside an object made of path's steps.
-	var b bytes.Buffer
-	for _, name := range steps {
-		b.WriteByte('{')
-		b.Write(appendQuoted(nil, []byte(name)))
-		b.WriteByte(':')
-	}
-	b.Write(s.b[value.start:value.end])
-	b.WriteString(strings.Repeat("}", len(steps)))
-	inner := scanner{m: s.m, b: b.Bytes()}
-	return inner.whole() < 0 || inner.hasPlaceholder()
 }

@@ -108,10 +108,13 @@ func appendMasked(dst, value []byte, rule mask.Rule, isBase64 bool, key mask.Key
 }
 
 func appendMaskedText(dst, value []byte, rule mask.Rule, isBase64 bool, key mask.Key) []byte {
-	text := unquote(value)
-	if isBase64 {
+	var text []byte
+	if needsText := rule.Kind == mask.Partial || rule.Kind == mask.Hash; needsText {
+		text = unquote(value)
+	}
+	if isBase64 && text != nil {
 		decoded, err := base64.StdEncoding.AppendDecode(nil, text)
-		if err != nil && rule.Kind != mask.Null {
+		if err != nil {
 			rule = mask.Rule{Kind: mask.Redact}
 		}
 		text = decoded

@@ -2,7 +2,6 @@ package kubemask
 
 import (
 	"bytes"
-	"slices"
 )
 
 // role is what the members of an object are looked at for.
@@ -45,6 +44,7 @@ type hitKind uint8
 const (
 	hitField  hitKind = iota
 	hitNote           // an annotation that is or may be an object as text
+	hitSet            // the name of a member in managedFields that holds a value
 	hitCell           // of a Table
 	hitString         // in which the detector found something
 )
@@ -76,20 +76,47 @@ func (s *scanner) open(i int) int {
 	return s.space(i + 1)
 }
 
-// members reads the members of the object at hand and its closing bracket; first says that none was read yet.
-func (s *scanner) members(i int, first bool) int {
-	for {
-		var more bool
-		if i, more = s.separator(i, '}', first); !more {
-			return i
+// each reads the members of an object, from its opening bracket on, by f, which takes where the name and the value
+// begin and returns where the value ends.
+func (s *scanner) each(i int, f func(name []byte, at, value int) int) int {
+	if i = s.open(i); i < 0 {
+		return stop
+	}
+	i = s.eachFrom(i, true, f)
+	s.depth--
+	return i
+}
+
+// eachFrom is each behind the opening bracket, or if not first behind a member.
+func (s *scanner) eachFrom(i int, first bool, f func(name []byte, at, value int) int) int {
+	for ; ; first = false {
+		at, more := s.separator(i, '}', first)
+		if !more {
+			return at
 		}
-		first = false
-		name, at := s.name(i)
-		if at < 0 {
+		name, value := s.name(at)
+		if value < 0 {
 			return stop
 		}
-		if i = s.member(name, at); i < 0 || s.list != noRole {
+		if i = f(name, at, value); i < 0 || s.list != noRole {
 			return i
+		}
+	}
+}
+
+// elements reads the elements of a list by f.
+func (s *scanner) elements(i int, f func(int) int) int {
+	if i = s.open(i); i < 0 {
+		return stop
+	}
+	for first := true; ; first = false {
+		at, more := s.separator(i, ']', first)
+		if !more {
+			s.depth--
+			return at
+		}
+		if i = f(at); i < 0 {
+			return stop
 		}
 	}
 }
@@ -111,41 +138,46 @@ func (s *scanner) separator(i int, end byte, first bool) (next int, more bool) {
 	return i, i >= 0
 }
 
+// members reads the members of the object at hand and its closing bracket; first says that none was read yet.
+func (s *scanner) members(i int, first bool) int {
+	return s.eachFrom(i, first, func(name []byte, _, value int) int { return s.member(name, value) })
+}
+
 // member reads the value of a member of the object at hand.
 func (s *scanner) member(name []byte, i int) int {
 	o := &s.objs[s.obj]
 	n := s.m.root.next(name)
-	looked := true
-	switch string(name) {
+	switch c := s.b[i]; string(name) {
 	case "kind":
-		looked = false
 		s.identify(&o.kind, i)
+		return s.value(i, n, false)
 	case "apiVersion":
-		looked = false
 		s.identify(&o.version, i)
+		return s.value(i, n, false)
 	case "type":
 		s.identify(&o.typ, i)
 	case "metadata":
-		if s.b[i] == '{' {
+		if c == '{' {
 			return s.metadata(i, n)
 		}
 	case "items", "rows":
-		if s.b[i] == '[' && o.role != roleRow {
+		if c == '[' && o.role != roleRow {
 			return s.things(i, n, name[0] == 'r')
 		}
 	case "object":
-		if s.b[i] == '{' && o.role != roleThing {
-			end, inner := s.thing(i, roleThing, "")
-			s.objs[s.obj].inner = inner
-			return end
+		if c == '{' && o.role != roleThing {
+			return s.innerThing(i)
 		}
 	case "cells":
-		if s.b[i] == '[' && o.role == roleRow && s.m.cfg.Cells {
+		if c == '[' && o.role == roleRow && s.m.cfg.Cells {
 			return s.cells(i)
 		}
 	}
-	return s.value(i, n, looked && s.m.cfg.Detector != nil)
+	return s.value(i, n, s.looks())
 }
+
+// looks tells whether strings are shown to the detector.
+func (s *scanner) looks() bool { return s.m.cfg.Detector != nil }
 
 // identify notes a member that says what an object is. One that is there twice means something else to each reader.
 func (s *scanner) identify(at *span, i int) {
@@ -153,6 +185,16 @@ func (s *scanner) identify(at *span, i int) {
 		s.fail("it says twice what it is")
 	}
 	at.start, at.end = i, i+1
+}
+
+// innerThing reads the object in a row or an event.
+func (s *scanner) innerThing(i int) int {
+	if s.objs[s.obj].inner > 0 {
+		return s.fail("two objects in one")
+	}
+	end, inner := s.thing(i, roleThing, "")
+	s.objs[s.obj].inner = inner
+	return end
 }
 
 // things reads the elements of items or rows, each an object of its own.
@@ -173,25 +215,13 @@ func (s *scanner) things(i int, n *node, rows bool) int {
 		s.unsorted = true
 	}
 	kind := s.listKind()
-	if i = s.open(i); i < 0 {
-		return stop
-	}
-	for first := true; ; first = false {
-		var more bool
-		if i, more = s.separator(i, ']', first); !more {
-			s.depth--
-			return i
-		}
-		if i = s.element(i, r, kind); i < 0 {
-			return stop
-		}
-	}
+	return s.elements(i, func(i int) int { return s.element(i, r, kind) })
 }
 
 // element reads an element of items or rows.
 func (s *scanner) element(i int, r role, listKind string) int {
 	if s.b[i] != '{' {
-		return s.value(i, nil, s.m.cfg.Detector != nil)
+		return s.value(i, nil, s.looks())
 	}
 	end, _ := s.thing(i, r, listKind)
 	return end
@@ -204,8 +234,20 @@ func (s *scanner) listKind() string {
 	if !ok {
 		return ""
 	}
-	version := s.string(o.version)
-	return string(version) + " " + string(kind)
+	return string(s.string(o.version)) + " " + string(kind)
+}
+
+// cells notes all cells of a row but the first, which names the object.
+func (s *scanner) cells(i int) int {
+	first := true
+	return s.elements(i, func(i int) int {
+		end := s.skip(i)
+		if end >= 0 && !first && s.b[i] != 'n' {
+			s.hits = append(s.hits, hit{span: span{i, end}, obj: s.obj, what: hitCell})
+		}
+		first = false
+		return end
+	})
 }
 
 // value reads any value and notes what is classified in it; look says that strings are shown to the detector.
@@ -221,15 +263,13 @@ func (s *scanner) value(i int, n *node, look bool) int {
 	end := stop
 	switch s.b[i] {
 	case '{':
-		end = s.plain(i, n, look)
+		end = s.each(i, func(name []byte, _, i int) int { return s.value(i, n.next(name), look) })
 	case '[':
-		end = s.array(i, n, look)
+		end = s.elements(i, func(i int) int { return s.value(i, n.elements(), look) })
 	case '"':
-		if end, _ = s.text(i + 1); end >= 0 {
-			end++
-			if look {
-				s.look(i, end)
-			}
+		end = s.skip(i)
+		if look && end >= 0 {
+			s.look(i, end)
 		}
 	default:
 		end = s.scalar(i)
@@ -238,106 +278,4 @@ func (s *scanner) value(i int, n *node, look bool) int {
 		s.hits[at].end = end
 	}
 	return end
-}
-
-// plain reads an object that is part of another.
-func (s *scanner) plain(i int, n *node, look bool) int {
-	if i = s.open(i); i < 0 {
-		return stop
-	}
-	for first := true; ; first = false {
-		var more bool
-		if i, more = s.separator(i, '}', first); !more {
-			s.depth--
-			return i
-		}
-		name, at := s.name(i)
-		if at < 0 {
-			return stop
-		}
-		if i = s.value(at, n.next(name), look); i < 0 {
-			return stop
-		}
-	}
-}
-
-// array reads a list that is part of an object.
-func (s *scanner) array(i int, n *node, look bool) int {
-	n = n.elements()
-	if i = s.open(i); i < 0 {
-		return stop
-	}
-	for first := true; ; first = false {
-		var more bool
-		if i, more = s.separator(i, ']', first); !more {
-			s.depth--
-			return i
-		}
-		if i = s.value(i, n, look); i < 0 {
-			return stop
-		}
-	}
-}
-
-// metadata reads the metadata of the object at hand.
-func (s *scanner) metadata(i int, n *node) int {
-	if i = s.open(i); i < 0 {
-		return stop
-	}
-	for first := true; ; first = false {
-		var more bool
-		if i, more = s.separator(i, '}', first); !more {
-			s.depth--
-			return i
-		}
-		name, at := s.name(i)
-		if at < 0 {
-			return stop
-		}
-		o := &s.objs[s.obj]
-		switch string(name) {
-		case "name":
-			s.identify(&o.name, at)
-		case "namespace":
-			s.identify(&o.namespace, at)
-		case "annotations":
-			if s.b[at] == '{' {
-				if i = s.annotations(at, n.next(name)); i < 0 {
-					return stop
-				}
-				continue
-			}
-		}
-		if i = s.value(at, n.next(name), false); i < 0 {
-			return stop
-		}
-	}
-}
-
-// annotations reads the annotations of the object at hand.
-func (s *scanner) annotations(i int, n *node) int {
-	if i = s.open(i); i < 0 {
-		return stop
-	}
-	for first := true; ; first = false {
-		var more bool
-		if i, more = s.separator(i, '}', first); !more {
-			s.depth--
-			return i
-		}
-		name, at := s.name(i)
-		if at < 0 {
-			return stop
-		}
-		kept, before := string(name) == lastApplied, len(s.hits)
-		if i = s.value(at, n.next(name), s.m.cfg.Detector != nil); i < 0 {
-			return stop
-		}
-		if kept || s.b[at] == '"' && startsObject(s.b[at+1:i]) {
-			if before < len(s.hits) && s.hits[before].what == hitField {
-				before++
-			}
-			s.hits = slices.Insert(s.hits, before, hit{span: span{at, i}, obj: s.obj, what: hitNote, kept: kept})
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package kubemask
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -79,15 +78,22 @@ func (s *scanner) hide(dst []byte, h *hit) (out []byte, name string, masked bool
 	if f == nil {
 		return dst, "", false
 	}
-	if f.quiet {
+	switch {
+	case h.what == hitSet:
+		return appendMaskedStep(dst, value), f.name, true
+	case f.quiet:
 		out, masked = appendQuiet(dst, value)
-		return out, f.path.String(), masked
+		return out, f.name, masked
 	}
-	return appendMasked(dst, value, rule, f.bytes, s.m.cfg.Key), f.path.String(), true
+	return appendMasked(dst, value, rule, f.bytes, s.m.cfg.Key), f.name, true
 }
 
-// rule returns the strictest rule of the fields at a hit that are hidden, and the first of these fields.
+// rule returns the strictest rule of the fields at a hit that are hidden, and the first of these fields. What stands
+// around the object of a row or an event is the server's own.
 func (s *scanner) rule(h *hit) (rule mask.Rule, first *field) {
+	if s.objs[h.obj].inner > 0 {
+		return rule, nil
+	}
 	p := s.plan(h.obj)
 	for _, id := range h.node.fields {
 		f := &s.m.fields[id]
@@ -171,13 +177,4 @@ func (s *scanner) hidesCells(row int) bool {
 		}
 	}
 	return false
-}
-
-// startsObject tells whether a string's content may be an object as text.
-func startsObject(content []byte) bool {
-	for len(content) > 1 && content[0] == '\\' && bytes.IndexByte([]byte("nrt"), content[1]) >= 0 {
-		content = content[2:]
-	}
-	content = bytes.TrimLeft(content, " ")
-	return len(content) > 0 && (content[0] == '{' || content[0] == '\\')
 }
