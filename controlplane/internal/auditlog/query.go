@@ -33,7 +33,7 @@ type Query struct {
 	Principal string // or whom it acts for; also of the session, for records that name none
 	Resource  string // likewise
 	Session   string
-	Kind      string // of audit.Kind, or Calls
+	Kind      string // of audit.Kind, or Calls; without one, pieces of streams are left out: they are for replaying
 	Decision  string // "allow", "deny" or "hold"
 	PolicyID  string
 	Text      string // in statements and procedures, in any case
@@ -175,7 +175,7 @@ func (f *filterQuery) digest() []byte {
 
 // matches tells whether the record, which is about o, is one that is asked for; own is whether it is the control plane's.
 func (f *filterQuery) matches(r *audit.Record, o owner, own bool) bool {
-	return (f.kind == 0 || r.Kind == f.kind) && (!f.calls || own && procedure(r) != "") &&
+	return (f.kind == 0 && r.Kind != audit.KindStream || r.Kind == f.kind) && (!f.calls || own && procedure(r) != "") &&
 		(f.Decision == "" || string(r.Decision) == f.Decision) &&
 		!(own && f.leavesOut(r)) &&
 		(f.Principal == "" || names(f.Principal, o.principals)) &&

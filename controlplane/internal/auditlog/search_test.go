@@ -242,6 +242,22 @@ func TestSearchOfCalls(t *testing.T) {
 }
 
 // Blocks that cannot be read are named once each, and everything else is found.
+// A terminal leaves many pieces, which would bury what is looked for.
+func TestSearchLeavesOutStreams(t *testing.T) {
+	s := newSearchable(t)
+	s.put("edge-a", "s-term", func(n int, r *audit.Record) {
+		if n > 0 {
+			r.Kind, r.Decision = audit.KindStream, ""
+		}
+	}, noon.Add(-time.Minute), noon.Add(-50*time.Second), noon.Add(-40*time.Second))
+	for kind, want := range map[string]int{"": 1, "command": 1, "stream": 2} {
+		ids, _, _ := s.walk(auditlog.Query{Session: "s-term", Kind: kind})
+		if len(ids) != want {
+			t.Errorf("of kind %q %d records are found, want %d", kind, len(ids), want)
+		}
+	}
+}
+
 func TestSearchNamesDamage(t *testing.T) {
 	s := newSearchable(t)
 	s.fillIn(90)

@@ -784,7 +784,7 @@ type SearchRecordsRequest struct {
 	Principal string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
 	Resource  string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
 	Session   string                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
-	// kind of record, for example "command"; "admin" is people's calls.
+	// kind of record, for example "command"; "admin" is people's calls. Without one, pieces of streams ("stream") are left out.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	// decision is "allow", "deny" or "hold".
 	Decision string `protobuf:"bytes,5,opt,name=decision,proto3" json:"decision,omitempty"`
