@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cedar-policy/cedar-go/types"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
@@ -152,14 +153,14 @@ func misplaced(p *internalast.Policy, o obligations) []fault {
 	add(permit && held, annotApproval, "@approval on a permit: a second permit would drop it",
 		"write a forbid with unless { context.approved }")
 	add(permit && o.mask != nil, annotMask, "@mask on a permit: a permitted column is shown in clear",
-		`write a forbid on Action::"sql:reveal"`)
+		`write a forbid on Action::"sql:reveal" or Action::"k8s:reveal"`)
 	add(o.holdTimeout > 0 && !held, annotHoldTimeout, "@hold_timeout without @approval", "add @approval")
 	add(o.hours.windows != nil && !held, annotHours, "@approval_hours without @approval", "add @approval")
 	add(!permit && !held && (o.rows > 0), annotRows, "@rows on a forbid", "put it on the permit")
 	add(!permit && !held && (o.record != nil), annotRecord, "@record on a forbid", "put it on the permit; refusals are always recorded")
 	add(!permit && !held && (o.undo != UndoNone), annotUndo, "@undo on a forbid", "put it on the permit")
 	add(!permit && o.mask != nil && !onlyReveal(p), annotMask, "@mask on a policy that also forbids other actions",
-		`limit it to action == Action::"sql:reveal"`)
+		`limit it to action == Action::"sql:reveal", or to action == Action::"k8s:reveal"`)
 	add(held && o.mask != nil, annotMask, "@mask together with @approval", "write two policies")
 	add(held && !permit && !reads.has(attrApproved), annotApproval, "@approval has no effect: the policy does not read context.approved",
 		"end it with unless { context.approved }")
@@ -169,11 +170,12 @@ func misplaced(p *internalast.Policy, o obligations) []fault {
 }
 
 func onlyReveal(p *internalast.Policy) bool {
+	reveals := func(uid types.EntityUID) bool { return uid == actionUID(SQLReveal) || uid == actionUID(K8sReveal) }
 	switch s := p.Action.(type) {
 	case internalast.ScopeTypeEq:
-		return s.Entity == actionUID(SQLReveal)
+		return reveals(s.Entity)
 	case internalast.ScopeTypeInSet:
-		return len(s.Entities) == 1 && s.Entities[0] == actionUID(SQLReveal)
+		return len(s.Entities) > 0 && !slices.ContainsFunc(s.Entities, func(uid types.EntityUID) bool { return !reveals(uid) })
 	}
 	return false
 }

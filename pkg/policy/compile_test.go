@@ -67,7 +67,7 @@ func TestProblemsArePlaced(t *testing.T) {
 		{"mask on a permit", `@id("a") @mask("hash") permit (principal, action == Action::"sql:reveal", resource);`,
 			`p.cedar:1:10: policy "a": @mask on a permit: a permitted column is shown in clear (write a forbid on Action::"sql:reveal")`},
 		{"mask that forbids more", `@id("a") @mask("hash") forbid (principal, action, resource in DataClass::"pii");`,
-			`p.cedar:1:10: policy "a": @mask on a policy that also forbids other actions (limit it to action == Action::"sql:reveal")`},
+			`p.cedar:1:10: policy "a": @mask on a policy that also forbids other actions (limit it to action == Action::"sql:reveal", or to action == Action::"k8s:reveal")`},
 		{"mask of no kind", `@id("a") @mask("partial:x") forbid (principal, action == Action::"sql:reveal", resource);`,
 			`p.cedar:1:10: policy "a": @mask: bad mask "partial:x" (one of "redact", "null", "hash" or "partial:4")`},
 		{"mask that reveals", `@id("a") @mask("reveal") forbid (principal, action == Action::"sql:reveal", resource);`,
