@@ -17,6 +17,10 @@ const (
 	StreamNote   = "note"   // data is a sentence about the recording
 )
 
+// NoteTerminal is the note that comes before the output of a terminal whose size is not known by then, so that readers can
+// tell a terminal from other streams.
+const NoteTerminal = "a terminal of unknown size"
+
 // What stands in a recording in the place of input.
 const (
 	NotEchoed = "[not echoed]" // typed, and not shown by the terminal
@@ -51,6 +55,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	closed  bool
+	opened  bool // the recording shows that there is a terminal
 	streams []*stream // in the order in which they first had something
 	waiting []*stream // with bytes not yet given to the sink, the oldest first
 	stop    func() bool
@@ -121,6 +126,7 @@ func (r *Recorder) Resize(cols, rows uint16) {
 	if r.closed {
 		return
 	}
+	r.opened = true
 	r.flush()
 	r.cfg.Sink(StreamResize, fmt.Appendf(nil, "%dx%d", cols, rows))
 }
@@ -149,6 +155,10 @@ func (r *Recorder) Close() {
 
 // record adds bytes to a stream's piece and passes pieces on when they are large enough.
 func (r *Recorder) record(name string, p []byte) {
+	if r.cfg.TTY && !r.opened {
+		r.opened = true
+		r.cfg.Sink(StreamNote, []byte(NoteTerminal))
+	}
 	s := r.stream(name)
 	s.total += int64(len(p))
 	if !r.cfg.TTY {

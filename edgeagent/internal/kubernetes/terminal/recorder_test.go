@@ -260,7 +260,7 @@ func TestLimitWithoutATerminal(t *testing.T) {
 		r.Close()
 		want, notes := 1<<20, "stdout: the first 1048576 of 3145728 bytes are recordedstdin: the first 1048576 of 3145728 bytes are recorded"
 		if tty {
-			want, notes = size, ""
+			want, notes = size, terminal.NoteTerminal
 		}
 		if got := len(k.of("stdout")); got != want {
 			t.Errorf("tty %v: %d bytes of output recorded, want %d", tty, got, want)
