@@ -45,11 +45,14 @@ func (s *Session) holdPatiently(ctx context.Context, c *Command, f *Flight) *Den
 			Reason: p.hold + " " + f.v.Reason + "; it still waits", Next: "send the same request again once " + p.hold + " is approved",
 		}
 	case <-ctx.Done():
-		s.leave(c.Digest, p, true)
-		if d := s.usable(); d != nil {
-			return d
+		d := s.usable()
+		if d == nil {
+			d = s.withdrawn(f)
 		}
-		return s.withdrawn(f)
+		if s.leave(c.Digest, p, true) {
+			s.recordVerdict(c, f, Verdict{}, d)
+		}
+		return d
 	}
 	if !s.take(c.Digest, p) {
 		return &Denied{
@@ -125,17 +128,17 @@ func (s *Session) take(digest [audit.HashSize]byte, p *pending) bool {
 }
 
 // leave is a client that waits no longer. The last one that gave up, rather than ran out of patience, withdraws the command.
-func (s *Session) leave(digest [audit.HashSize]byte, p *pending, gaveUp bool) {
+func (s *Session) leave(digest [audit.HashSize]byte, p *pending, gaveUp bool) (withdrawn bool) {
 	s.mu.Lock()
 	p.waiting--
-	last := p.waiting == 0
-	if gaveUp && last && s.pending[digest] == p {
+	if withdrawn = gaveUp && p.waiting == 0 && s.pending[digest] == p; withdrawn {
 		delete(s.pending, digest)
 	}
 	s.mu.Unlock()
-	if gaveUp && last {
+	if withdrawn {
 		p.withdraw()
 	}
+	return withdrawn
 }
 
 // Waiting reports whether a command of the session waits for approvers, or was decided and not sent again yet.
