@@ -14,16 +14,17 @@ func selectedName(selector string) (string, bool, error) {
 		return "", false, err
 	}
 	slices.Sort(terms)
-	for _, t := range terms {
+	name, found := "", false
+	for _, t := range terms { // all of them: the server reads none of a selector in which one is malformed
 		field, value, equal, err := fieldTerm(t)
 		if err != nil {
 			return "", false, err
 		}
-		if equal && field == "metadata.name" {
-			return value, value != "", checkSelected(value)
+		if !found && equal && field == "metadata.name" {
+			name, found = value, true
 		}
 	}
-	return "", false, nil
+	return name, name != "", checkSelected(name)
 }
 
 func badFields(why string) error {
@@ -65,7 +66,7 @@ func fieldTerms(selector string) ([]string, error) {
 	return slices.DeleteFunc(terms, func(t string) bool { return t == "" }), nil
 }
 
-// fieldTerm takes one term apart. Every term is read, so that no malformed one hides behind a good one.
+// fieldTerm takes one term apart.
 func fieldTerm(term string) (field, value string, equal bool, err error) {
 	at := strings.IndexByte(term, '=')
 	if at < 0 {
