@@ -20,6 +20,7 @@ func (m *Masker) Answer(dst io.Writer, src io.Reader) (rep Report, err error) {
 type run struct {
 	input
 	m     *Masker
+	said  [said][]byte
 	s     scanner
 	dst   io.Writer
 	out   []byte
@@ -41,18 +42,21 @@ func (r *run) end(rep *Report, err *error) {
 }
 
 func (r *run) answer() error {
-	listKind, err := "", r.unit(func(s *scanner) int { return s.document() })
+	err := r.unit(func(s *scanner) int { return s.document() })
 	if r.s.list == noRole {
 		r.items++
 	}
 	for err == nil && r.s.list != noRole {
 		list := r.s.list
-		if kind := r.s.listKindAt(0); kind != "" {
-			listKind = kind
+		if err = r.heading(); err == nil {
+			err = r.elements(list)
 		}
-		if err = r.elements(list, listKind); err == nil {
+		if err == nil {
 			err = r.unit(func(s *scanner) int { return s.rest() })
 		}
+	}
+	if err == nil {
+		err = r.heading()
 	}
 	if err == nil {
 		err = r.nothingElse()
@@ -63,8 +67,23 @@ func (r *run) answer() error {
 	return r.flush()
 }
 
+// heading keeps what the answer has said of itself around its lists.
+func (r *run) heading() error {
+	for i, at := range r.s.objs[0].said {
+		if at.end == 0 {
+			continue
+		}
+		if r.said[i] != nil {
+			return malformed(saidTwice)
+		}
+		r.said[i] = append([]byte{}, r.s.string(at)...)
+	}
+	return nil
+}
+
 // elements masks the elements of the list that the text is in, and its closing bracket.
-func (r *run) elements(list role, listKind string) error {
+func (r *run) elements(list role) error {
+	listKind := elementKind(r.said[saidVersion], r.said[saidKind])
 	for first := true; ; first = false {
 		closed := false
 		err := r.unit(func(s *scanner) (i int) {
@@ -108,11 +127,6 @@ func (s *scanner) streamed(list role, listKind string, first bool) (end int, clo
 		return i, i >= 0
 	}
 	return s.element(i, list, listKind), false
-}
-
-func (s *scanner) listKindAt(obj int) string {
-	s.obj = obj
-	return s.listKind()
 }
 
 // nothingElse refuses what follows the answer, but for white space, which passes.

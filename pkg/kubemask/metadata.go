@@ -11,9 +11,9 @@ func (s *scanner) metadata(i int, n *node) int {
 		o := &s.objs[s.obj]
 		switch string(name) {
 		case "name":
-			s.identify(&o.name, i)
+			s.identify(&o.said[saidName], i)
 		case "namespace":
-			s.identify(&o.namespace, i)
+			s.identify(&o.said[saidNamespace], i)
 		case "managedFields":
 			if s.b[i] == '[' && s.m.root != nil {
 				return s.managed(i)

@@ -1,6 +1,9 @@
 package kubemask
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/writhq/writ/pkg/mask"
 )
 
@@ -22,9 +25,8 @@ func (s *scanner) hideNote(dst, value []byte, h *hit) (out []byte, name string, 
 		return append(dst, `"`+mask.Redacted+`"`...), "metadata.annotations", true
 	}
 	inner.objs[0].plan = s.noted(&inner, h.obj)
-	n := counts{}
-	changed := inner.write(nil, end, n)
-	if len(n) == 0 {
+	changed := inner.write(nil, end, counts{})
+	if bytes.Equal(changed, text) {
 		return dst, "", false
 	}
 	return appendQuoted(dst, changed), "metadata.annotations", true
@@ -33,23 +35,13 @@ func (s *scanner) hideNote(dst, value []byte, h *hit) (out []byte, name string, 
 // noted returns what becomes of the fields of an object in an annotation of another: the same, and if it says that it
 // is yet another kind, all of that kind is hidden.
 func (s *scanner) noted(inner *scanner, obj int) plan {
-	p := *s.plan(obj)
-	group, kind := inner.groupKind(&inner.objs[0])
-	for i, k := range s.m.cfg.Others {
-		if k.Kind == kind && k.Group == group && !p.has(i+1) {
-			p.kinds = append(p.kinds[:len(p.kinds):len(p.kinds)], kindPlan{kind: i + 1})
+	p := plan{made: true, kinds: slices.Clone(s.plan(obj).kinds)}
+	for _, kind := range inner.kinds(&inner.objs[0]) {
+		if !slices.ContainsFunc(p.kinds, func(k kindPlan) bool { return k.kind == kind }) {
+			p.kinds = append(p.kinds, kindPlan{kind: kind})
 		}
 	}
 	return p
-}
-
-func (p *plan) has(kind int) bool {
-	for _, k := range p.kinds {
-		if k.kind == kind {
-			return true
-		}
-	}
-	return false
 }
 
 // whole reads a text that is one object and nothing else.

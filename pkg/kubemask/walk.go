@@ -22,13 +22,23 @@ type span struct{ start, end int }
 
 // object is what is known of one object.
 type object struct {
-	role                                role
-	shell                               bool // a list, Table, row or event: what is classified in itself is always hidden
-	inner                               int  // of a row or event: the object in it
-	listKind                            string
-	kind, version, name, namespace, typ span
+	role     role
+	shell    bool       // a list, Table, row or event: in itself, fields of all kinds are hidden
+	inner    int        // of a row or event: the object in it
+	listKind string     // what its list says that it is
+	said     [said]span // what it says of itself
 	plan
 }
+
+// What an object says of itself.
+const (
+	saidKind = iota
+	saidVersion
+	saidType
+	saidName
+	saidNamespace
+	said
+)
 
 // hit is a value that may have to be hidden.
 type hit struct {
@@ -149,13 +159,13 @@ func (s *scanner) member(name []byte, i int) int {
 	n := s.m.root.next(name)
 	switch c := s.b[i]; string(name) {
 	case "kind":
-		s.identify(&o.kind, i)
+		s.identify(&o.said[saidKind], i)
 		return s.value(i, n, false)
 	case "apiVersion":
-		s.identify(&o.version, i)
+		s.identify(&o.said[saidVersion], i)
 		return s.value(i, n, false)
 	case "type":
-		s.identify(&o.typ, i)
+		s.identify(&o.said[saidType], i)
 	case "metadata":
 		if c == '{' {
 			return s.metadata(i, n)
@@ -179,10 +189,12 @@ func (s *scanner) member(name []byte, i int) int {
 // looks tells whether strings are shown to the detector.
 func (s *scanner) looks() bool { return s.m.cfg.Detector != nil }
 
+const saidTwice = "it says twice what it is"
+
 // identify notes a member that says what an object is. One that is there twice means something else to each reader.
 func (s *scanner) identify(at *span, i int) {
 	if at.end != 0 {
-		s.fail("it says twice what it is")
+		s.fail(saidTwice)
 	}
 	at.start, at.end = i, i+1
 }
@@ -230,11 +242,16 @@ func (s *scanner) element(i int, r role, listKind string) int {
 // listKind returns the kind of the elements of the list at hand, as far as the list has said its own.
 func (s *scanner) listKind() string {
 	o := &s.objs[s.obj]
-	kind, ok := bytes.CutSuffix(s.string(o.kind), []byte("List"))
+	return elementKind(s.string(o.said[saidVersion]), s.string(o.said[saidKind]))
+}
+
+// elementKind returns version and kind of the elements of a list, empty if it is none.
+func elementKind(version, kind []byte) string {
+	kind, ok := bytes.CutSuffix(kind, []byte("List"))
 	if !ok {
 		return ""
 	}
-	return string(s.string(o.version)) + " " + string(kind)
+	return string(version) + " " + string(kind)
 }
 
 // cells notes all cells of a row but the first, which names the object.

@@ -128,32 +128,47 @@ func (s *scanner) plan(obj int) *plan {
 		return &o.plan
 	}
 	o.made = true
-	o.kinds = append(o.kinds, kindPlan{kind: 0, choices: s.choose(o, s.m.cfg.Group, s.m.cfg.Resource)})
-	group, kind := s.groupKind(o)
-	if s.m.cfg.QuietErrors && kind == "Status" && group == "" {
-		o.kinds = append(o.kinds, kindPlan{kind: statusKind})
-	}
-	for i, k := range s.m.cfg.Others {
-		if k.Kind == kind && k.Group == group {
-			o.kinds = append(o.kinds, kindPlan{kind: i + 1, choices: s.choose(o, k.Group, k.Resource)})
+	for _, kind := range s.kinds(o) {
+		p := kindPlan{kind: kind}
+		switch {
+		case kind == 0:
+			p.choices = s.choose(o, s.m.cfg.Group, s.m.cfg.Resource)
+		case kind > 0:
+			p.choices = s.choose(o, s.m.cfg.Others[kind-1].Group, s.m.cfg.Others[kind-1].Resource)
 		}
+		o.plan.kinds = append(o.plan.kinds, p)
 	}
 	return &o.plan
 }
 
+// kinds returns whose fields apply to an object: those of what was asked for and of what it says it is, and of all
+// kinds to what is around objects, where nothing is classified in answers as they are.
+func (s *scanner) kinds(o *object) []int {
+	kinds := []int{0}
+	group, kind := s.groupKind(o)
+	if o.shell || kind == "Status" && group == "" {
+		kinds = append(kinds, statusKind)
+	}
+	for i, k := range s.m.cfg.Others {
+		if o.shell || k.Kind == kind && k.Group == group {
+			kinds = append(kinds, i+1)
+		}
+	}
+	return kinds
+}
+
+// choose asks for the choices for an object. Those inside of an annotation say of themselves what they like.
 func (s *scanner) choose(o *object, group, resource string) []Choice {
-	if o.shell || s.m.cfg.Choose == nil {
+	if o.shell || s.notes > 0 || s.m.cfg.Choose == nil {
 		return nil
 	}
-	return s.m.cfg.Choose(Object{
-		Group: group, Resource: resource, Namespace: string(s.string(o.namespace)), Name: string(s.string(o.name)),
-		Type: string(s.string(o.typ)),
-	})
+	say := func(i int) string { return string(s.string(o.said[i])) }
+	return s.m.cfg.Choose(Object{Group: group, Resource: resource, Namespace: say(saidNamespace), Name: say(saidName), Type: say(saidType)})
 }
 
 // groupKind returns what an object says it is, or its list says of it.
 func (s *scanner) groupKind(o *object) (group, kind string) {
-	version, name := string(s.string(o.version)), string(s.string(o.kind))
+	version, name := string(s.string(o.said[saidVersion])), string(s.string(o.said[saidKind]))
 	if name == "" {
 		version, name, _ = strings.Cut(o.listKind, " ")
 	}
