@@ -105,7 +105,7 @@ func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRe
 	return resp, nil
 }
 
-// endpoints are those of the connected edges that serve the resource.
+// endpoints are those of the connected edges that serve the resource, for clients of its kind.
 func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]string, error) {
 	present, err := s.cfg.Edges.Present(ctx)
 	if err != nil {
@@ -113,7 +113,12 @@ func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]
 	}
 	var all []string
 	for _, edge := range res.Edges {
-		all = append(all, present[edge].Endpoints...)
+		switch res.Kind() {
+		case resources.KindPostgres:
+			all = append(all, present[edge].Endpoints...)
+		case resources.KindKubernetes:
+			all = append(all, present[edge].Kubernetes...)
+		}
 	}
 	return slices.Compact(all), nil
 }

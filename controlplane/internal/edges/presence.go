@@ -19,9 +19,10 @@ type Presence struct {
 	Link        string    `json:"link"` // this connection among the edge's
 	Boot        string    `json:"boot"`
 	Version     string    `json:"version,omitempty"`
-	Endpoints   []string  `json:"endpoints,omitempty"`
-	Revision    uint64    `json:"revision,omitempty"` // of the policy it enforces
-	Error       string    `json:"error,omitempty"`    // why it cannot enforce a newer one
+	Endpoints   []string  `json:"endpoints,omitempty"`  // for PostgreSQL clients
+	Kubernetes  []string  `json:"kubernetes,omitempty"` // endpoints for Kubernetes clients
+	Revision    uint64    `json:"revision,omitempty"`   // of the policy it enforces
+	Error       string    `json:"error,omitempty"`      // why it cannot enforce a newer one
 	ConnectedAt time.Time `json:"connected_at"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,10 +170,10 @@ func checkHello(h *edgev1.Hello) error {
 	if err := auditlog.CheckBoot(h.GetBoot()); err != nil {
 		return refuse(codes.InvalidArgument, err.Error())
 	}
-	if len(h.GetEndpoints()) > maxEndpoints || len(h.GetSessions()) > maxListed {
+	if len(h.GetEndpoints()) > maxEndpoints || len(h.GetKubernetesEndpoints()) > maxEndpoints || len(h.GetSessions()) > maxListed {
 		return refuse(codes.InvalidArgument, "too many endpoints or sessions")
 	}
-	for _, text := range append([]string{h.GetVersion()}, h.GetEndpoints()...) {
+	for _, text := range slices.Concat([]string{h.GetVersion()}, h.GetEndpoints(), h.GetKubernetesEndpoints()) {
 		if len(text) > maxText || !plain(text) {
 			return refuse(codes.InvalidArgument, "version or endpoint is not short plain text")
 		}
@@ -188,7 +189,8 @@ func plain(s string) bool {
 // compares what it has with what it should have.
 func (l *link) begin(ctx context.Context, hello *edgev1.Hello) error {
 	attend, err := l.server.cfg.Edges.Announce(ctx, edges.Presence{
-		Edge: l.edge, Boot: l.boot, Version: hello.GetVersion(), Endpoints: hello.GetEndpoints(), Revision: hello.GetRevision(),
+		Edge: l.edge, Boot: l.boot, Version: hello.GetVersion(), Endpoints: hello.GetEndpoints(),
+		Kubernetes: hello.GetKubernetesEndpoints(), Revision: hello.GetRevision(),
 	})
 	if err != nil {
 		return err

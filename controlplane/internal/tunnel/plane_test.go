@@ -71,6 +71,7 @@ type plane struct {
 	server    *tunnel.Server
 	address   string
 	stop      func()
+	meanwhile func() // while a role is assumed
 }
 
 // clock is the real one, moved on by hand.
@@ -174,13 +175,17 @@ func (d *directory) FollowPrincipals(ctx context.Context, changed func(string)) 
 	}
 }
 
-type fixedAWS struct{}
+// fixedAWS gives credentials at once, after meanwhile.
+type fixedAWS struct{ meanwhile *func() }
 
 func (fixedAWS) Credentials(context.Context, string, string) (aws.CredentialsProvider, error) {
 	return awscreds.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""), nil
 }
 
-func (fixedAWS) AssumeRole(context.Context, broker.Assumption) (aws.Credentials, error) {
+func (f fixedAWS) AssumeRole(context.Context, broker.Assumption) (aws.Credentials, error) {
+	if *f.meanwhile != nil {
+		(*f.meanwhile)()
+	}
 	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"}, nil
 }
 
@@ -213,7 +218,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	}
 	tokenKeys, policyKeys := ring("access-tokens"), ring("policy")
 	p.resources = must[*resources.Inventory](t)(resources.New(resources.Config{Store: p.store, Sealer: sealer, Now: p.clock.now, Rand: rand.Reader}))
-	p.broker = must[*broker.Broker](t)(broker.New(broker.Config{Store: p.store, Secrets: p.resources, AWS: fixedAWS{}, Rand: rand.Reader, Now: p.clock.now}))
+	p.broker = must[*broker.Broker](t)(broker.New(broker.Config{Store: p.store, Secrets: p.resources, AWS: fixedAWS{&p.meanwhile}, Rand: rand.Reader, Now: p.clock.now}))
 	p.sessions = must[*sessions.Book](t)(sessions.New(sessions.Config{Store: p.store, Leases: p.broker, Now: p.clock.now}))
 	p.locks = must[*locks.Locks](t)(locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: p.clock.now, Rand: rand.Reader}))
 	p.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: p.store, Keyring: policyKeys, Now: p.clock.now}))
@@ -414,7 +419,8 @@ func (e *edge) link(sessions ...string) *linked {
 	stream = must[grpc.BidiStreamingClient[edgev1.LinkRequest, edgev1.LinkResponse]](t)(e.tunnel.Link(ctx))
 	l.stream = stream
 	err := stream.Send(&edgev1.LinkRequest{Message: &edgev1.LinkRequest_Hello{Hello: &edgev1.Hello{
-		Boot: e.boot, Version: "test", Endpoints: []string{"127.0.0.1:5432"}, Sessions: sessions,
+		Boot: e.boot, Version: "test", Endpoints: []string{"127.0.0.1:5432"}, KubernetesEndpoints: []string{"127.0.0.1:6443"},
+		Sessions: sessions,
 	}}})
 	if err != nil {
 		t.Fatal(err)
