@@ -137,7 +137,7 @@ func (r *run) nothingElse() error {
 		}
 		r.out = append(r.out, r.rest()...)
 		r.used(len(r.rest()))
-		if err := r.flushOver(outBytes); err != nil {
+		if err := r.flushOver(); err != nil {
 			return err
 		}
 		switch err := r.more(); {
@@ -175,7 +175,7 @@ func (r *run) unit(read func(*scanner) int) error {
 		case end >= 0:
 			r.out = s.write(r.out, end, r.count)
 			r.used(end)
-			return r.flushOver(outBytes)
+			return r.flushOver()
 		}
 		if err := r.more(); errors.Is(err, io.EOF) {
 			return malformed("it ends too early")
@@ -192,11 +192,8 @@ func (s *scanner) reset(b []byte) {
 	s.objs, s.hits = s.objs[:0], s.hits[:0]
 }
 
-// outBytes is how much masked text is gathered before it is written.
-const outBytes = 64 << 10
-
-func (r *run) flushOver(n int) error {
-	if len(r.out) < n {
+func (r *run) flushOver() error {
+	if len(r.out) < r.m.gather {
 		return nil
 	}
 	return r.flush()

@@ -228,10 +228,7 @@ func compare(t *testing.T, m *Masker, cfg Config, text []byte, src io.Reader) bo
 
 func TestAgreesWithReference(t *testing.T) {
 	cfg := trickyConfig(t)
-	m, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testMasker(t, cfg)
 	masked := 0
 	for seed := range int64(1500) {
 		r := random{Rand: rand.New(rand.NewSource(seed))}
@@ -254,19 +251,64 @@ func TestAgreesWithReference(t *testing.T) {
 	}
 }
 
+// TestCutOff ends answers early: what was written until then is what would have been written.
+func TestCutOff(t *testing.T) {
+	cfg := trickyConfig(t)
+	m := testMasker(t, cfg)
+	for seed := range int64(300) {
+		r := random{Rand: rand.New(rand.NewSource(seed))}
+		text := []byte(r.thing(2))
+		want, refusal := newReference(cfg).answer(text, roleThing)
+		for i := 0; i < len(text) && refusal == nil; i += 1 + r.Intn(5) {
+			var got bytes.Buffer
+			rep, err := m.Answer(&got, &chunks{r.Rand, text[:i]})
+			if !errors.Is(err, ErrMalformed) || !bytes.HasPrefix(want, got.Bytes()) || rep.Bytes != int64(got.Len()) {
+				t.Fatalf("cut off at %d: %v, %+v, %s", i, err, rep, difference(text, got.Bytes(), want))
+			}
+		}
+	}
+}
+
 func TestCutAnywhere(t *testing.T) {
 	cfg := trickyConfig(t)
-	m, _ := New(cfg)
+	m := testMasker(t, cfg)
 	text := []byte(`{"kind":"SecretList","apiVersion":"v1","metadata":{},"items":[{"data":{"a":"aHVudGVyMg==","b":1},"metadata":{"name":"x","annotations":{"kubectl.kubernetes.io/last-applied-configuration":` +
 		`"{\"data\":{\"a\":\"aHVudGVyMg==\"}}"}}}, {"d\u0061ta":{"a":"aHVudGVyMg=="}}],"rows":[]}` + "\n")
 	for i := range len(text) {
 		compare(t, m, cfg, text, io.MultiReader(bytes.NewReader(text[:i]), iotest.OneByteReader(bytes.NewReader(text[i:]))))
-		var out bytes.Buffer
-		if _, err := m.Answer(&out, bytes.NewReader(text[:i])); err == nil && i < len(text)-1 {
-			t.Fatalf("cut off at %d and no error", i)
+	}
+}
+
+// testMasker writes each unit at once, so that what is written before an error can be seen.
+func testMasker(t testing.TB, cfg Config) *Masker {
+	t.Helper()
+	m, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.gather = 1
+	return m
+}
+
+// TestPlaceholdersAreFound masks objects and writes them back.
+func TestPlaceholdersAreFound(t *testing.T) {
+	cfg := trickyConfig(t)
+	m := testMasker(t, cfg)
+	found := 0
+	for seed := range int64(1500) {
+		r := random{Rand: rand.New(rand.NewSource(seed))}
+		text := []byte(r.thing(0))
+		var masked bytes.Buffer
+		_, err := m.Answer(&masked, bytes.NewReader(text))
+		if err != nil || bytes.Equal(masked.Bytes(), text) || bytes.Contains(text, []byte("managedFields")) || bytes.Contains(text, []byte("Status")) {
+			continue
 		}
-		if bytes.Contains(out.Bytes(), []byte("aHVudGVyMg")) {
-			t.Fatalf("cut off at %d: %s", i, out.Bytes())
+		found++
+		if !m.HasPlaceholder(masked.Bytes()) {
+			t.Fatalf("of %s\n%s could be stored", text, masked.Bytes())
 		}
+	}
+	if found < 300 {
+		t.Errorf("only %d were masked", found)
 	}
 }

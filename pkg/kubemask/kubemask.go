@@ -77,6 +77,7 @@ type Masker struct {
 	fields []field
 	root   *node
 	stream bool // the elements of items and rows may be looked at one by one
+	gather int  // bytes of masked text before it is written
 }
 
 // field is a classified field of one kind.
@@ -102,7 +103,7 @@ func New(cfg Config) (*Masker, error) {
 	case cfg.MaxObject == 0:
 		cfg.MaxObject = DefaultMaxObject
 	}
-	m := &Masker{cfg: cfg, stream: true}
+	m := &Masker{cfg: cfg, stream: true, gather: 64 << 10}
 	if err := m.add(0, cfg.Group, cfg.Resource, cfg.Fields); err != nil {
 		return nil, err
 	}

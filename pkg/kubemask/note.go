@@ -10,27 +10,36 @@ import (
 // maxNotes is how many annotations may be inside each other.
 const maxNotes = 4
 
+// inside reads the object in an annotation. end is stop if there is none that can be read.
+func (s *scanner) inside(value []byte, obj int) (inner *scanner, end int) {
+	inner = &scanner{m: s.m, b: unquote(value), notes: s.notes + 1}
+	if s.notes == maxNotes {
+		return inner, stop
+	}
+	if end = inner.whole(); end >= 0 {
+		inner.objs[0].plan = s.noted(inner, obj)
+	}
+	return inner, end
+}
+
 // hideNote appends an annotation that is an object as text, with the same fields hidden as in the object that has it.
 func (s *scanner) hideNote(dst, value []byte, h *hit) (out []byte, name string, masked bool) {
-	text := unquote(value)
-	inner := scanner{m: s.m, b: text, notes: s.notes + 1}
-	end := stop
-	if s.notes < maxNotes {
-		end = inner.whole()
-	}
+	inner, end := s.inside(value, h.obj)
 	if end < 0 {
-		if !h.kept || len(s.m.fields) == 0 {
+		if !h.kept || s.m.root == nil {
 			return dst, "", false
 		}
-		return append(dst, `"`+mask.Redacted+`"`...), "metadata.annotations", true
+		return append(dst, `"`+mask.Redacted+`"`...), noteName, true
 	}
-	inner.objs[0].plan = s.noted(&inner, h.obj)
 	changed := inner.write(nil, end, counts{})
-	if bytes.Equal(changed, text) {
+	if bytes.Equal(changed, inner.b) {
 		return dst, "", false
 	}
-	return appendQuoted(dst, changed), "metadata.annotations", true
+	return appendQuoted(dst, changed), noteName, true
 }
+
+// noteName is what annotations are reported under.
+const noteName = "metadata.annotations"
 
 // noted returns what becomes of the fields of an object in an annotation of another: the same, and if it says that it
 // is yet another kind, all of that kind is hidden.

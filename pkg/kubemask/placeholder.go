@@ -17,7 +17,7 @@ func (m *Masker) HasPlaceholder(body []byte) (has bool) {
 			has = true
 		}
 	}()
-	s := scanner{m: m, b: bytes.TrimSpace(body)}
+	s := scanner{m: m, b: bytes.Trim(body, " \t\r\n")}
 	if len(s.b) == 0 {
 		return true
 	}
@@ -41,8 +41,8 @@ func (s *scanner) hasPlaceholder() bool {
 				return true
 			}
 		case hitNote:
-			inner := scanner{m: s.m, b: unquote(value), notes: s.notes + 1}
-			if h.kept && hidden(inner.b) || s.notes < maxNotes && inner.whole() >= 0 && inner.hasPlaceholder() {
+			inner, end := s.inside(value, h.obj)
+			if h.kept && hidden(inner.b) || end >= 0 && inner.hasPlaceholder() {
 				return true
 			}
 		}

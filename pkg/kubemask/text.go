@@ -77,8 +77,8 @@ func appendQuoted(dst, text []byte) []byte {
 		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
+		case c == '\n' || c == '\r' || c == '\t':
+			dst = append(dst, '\\', "tn..r"[c-'\t'])
 		case c < ' ':
 			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		default:
