@@ -54,6 +54,9 @@ func (w *walk) value(keys []string, v any) {
 	case map[string]any:
 		w.object(keys, v)
 		for key, within := range v {
+			if w.patch == StrategicMergePatch && strings.HasPrefix(key, "$setElementOrder/") {
+				continue // puts in order what stands elsewhere
+			}
 			w.value(append(keys, fold(key)), within)
 		}
 	case []any:

@@ -29,13 +29,12 @@ func fromYAML(doc []byte) ([]byte, error) {
 func checkDocuments(doc string) error {
 	begun := false
 	for line := range strings.FieldsFuncSeq(doc, isBreak) {
-		mark, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+		mark, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+		comment := strings.HasPrefix(strings.TrimLeft(line, " \t"), "#")
 		switch {
 		case mark == "..." || mark == "---" && begun:
 			return refuse(ErrBody, "body", "several YAML documents", "send one")
-		case mark == "---":
-			begun = true
-		case mark != "" && !strings.HasPrefix(mark, "#") && !strings.HasPrefix(mark, "%"), strings.TrimSpace(rest) != "":
+		case strings.TrimSpace(line) != "" && !comment && line[0] != '%':
 			begun = true
 		}
 	}
