@@ -14,6 +14,7 @@ type Preview struct {
 	ExactRows     *int64   `json:"exact_rows,omitempty"`
 	Detail        string   `json:"detail,omitempty"` // how it was found, or why not
 	Plan          string   `json:"plan,omitempty"`   // in outline, without values
+	Diff          string   `json:"diff,omitempty"`   // unified, masked as for the requester
 }
 
 // Flag marks what in a held command deceives the eye. Param is the number of the parameter it is in, 0 for the
@@ -31,6 +32,7 @@ const (
 	maxFlags  = 200
 	maxDetail = 2 << 10
 	maxPlan   = 16 << 10
+	maxDiff   = 40 << 10
 )
 
 // flags finds what deceives in the statement, and then in the parameters.
@@ -58,7 +60,7 @@ func (p Preview) bounded() Preview {
 	if p.ExactRows != nil && *p.ExactRows < 0 {
 		p.ExactRows = nil
 	}
-	p.Detail, p.Plan = cut(p.Detail, maxDetail), cut(p.Plan, maxPlan)
+	p.Detail, p.Plan, p.Diff = cut(p.Detail, maxDetail), cut(p.Plan, maxPlan), cut(p.Diff, maxDiff)
 	return p
 }
 
@@ -81,6 +83,7 @@ func (d digest) preview(p Preview) {
 	}
 	d.text(p.Detail)
 	d.text(p.Plan)
+	d.text(p.Diff)
 }
 
 func (d digest) flags(flags []Flag) {

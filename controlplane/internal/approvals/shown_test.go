@@ -15,7 +15,7 @@ func TestShownCoversWhatIsShown(t *testing.T) {
 	one, two, exact := 1.0, 2.0, int64(1)
 	base := Hold{
 		ID: "hold-1", Principal: policy.Principal{ID: "bot"}, Resource: "dev", Statement: "DELETE FROM t", Params: []string{"1"}, CreatedAt: time.Unix(1, 0),
-		Preview: Preview{EstimatedRows: &one, ExactRows: &exact, Detail: "d", Plan: "p"}, Flags: []Flag{{Offset: 1, Length: 2, Kind: "bidi", Detail: "x"}},
+		Preview: Preview{EstimatedRows: &one, ExactRows: &exact, Detail: "d", Plan: "p", Diff: "+1"}, Flags: []Flag{{Offset: 1, Length: 2, Kind: "bidi", Detail: "x"}},
 	}
 	for name, edit := range map[string]func(*Hold){
 		"statement":   func(h *Hold) { h.Statement += " " },
@@ -25,6 +25,7 @@ func TestShownCoversWhatIsShown(t *testing.T) {
 		"no count":    func(h *Hold) { h.Preview.ExactRows = nil },
 		"detail":      func(h *Hold) { h.Preview.Detail = "e" },
 		"plan":        func(h *Hold) { h.Preview.Plan = "" },
+		"diff":        func(h *Hold) { h.Preview.Diff = "+2" },
 		"no flags":    func(h *Hold) { h.Flags = nil },
 		"flag":        func(h *Hold) { h.Flags = []Flag{{Offset: 1, Length: 2, Kind: "bidi", Detail: "x", Param: 1}} },
 		"flag's kind": func(h *Hold) { h.Flags = []Flag{{Offset: 1, Length: 2, Kind: "control", Detail: "x"}} },
@@ -55,8 +56,8 @@ func TestFlagsOfStatementAndParameters(t *testing.T) {
 func TestPreviewOfAnEdgeIsBounded(t *testing.T) {
 	minus, nan, inf := int64(-1), math.NaN(), math.Inf(1)
 	for _, rows := range []*float64{&nan, &inf} {
-		p := Preview{EstimatedRows: rows, ExactRows: &minus, Detail: strings.Repeat("\u00e9", 10_000), Plan: strings.Repeat("x", 1<<20) + "\xff"}.bounded()
-		if p.EstimatedRows != nil || p.ExactRows != nil || len(p.Detail) > maxDetail || len(p.Plan) > maxPlan || !utf8.ValidString(p.Detail) {
+		p := Preview{EstimatedRows: rows, ExactRows: &minus, Detail: strings.Repeat("\u00e9", 10_000), Plan: strings.Repeat("x", 1<<20) + "\xff", Diff: strings.Repeat("y", 1<<20)}.bounded()
+		if p.EstimatedRows != nil || p.ExactRows != nil || len(p.Detail) > maxDetail || len(p.Plan) > maxPlan || len(p.Diff) > maxDiff || !utf8.ValidString(p.Detail) {
 			t.Errorf("%+v", p)
 		}
 	}

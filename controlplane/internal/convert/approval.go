@@ -88,14 +88,14 @@ func FromPreview(p *accessv1.Preview) approvals.Preview {
 	if p == nil {
 		return approvals.Preview{}
 	}
-	return approvals.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.GetDetail(), Plan: p.GetPlan()}
+	return approvals.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.GetDetail(), Plan: p.GetPlan(), Diff: p.GetDiff()}
 }
 
 func preview(p approvals.Preview) *accessv1.Preview {
 	if p == (approvals.Preview{}) {
 		return nil
 	}
-	return &accessv1.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.Detail, Plan: p.Plan}
+	return &accessv1.Preview{EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: p.Detail, Plan: p.Plan, Diff: p.Diff}
 }
 
 func textFlag(f approvals.Flag) *accessv1.TextFlag {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/writhq/writ/pkg/kubemask"
 )
 
 var (
@@ -19,6 +21,8 @@ var (
 	externalForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
 	// accountForm is a DNS subdomain name (RFC 1123), as Kubernetes names service accounts.
 	accountForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	// kindForm is a resource as the paths of the API name it, with its group unless that is the core group.
+	kindForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	// bearerForm is what may follow "Bearer " (RFC 6750, section 2.1).
 	bearerForm = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 )
@@ -48,9 +52,21 @@ func (c *checker) kubernetes(k Kubernetes) {
 
 // wrongField says what is wrong with the place of a data class in a cluster's objects.
 func wrongField(field string) (what, fix string) {
-	resource, path, ok := strings.Cut(field, ":")
-	if !ok || resource == "" || path == "" || !printable(field) {
-		return "not a field of a resource", `write it as "resource:path" or "group/resource:path", for example "configmaps:data.*"`
+	kind, text, _ := strings.Cut(field, ":")
+	if !kindForm.MatchString(kind) {
+		return "not a field of a resource",
+			`write it as "resource:path" or "group/resource:path", such as "configmaps:data.*" or "apps/deployments:spec.template.metadata.annotations"`
+	}
+	group, resource, grouped := strings.Cut(kind, "/")
+	if !grouped {
+		group, resource = "", kind
+	}
+	path, err := kubemask.ParsePath(text)
+	if err == nil {
+		_, err = kubemask.New(kubemask.Config{Group: group, Resource: resource, Fields: []kubemask.Path{path}})
+	}
+	if err != nil {
+		return "cannot be masked: " + err.Error(), `write names between dots, * for each of a map, [*] for each of a list, ["a.b"] for a name with dots`
 	}
 	return "", ""
 }

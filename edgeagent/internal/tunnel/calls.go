@@ -191,6 +191,7 @@ func previewOf(p enforce.Preview) *accessv1.Preview {
 	}
 	return &accessv1.Preview{
 		EstimatedRows: p.EstimatedRows, ExactRows: p.ExactRows, Detail: strings.ToValidUTF8(p.Detail, ""), Plan: strings.ToValidUTF8(p.Plan, ""),
+		Diff: strings.ToValidUTF8(p.Diff, ""),
 	}
 }
 
