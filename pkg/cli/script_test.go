@@ -106,10 +106,31 @@ func populate(cp *clitest.ControlPlane) {
 		&accessv1.Record{Json: `{"kind":"command","time":"2026-03-01T12:00:01Z","decision":"allow","policy_ids":["dev-read"],"revision":4,"statement":"select 1"}`},
 		&accessv1.Record{Json: `{"kind":"rows","time":"2026-03-01T12:00:01Z","columns":["email"],"rows":[["****"]],"masked_columns":["c.email"]}`},
 	)
+	addTerminal(cp, kim)
 	for _, method := range []string{"PushPolicy", "ListLocks"} {
 		cp.AddAdminRecord(&accessv1.Record{
 			Kind: "admin", Principal: "admin", Time: timestamppb.New(time.Unix(1772366400, 0)),
 			Json: `{"kind":"admin","time":"2026-03-01T12:00:00Z","decision":"allow","attrs":[{"name":"method","value":"` + method + `"}]}`,
 		})
 	}
+}
+
+// addTerminal adds a session with an exec, c1, and a stream without a terminal, c2.
+func addTerminal(cp *clitest.ControlPlane, who *accessv1.Principal) {
+	records := []*accessv1.Record{
+		{Json: `{"kind":"session_open","time":"2026-03-01T12:00:00Z","principal":"kim@example.com","resource":"shop","protocol":"kubernetes"}`},
+		{Json: `{"kind":"command","command":"c1","time":"2026-03-01T12:00:01Z","decision":"allow","statement":"exec shop/web -- sh"}`},
+	}
+	piece := func(command, stream, after, data string) {
+		records = append(records, &accessv1.Record{Json: `{"kind":"stream","command":"` + command + `","time":"2026-03-01T12:00:02Z","duration":"` + after +
+			`","params":["` + data + `"],"attrs":[{"name":"stream","value":"` + stream + `"}]}`})
+	}
+	piece("c1", "resize", "10ms", "100x30")
+	piece("c1", "stdout", "100ms", `$ \u001b[1mls\u001b[0m\u001b]0;x\u0007\r\n`)
+	piece("c1", "stdin", "200ms", `ls\r`)
+	piece("c2", "body", "200ms", `a line\n`)
+	records = append(records, &accessv1.Record{Json: `{"kind":"outcome","command":"c1","time":"2026-03-01T12:00:02Z","command_tag":"101 Switching Protocols"}`})
+	cp.AddSession(&accessv1.Session{
+		Id: "sess-k", Principal: who, Resource: "shop", Edge: "edge-a", Protocol: "kubernetes", StartedAt: timestamppb.New(time.Now().Add(-time.Hour)),
+	}, records...)
 }

@@ -3,12 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/writhq/writ/pkg/cli/internal/client"
 	"github.com/writhq/writ/pkg/cli/internal/output"
-	"github.com/writhq/writ/pkg/cli/internal/replay"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
@@ -123,79 +121,6 @@ func (a *app) sessionFields(s *accessv1.Session) []output.Field {
 		{Name: "started", Value: output.Moment(now, s.GetStartedAt())},
 		{Name: "ended", Value: output.Moment(now, s.GetEndedAt())},
 	}...)
-}
-
-type sessionsWatchCmd struct {
-	ID string `arg:"" help:"The session's id."`
-}
-
-// Help is shown below the usage.
-func (sessionsWatchCmd) Help() string { return examples("writ sessions watch ses-01K...") }
-
-// Run follows a session until it ends or the person has seen enough.
-func (c *sessionsWatchCmd) Run(ctx context.Context, a *app) error {
-	err := a.play(ctx, &accessv1.ReplaySessionRequest{Id: c.ID, Follow: true}, 0)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-type sessionsReplayCmd struct {
-	ID      string   `arg:"" help:"The session's id."`
-	Speed   *float64 `placeholder:"1" xor:"pace" help:"How much faster than the session was."`
-	NoDelay bool     `xor:"pace" help:"Do not wait between records."`
-}
-
-// Help is shown below the usage.
-func (sessionsReplayCmd) Help() string {
-	return "Shows each statement with its decision, its masked rows as far as they were recorded, and its outcome. " +
-		"Pauses are at most 3 s. With -o json the records come one per line and without pauses.\n\n" +
-		examples("writ sessions replay ses-01K... --speed 4", "writ sessions replay ses-01K... --no-delay")
-}
-
-// Run replays a session.
-func (c *sessionsReplayCmd) Run(ctx context.Context, a *app) error {
-	speed := 1.0
-	switch {
-	case c.NoDelay:
-		speed = 0
-	case c.Speed != nil:
-		speed = *c.Speed
-	}
-	if speed < 0 || speed == 0 && !c.NoDelay || math.IsNaN(speed) {
-		return misused("--no-delay does not wait at all", "the speed must be more than 0")
-	}
-	return a.play(ctx, &accessv1.ReplaySessionRequest{Id: c.ID}, speed)
-}
-
-// play shows the records of a session as they come.
-func (a *app) play(ctx context.Context, req *accessv1.ReplaySessionRequest, speed float64) error {
-	clients, err := a.control()
-	if err != nil {
-		return err
-	}
-	player, err := replay.NewPlayer(replay.Config{Printer: a.out, Speed: speed, Sleep: a.env.Sleep})
-	if err != nil {
-		return err
-	}
-	stream, err := clients.Sessions.ReplaySession(ctx, req)
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	for stream.Receive() {
-		raw := []byte(stream.Msg().GetRecord().GetJson())
-		if a.json {
-			err = a.out.JSONLine(raw)
-		} else {
-			err = player.Play(ctx, raw)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return stream.Err()
 }
 
 type sessionsKillCmd struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -11,31 +12,51 @@ import (
 	"github.com/writhq/writ/pkg/cli/internal/output"
 )
 
-// maxPause bounds the wait between two records, however long the session rested.
-const maxPause = 3 * time.Second
+// DefaultIdle is how long a player waits at most, however long the session rested.
+const DefaultIdle = 3 * time.Second
 
 // Config of a player.
 type Config struct {
 	// Printer takes the text. Required.
 	Printer *output.Printer
+	// Terminal takes what terminals showed, as far as it is safe to show it on another. Default: it is shown as text.
+	Terminal io.Writer
+	// Command limits what is shown to one command. Default: all of the session.
+	Command string
 	// Speed divides the session's own pauses: 1 is real time, 2 twice as fast; 0 does not wait.
 	Speed float64
+	// Idle bounds each wait. Default: DefaultIdle.
+	Idle time.Duration
 	// Sleep waits. Required where Speed is not 0.
 	Sleep func(context.Context, time.Duration) error
+	// Now is the clock by which time that has passed already, waiting for records, is not waited again. Default: none has.
+	Now func() time.Time
 }
 
-// Player shows the records of one session in order.
+// Player shows the records of one session in order. Close it at the end.
 type Player struct {
 	cfg         Config
 	first, last time.Time
+	since       time.Time // when the last record was shown, by Now
+	protocol    string    // of the session
+	found       bool      // something of Command
+	stage       stage
 }
 
 // NewPlayer returns a player at the start of a recording.
 func NewPlayer(cfg Config) (*Player, error) {
-	if cfg.Printer == nil || cfg.Speed < 0 || (cfg.Speed > 0 && cfg.Sleep == nil) {
+	if cfg.Printer == nil || cfg.Speed < 0 || cfg.Idle < 0 || (cfg.Speed > 0 && cfg.Sleep == nil) {
 		return nil, errors.New("player needs a printer, a speed of 0 or more, and a way to wait")
 	}
-	return &Player{cfg: cfg}, nil
+	if cfg.Idle == 0 {
+		cfg.Idle = DefaultIdle
+	}
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return time.Time{} }
+	}
+	p := &Player{cfg: cfg, since: cfg.Now()}
+	p.stage.terminals = map[string]bool{}
+	return p, nil
 }
 
 // Play waits as long as the session did and shows one record, which is the JSON of pkg/audit. Errors: ErrRecord,
@@ -45,6 +66,13 @@ func (p *Player) Play(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	if r.Kind == "session_open" {
+		p.protocol = r.Protocol
+	}
+	if p.cfg.Command != "" && r.Command != p.cfg.Command && r.Kind != "damage" {
+		return nil
+	}
+	p.found = p.found || r.Command == p.cfg.Command
 	if r.Time.IsZero() { // what is said about the recording has no time of its own
 		r.Time = p.last
 	}
@@ -54,15 +82,29 @@ func (p *Player) Play(ctx context.Context, raw []byte) error {
 	if err := p.wait(ctx, r.Time.Sub(p.last)); err != nil {
 		return err
 	}
-	p.last = r.Time
-	return p.show(r)
+	p.last, p.since = r.Time, p.cfg.Now()
+	return p.act(r)
+}
+
+// Close gives the terminal back. It fails with ErrNone where nothing was of the command that was asked for.
+func (p *Player) Close() error {
+	if err := p.leave(); err != nil {
+		return err
+	}
+	if !p.found && p.cfg.Command != "" {
+		return fmt.Errorf("%w %s", ErrNone, p.cfg.Command)
+	}
+	return nil
 }
 
 func (p *Player) wait(ctx context.Context, pause time.Duration) error {
 	if p.cfg.Speed == 0 || pause <= 0 {
 		return nil
 	}
-	pause = min(time.Duration(float64(pause)/p.cfg.Speed), maxPause)
+	pause = min(time.Duration(float64(pause)/p.cfg.Speed), p.cfg.Idle) - p.cfg.Now().Sub(p.since)
+	if pause <= 0 {
+		return nil
+	}
 	return p.cfg.Sleep(ctx, pause)
 }
 
@@ -70,6 +112,9 @@ func (p *Player) show(r record) error {
 	at := fmt.Sprintf("+%.3fs", r.Time.Sub(p.first).Seconds())
 	if err := p.cfg.Printer.Printf("%10s  %s", at, headline(r)); err != nil {
 		return err
+	}
+	if c, ok := r.chunk(); ok {
+		return p.piece(c)
 	}
 	if err := p.detail(r); err != nil {
 		return err
@@ -98,6 +143,8 @@ func headline(r record) string {
 		return masked(strconv.Itoa(len(r.Rows))+" rows recorded", r)
 	case "notice":
 		return words("notice", r.Reason, "", r.ErrorMessage)
+	case "stream":
+		return streamed(r)
 	}
 	return words(strings.ReplaceAll(r.Kind, "_", " "), r.Decision, "", r.Reason)
 }
@@ -154,7 +201,13 @@ func (p *Player) detail(r record) error {
 		}
 	}
 	for i, v := range r.Params {
-		if err := p.cfg.Printer.Printf(margin+"$%d = %s", i+1, string(v)); err != nil {
+		if p.protocol == "kubernetes" { // the body
+			if err := p.cfg.Printer.Text(margin+"> ", string(v.data)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.cfg.Printer.Printf(margin+"$%d = %s", i+1, v.shown); err != nil {
 			return err
 		}
 	}
@@ -181,7 +234,7 @@ func (p *Player) rows(r record) error {
 	for _, row := range r.Rows {
 		cells := make([]string, len(row))
 		for i, v := range row {
-			cells[i] = string(v)
+			cells[i] = v.shown
 		}
 		table.Add(cells...)
 	}

@@ -2,6 +2,7 @@
 package replay
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type record struct {
 	ClientAddr    string    `json:"client_addr"`
 	Protocol      string    `json:"protocol"`
 	Application   string    `json:"application"`
+	Command       string    `json:"command"`
 	Statement     string    `json:"statement"`
 	Params        []value   `json:"params"`
 	Decision      string    `json:"decision"`
@@ -47,16 +49,19 @@ type attr struct {
 	Value string `json:"value"`
 }
 
-// value is a field of a row or a parameter, in the form in which it is shown.
-type value string
+// value is a field of a row or a parameter: as it is, and in the form in which it is shown.
+type value struct {
+	data  []byte
+	shown string
+}
 
 // UnmarshalJSON takes null, a string, or {"base64": "..."}.
 func (v *value) UnmarshalJSON(raw []byte) error {
 	var text *string
 	if err := json.Unmarshal(raw, &text); err == nil {
-		*v = "NULL"
+		*v = value{shown: "NULL"}
 		if text != nil {
-			*v = value(*text)
+			*v = value{data: []byte(*text), shown: *text}
 		}
 		return nil
 	}
@@ -66,7 +71,11 @@ func (v *value) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &binary); err != nil || binary.Base64 == nil {
 		return ErrRecord
 	}
-	*v = value("base64:" + *binary.Base64)
+	data, err := base64.StdEncoding.DecodeString(*binary.Base64)
+	if err != nil {
+		return ErrRecord
+	}
+	*v = value{data: data, shown: "base64:" + *binary.Base64}
 	return nil
 }
 
@@ -79,6 +88,12 @@ func parse(raw []byte) (record, error) {
 		return record{}, fmt.Errorf("%w: no kind", ErrRecord)
 	}
 	return r, nil
+}
+
+// Of reports whether a record is of that command, or says what is wrong with the recording.
+func Of(raw []byte, command string) bool {
+	r, err := parse(raw)
+	return err == nil && (r.Command == command || r.Kind == "damage")
 }
 
 // Summary is one line on a record: its decision, its reason and its details; "" for one that cannot be read.
