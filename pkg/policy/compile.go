@@ -7,6 +7,7 @@ import (
 
 	"github.com/cedar-policy/cedar-go"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 )
 
@@ -27,7 +28,8 @@ type rule struct {
 	text     string // its source
 	ast      *internalast.Policy
 	reads    attrSet
-	fallible bool // evaluating it may fail, however complete the context is
+	open     unknowns // what it reads that may be unknown to a k8s: question
+	fallible bool     // evaluating it may fail, however complete the context is
 }
 
 // Compile checks b and makes it ready to decide: syntax, schema (strict), annotations, and
@@ -89,13 +91,15 @@ func (s *Set) Digest() [32]byte { return s.digest }
 // Len is the number of policies.
 func (s *Set) Len() int { return len(s.rules) }
 
-// Depends says what any policy on action a reads of a single execution.
+// Depends says what any policy on action a reads of a single execution, and of what may be unknown when it is asked about.
 func (s *Set) Depends(a Action) Depends {
 	var reads attrSet
+	var open unknowns
 	for _, r := range s.byAction[a] {
 		reads |= r.reads
+		open |= r.open
 	}
-	return reads.depends()
+	return reads.depends() | (open & a.unknowable()).depends()
 }
 
 // CheckZones refuses a bundle that names a time zone which the time zone database here does not have. Compile does not
@@ -152,6 +156,8 @@ func (s *Set) add(r *rule, v *validate.Validator) []Problem {
 	}
 	problems = append(problems, r.validate(v)...)
 	r.reads, _, _ = contextReads(r.ast)
+	values, flags := unknownsOf(eval.PolicyToNode(r.ast).AsIsNode())
+	r.open = values | flags
 	r.fallible = mayFail(r.ast)
 	s.rules = append(s.rules, r)
 	return problems

@@ -95,6 +95,14 @@ const (
 	DependsRows                            // rows or rows_known
 )
 
+// What a denial or a hold rests on because it is unknown: asked again with more known, the answer may be milder. Without the
+// bit it stays.
+const (
+	DependsLabels Depends = 1 << (iota + 3) // the object's labels
+	DependsBody                             // what comes of the body
+	DependsPorts                            // the ports of a port-forward
+)
+
 func (s attrSet) depends() Depends {
 	var d Depends
 	if s&(1<<attrNow|1<<attrHour|1<<attrWeekday) != 0 {
@@ -157,8 +165,9 @@ type Asked struct {
 // Facts are the part of the context that one command fixes, built once and shared.
 // A nil *Facts serves session:open only.
 type Facts struct {
-	family family
-	values [attrCount]types.Value
+	family  family
+	unknown unknowns
+	values  [attrCount]types.Value
 }
 
 // Facts builds the context of every sql: question about s.

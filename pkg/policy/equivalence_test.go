@@ -45,11 +45,11 @@ var resourceScopes = []string{`resource`, `resource in Label::"env=prod"`, `reso
 	`resource is Table in Schema::"r1/public"`, `resource is Table`, `resource is Column in DataClass::"pii"`,
 	`resource in DataClass::"pii"`, `resource is Table in Resource::"r1"`}
 
-func drawCondition(t *rapid.T, depth int) string {
+func drawCondition(t *rapid.T, leaves []string, depth int) string {
 	if depth == 0 {
-		return rapid.SampledFrom(conditions).Draw(t, "leaf")
+		return rapid.SampledFrom(leaves).Draw(t, "leaf")
 	}
-	sub := func() string { return drawCondition(t, depth-1) }
+	sub := func() string { return drawCondition(t, leaves, depth-1) }
 	switch rapid.IntRange(0, 5).Draw(t, "shape") {
 	case 0:
 		return "(" + sub() + " && " + sub() + ")"
@@ -63,16 +63,24 @@ func drawCondition(t *rapid.T, depth int) string {
 	return sub()
 }
 
+// universe is what random policies are made of.
+type universe struct {
+	conditions, actionScopes, resourceScopes []string
+	broad                                    string // a policy that every other set has
+}
+
+var tables = universe{conditions: conditions, actionScopes: actionScopes, resourceScopes: resourceScopes}
+
 // drawPolicy writes one random policy; not every one is valid.
-func drawPolicy(t *rapid.T, id int) string {
+func (u universe) drawPolicy(t *rapid.T, id int) string {
 	effect := rapid.SampledFrom([]string{"permit", "forbid"}).Draw(t, "effect")
 	text := fmt.Sprintf("%s (%s, %s, %s)", effect,
 		rapid.SampledFrom(principalScopes).Draw(t, "principal"),
-		rapid.SampledFrom(actionScopes).Draw(t, "action"),
-		rapid.SampledFrom(resourceScopes).Draw(t, "resource"))
+		rapid.SampledFrom(u.actionScopes).Draw(t, "action"),
+		rapid.SampledFrom(u.resourceScopes).Draw(t, "resource"))
 	for range rapid.IntRange(0, 2).Draw(t, "conditions") {
 		text += fmt.Sprintf(" %s { %s }", rapid.SampledFrom([]string{"when", "unless"}).Draw(t, "word"),
-			drawCondition(t, rapid.IntRange(0, 2).Draw(t, "depth")))
+			drawCondition(t, u.conditions, rapid.IntRange(0, 2).Draw(t, "depth")))
 	}
 	if effect == "forbid" && rapid.Bool().Draw(t, "held") {
 		return fmt.Sprintf("@id(\"p%d\") @approval(\"1 of dba\") %s unless { context.approved };\n", id, text)
@@ -81,13 +89,16 @@ func drawPolicy(t *rapid.T, id int) string {
 }
 
 // drawSet keeps the valid policies of up to eight.
-func drawSet(t *rapid.T) (*Set, Bundle) {
+func (u universe) drawSet(t *rapid.T) (*Set, Bundle) {
 	var text strings.Builder
 	for i := range rapid.IntRange(0, 8).Draw(t, "policies") {
-		p := drawPolicy(t, i)
+		p := u.drawPolicy(t, i)
 		if _, err := compilePolicies(oneFile(p)); err == nil {
 			text.WriteString(p)
 		}
+	}
+	if u.broad != "" && rapid.Bool().Draw(t, "broad") {
+		text.WriteString(u.broad)
 	}
 	b := oneFile(text.String())
 	s, err := Compile(b)
@@ -157,7 +168,7 @@ func parentsOf(actions ...Action) types.EntityUIDSet {
 func TestSpecialisationLosesNothing(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		set, bundle := drawSet(t)
+		set, bundle := tables.drawSet(t)
 		kind := rapid.SampledFrom([]string{KindAgent, KindPerson}).Draw(t, "kind")
 		name := ResourceName(rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "name"))
 		p := Principal{Kind: kind, ID: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "id"), Email: "a@corp",
@@ -204,7 +215,8 @@ func compareOnce(t *rapid.T, e *Evaluator, b Bundle, seen map[string]int) {
 	q := Question{Action: action, Entity: asked, Equality: rapid.Bool().Draw(t, "equality")}
 	approved := rapid.Bool().Draw(t, "approved")
 
-	got, gotDiag := e.authorize(e.plans.of(action), m, f, &q, approved)
+	out := e.authorize(e.plans.of(action), m, f, &q, approved)
+	got, gotDiag := out.allowed, out.Diagnostic
 
 	all := cedar.NewPolicySet()
 	for _, r := range e.set.rules {

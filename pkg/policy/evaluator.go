@@ -89,23 +89,23 @@ func (e *Evaluator) decide(m Moment, f *Facts, q *Question) Decision {
 		return d
 	}
 	p := e.plans.of(q.Action)
-	depends := p.reads.depends()
-	ok, diag := e.authorize(p, m, f, q, false)
+	out := e.authorize(p, m, f, q, false)
 	var d Decision
 	switch {
-	case len(diag.Errors) > 0:
-		d = failed(diag.Errors)
-	case ok:
-		d = e.allowed(diag.Reasons)
-	case len(diag.Reasons) == 0:
+	case len(out.Errors) > 0:
+		d = failed(out.Errors)
+	case out.allowed:
+		d = e.allowed(&out)
+	case len(out.Reasons) == 0:
 		d = denied("no policy permits " + q.String())
 	default:
-		d = e.forbidden(p, m, f, q, diag.Reasons)
+		d = e.forbidden(p, m, f, q, &out)
 	}
 	if d.Effect != Allow {
+		d.Reason += out.rests.hint()
 		d.Findings = []Finding{{Question: *q, Effect: d.Effect, PolicyIDs: d.PolicyIDs}}
 	}
-	d.Depends = depends
+	d.Depends = p.reads.depends() | out.rests.depends()
 	return d
 }
 
@@ -131,7 +131,15 @@ func (e *Evaluator) unfit(m Moment, f **Facts, q *Question) string {
 	return ""
 }
 
-func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) (bool, cedar.Diagnostic) {
+// outcome is what the policies say to one question.
+type outcome struct {
+	allowed          bool
+	cedar.Diagnostic                  // the reasons are the permits when allowed, else the forbids
+	partial          []types.PolicyID // permits for some of what is asked about: they permit nothing, but oblige
+	rests            unknowns         // what, once it is known, may turn a denial
+}
+
+func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) outcome {
 	v := &view{principal: e.plans.principal, resource: e.plans.resource, action: actionEntity(q.Action), asked: &q.Entity}
 	request := cedar.Request{
 		Principal: e.plans.principal.UID,
@@ -139,12 +147,13 @@ func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved
 		Resource:  q.Entity.cedar.UID,
 		Context:   record(p.reads, &e.session, f, m, q.Equality, approved),
 	}
-	verdict, diag := cedar.Authorize(selection{plan: p, ent: &q.Entity}, v, request)
-	ok := verdict == cedar.Allow
-	if q.Entity.unknown != 0 {
-		return p.withUnknowns(v, request, ok, diag)
+	known := selection{plan: p, ent: &q.Entity, unknown: p.open & (q.Entity.unknown | f.unknown)}
+	verdict, diag := cedar.Authorize(known, v, request)
+	out := outcome{allowed: verdict == cedar.Allow, Diagnostic: diag}
+	if known.unknown != 0 {
+		e.weigh(&out, known, v, request)
 	}
-	return ok, diag
+	return out
 }
 
 func failed(errs []cedar.DiagnosticError) Decision {
@@ -158,22 +167,25 @@ func failed(errs []cedar.DiagnosticError) Decision {
 	return d
 }
 
-func (e *Evaluator) allowed(reasons []cedar.DiagnosticReason) Decision {
-	d := Decision{Effect: Allow, PolicyIDs: make([]string, 0, len(reasons))}
-	for _, r := range reasons {
+func (e *Evaluator) allowed(out *outcome) Decision {
+	d := Decision{Effect: Allow, PolicyIDs: make([]string, 0, len(out.Reasons))}
+	for _, r := range out.Reasons {
 		rule := e.set.byID[string(r.PolicyID)]
 		d.PolicyIDs = append(d.PolicyIDs, rule.id)
 		d.obligeBy(rule)
+	}
+	for _, id := range out.partial {
+		d.obligeBy(e.set.byID[string(id)])
 	}
 	d.permits = d.PolicyIDs
 	return d
 }
 
-// forbidden is a hold or a denial, by the forbids that matched.
-func (e *Evaluator) forbidden(p *plan, m Moment, f *Facts, q *Question, reasons []cedar.DiagnosticReason) Decision {
+// forbidden is a hold or a denial, by the forbids that matched. What the answer under approval rests on is added to out.
+func (e *Evaluator) forbidden(p *plan, m Moment, f *Facts, q *Question, out *outcome) Decision {
 	d := Decision{}
 	held := true
-	for _, r := range reasons {
+	for _, r := range out.Reasons {
 		rule := e.set.byID[string(r.PolicyID)]
 		d.PolicyIDs = append(d.PolicyIDs, rule.id)
 		held = held && len(rule.approvals) > 0
@@ -183,9 +195,10 @@ func (e *Evaluator) forbidden(p *plan, m Moment, f *Facts, q *Question, reasons 
 	if !held {
 		return d
 	}
-	ok, diag := e.authorize(p, m, f, q, true)
-	if !ok || len(diag.Errors) > 0 {
-		return e.beyondApproval(d, diag, q)
+	then := e.authorize(p, m, f, q, true)
+	out.rests |= then.rests
+	if !then.allowed || len(then.Errors) > 0 {
+		return e.beyondApproval(d, then.Diagnostic, q)
 	}
 	d.Effect = Hold
 	for _, id := range d.PolicyIDs {
@@ -194,7 +207,7 @@ func (e *Evaluator) forbidden(p *plan, m Moment, f *Facts, q *Question, reasons 
 		d.HoldTimeout = shorter(d.HoldTimeout, rule.holdTimeout)
 		d.obligeBy(rule)
 	}
-	permits := e.allowed(diag.Reasons)
+	permits := e.allowed(&then)
 	d.permits = permits.permits
 	d.oblige(permits.RowLimit, permits.Record, permits.recorded, permits.Undo)
 	d.Reason = "needs approval by " + approvalsText(d.Approvals) + withReason(d.Reason)

@@ -41,19 +41,20 @@ func contextReads(p *internalast.Policy) (set attrSet, whole bool, named attrSet
 // mayFail reports whether a valid policy may still fail when it is evaluated: integers and
 // dates overflow, and entities that are named in a policy have no attributes here.
 func mayFail(p *internalast.Policy) bool {
-	found := false
-	for _, c := range p.Conditions {
-		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
-			switch t := n.(type) {
-			case internalast.NodeTypeAdd, internalast.NodeTypeSub, internalast.NodeTypeMult, internalast.NodeTypeNegate,
-				internalast.NodeTypeExtensionCall, internalast.NodeTypeGetTag:
-				found = true
-			case internalast.NodeTypeAccess:
-				_, plain := t.Arg.(internalast.NodeTypeVariable)
-				found = found || !plain
-			}
-			return !found
-		})
-	}
+	return slices.ContainsFunc(p.Conditions, func(c internalast.ConditionType) bool { return nodeMayFail(c.Body) })
+}
+
+func nodeMayFail(n internalast.IsNode) (found bool) {
+	internalast.Inspect(internalast.NewNode(n), func(n internalast.IsNode) bool {
+		switch t := n.(type) {
+		case internalast.NodeTypeAdd, internalast.NodeTypeSub, internalast.NodeTypeMult, internalast.NodeTypeNegate,
+			internalast.NodeTypeExtensionCall, internalast.NodeTypeGetTag:
+			found = true
+		case internalast.NodeTypeAccess:
+			_, plain := t.Arg.(internalast.NodeTypeVariable)
+			found = found || !plain
+		}
+		return !found
+	})
 	return found
 }

@@ -98,7 +98,7 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 			Group: "apps", Version: "v1", Resource: "deployments", Namespace: "web", Name: "x", NameKnown: true, Labels: []string{"a=b"}, LabelsKnown: true,
 		}),
 		"Path":  shop.NonResource("/metrics"),
-		"Field": shop.Field(ObjectInfo{Resource: "secrets", Namespace: "web", Name: "x"}, "data.*", "secret"),
+		"Field": shop.Field(ObjectInfo{Resource: "secrets", Namespace: "web", Name: "x", NameKnown: true}, "data.*", "secret"),
 	}
 	for kind := range maps.Keys(principalTypes) {
 		s := &Set{}

@@ -58,7 +58,9 @@ func actionInScope(a types.Entity, scope internalast.IsActionScopeNode) bool {
 type live struct {
 	id     types.PolicyID
 	policy *cedar.Policy
-	unseen unknowns
+	scope  unknowns   // what it takes to know whether its resource scope holds
+	open   unknowns   // what it reads that may be unknown, in its scope and conditions
+	whole  *condition // its scope and conditions, where open is not empty
 }
 
 // plan holds what is left of a Set for one action: the rules that may apply to anything
@@ -66,15 +68,15 @@ type live struct {
 type plan struct {
 	general []live
 	bound   map[types.EntityUID][]live
-	// anywhere holds the forbids of bound with their scope opened, for questions about more than one object.
-	anywhere map[types.EntityUID][]live
-	reads    attrSet
+	objects []live // of bound, those bound to a namespace or an object
+	reads   attrSet
+	open    unknowns // what any of them reads that may be unknown
 }
 
 // specialise makes the rules of action a. Nothing is lost: a test compares it with the
 // evaluation of all policies.
 func (p *plans) specialise(a Action) *plan {
-	out := &plan{bound: map[types.EntityUID][]live{}, anywhere: map[types.EntityUID][]live{}}
+	out := &plan{bound: map[types.EntityUID][]live{}}
 	env := eval.Env{
 		Principal: p.principal.UID,
 		Action:    actionUID(a),
@@ -96,17 +98,39 @@ func (p *plans) specialise(a Action) *plan {
 		if !keep {
 			continue
 		}
-		l := live{id: types.PolicyID(r.id), policy: cedar.NewPolicyFromAST((*ast.Policy)(rest)), unseen: unseen(rest)}
 		reads, _, _ := contextReads(rest)
 		out.reads |= reads
-		if key.IsZero() {
-			out.general = append(out.general, l)
-		} else {
-			out.bound[key] = append(out.bound[key], l)
-			out.open(key, l.id, rest)
-		}
+		out.add(key, liveOf(r, rest, key, a.unknowable()))
 	}
 	return out
+}
+
+// liveOf is r as rest remains of it, where no more than unknown may be unknown.
+func liveOf(r *rule, rest *internalast.Policy, key types.EntityUID, unknown unknowns) live {
+	l := live{id: types.PolicyID(r.id), policy: cedar.NewPolicyFromAST((*ast.Policy)(rest))}
+	if unknown == 0 {
+		return l
+	}
+	node := eval.PolicyToNode(rest).AsIsNode()
+	values, flags := unknownsOf(node)
+	if l.open = (values | flags) & unknown; l.open != 0 {
+		whole := conditionOf(node)
+		l.scope, l.whole = unknownIn(key), &whole
+	}
+	return l
+}
+
+// add keeps a rule that is bound to key, or to nothing.
+func (p *plan) add(key types.EntityUID, l live) {
+	p.open |= l.open
+	if key.IsZero() {
+		p.general = append(p.general, l)
+		return
+	}
+	p.bound[key] = append(p.bound[key], l)
+	if l.scope != 0 {
+		p.objects = append(p.objects, l)
+	}
 }
 
 // narrow settles a resource scope as far as the session's resource allows: a label or a
@@ -169,46 +193,43 @@ func conjunction(in []internalast.ConditionType) []internalast.ConditionType {
 }
 
 // relevant yields the rules of p that may apply to ent.
-func (p *plan) relevant(ent *Entity) iter.Seq[live] {
-	return func(yield func(live) bool) {
-		for i := range p.general {
-			if !yield(p.general[i]) {
-				return
-			}
-		}
-		if len(p.bound) == 0 || !p.yieldBound(ent.cedar.UID, yield) {
+func (p *plan) relevant(ent *Entity) iter.Seq[*live] {
+	return func(yield func(*live) bool) {
+		if !yieldAll(p.general, yield) || len(p.bound) == 0 || !yieldAll(p.bound[ent.cedar.UID], yield) {
 			return
 		}
 		for _, parent := range ent.parents {
-			if !p.yieldBound(parent, yield) {
+			if !yieldAll(p.bound[parent], yield) {
 				return
 			}
-		}
-		if ent.unknown != 0 {
-			p.yieldAnywhere(ent, yield)
 		}
 	}
 }
 
-func (p *plan) yieldBound(uid types.EntityUID, yield func(live) bool) bool {
-	for _, l := range p.bound[uid] {
-		if !yield(l) {
+func yieldAll(rules []live, yield func(*live) bool) bool {
+	for i := range rules {
+		if !yield(&rules[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// selection is a plan seen from one entity, as Cedar wants it.
+// selection is a plan seen from one entity, as Cedar wants it: without what reads something unknown.
 type selection struct {
-	plan *plan
-	ent  *Entity
+	plan    *plan
+	ent     *Entity
+	unknown unknowns
+	permits bool // and without the forbids
 }
 
 // All yields the policies.
 func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
 		for l := range s.plan.relevant(s.ent) {
+			if l.open&s.unknown != 0 || s.permits && l.policy.Effect() == cedar.Forbid {
+				continue
+			}
 			if !yield(l.id, l.policy) {
 				return
 			}

@@ -1,135 +1,221 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 
-	"github.com/cedar-policy/cedar-go"
-	"github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/types"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
-	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
-// unknowns says what of an Object is not known before the request is answered. A list shows objects whose names nobody
-// knows yet: a forbid that would look at them applies, so that it cannot be evaded by asking for many at once; a permit
-// that would does not. Attributes that are unknown are missing from the entity, so that reading one fails.
+// unknowns says what is not known when a question is asked. A list shows objects whose names nobody knows yet, a patch may
+// leave open what comes of it, and a port-forward names its ports later. A forbid that may apply to what a question stands for
+// applies, so that it cannot be evaded by asking for many at once; a permit allows only what it covers whole.
 type unknowns uint8
 
 const (
 	unknownNamespace unknowns = 1 << iota
 	unknownName
 	unknownLabels
+	unknownBody
+	unknownPorts
+
+	unknownObject = unknownNamespace | unknownName // which object it is
 )
 
+// wildcard stands in the id of an Object for a namespace or a name that is unknown.
+const wildcard = "*"
+
+// unknownAttrs are attributes of an Object that may be missing from it. Every object has them.
 var unknownAttrs = map[types.String]unknowns{"namespace": unknownNamespace, "name": unknownName, "labels": unknownLabels}
 
-// open keeps a forbid that is bound to a namespace or an object for questions about more than that one.
-func (p *plan) open(key types.EntityUID, id types.PolicyID, rest *internalast.Policy) {
-	if rest.Effect != internalast.EffectForbid || key.Type != "Namespace" && key.Type != "Object" {
-		return
+// unknownFacts are the facts of a request that may be unknown. Those that say so themselves are in told.
+var unknownFacts, told = func() (facts, told map[types.String]unknowns) {
+	facts, told = map[types.String]unknowns{}, map[types.String]unknowns{
+		attrNames[attrBodyKnown]: unknownBody, attrNames[attrPortsKnown]: unknownPorts,
 	}
-	opened := *rest
-	opened.Resource = internalast.ScopeTypeAll{}
-	p.anywhere[key] = append(p.anywhere[key], live{id: id, policy: cedar.NewPolicyFromAST((*ast.Policy)(&opened)), unseen: unseen(rest)})
+	for a := attrImages; a <= attrReplicas; a++ {
+		facts[attrNames[a]] = unknownBody
+	}
+	facts[attrNames[attrPorts]] = unknownPorts
+	return facts, told
+}()
+
+// unknowable is what may be unknown when a is asked about. Only a port-forward has ports.
+func (a Action) unknowable() unknowns {
+	switch {
+	case a == K8sPortForward:
+		return unknownObject | unknownLabels | unknownBody | unknownPorts
+	case a.family() == familyAPI:
+		return unknownObject | unknownLabels | unknownBody
+	}
+	return 0
 }
 
-// yieldAnywhere yields the forbids bound to what may be among the objects that e stands for.
-func (p *plan) yieldAnywhere(e *Entity, yield func(live) bool) {
-	for key, rules := range p.anywhere {
-		if !e.mayHold(key) {
-			continue
-		}
-		for _, l := range rules {
-			if !yield(l) {
-				return
+// depends says what to find out before asking again.
+func (u unknowns) depends() (d Depends) {
+	if u&unknownLabels != 0 {
+		d |= DependsLabels
+	}
+	if u&unknownBody != 0 {
+		d |= DependsBody
+	}
+	if u&unknownPorts != 0 {
+		d |= DependsPorts
+	}
+	return d
+}
+
+// hint is added to the reason of a refusal that rests on which object it is.
+func (u unknowns) hint() string {
+	if u&unknownObject == 0 {
+		return ""
+	}
+	return "; it may be otherwise for one namespace or one object, so name it"
+}
+
+// unknownsOf says which unknowns it takes to evaluate a node, and of which it only asks whether they are known.
+func unknownsOf(n internalast.IsNode) (values, flags unknowns) {
+	internalast.Inspect(internalast.NewNode(n), func(n internalast.IsNode) bool {
+		switch t := n.(type) {
+		case internalast.NodeTypeAccess:
+			switch variable(t.Arg) {
+			case "resource":
+				values |= unknownAttrs[t.Value]
+				return false
+			case "context":
+				values |= unknownFacts[t.Value]
+				flags |= told[t.Value]
+				return false
+			}
+		case internalast.NodeTypeHas:
+			switch variable(t.Arg) {
+			case "resource":
+				values |= unknownAttrs[t.Value]
+				return false
+			case "context":
+				return false // every fact has a value
+			}
+		case internalast.NodeTypeIs:
+			return variable(t.Left) != "resource"
+		case internalast.NodeTypeVariable:
+			switch t.Name {
+			case "resource":
+				values |= unknownObject
+			case "context":
+				values |= unknownBody | unknownPorts
 			}
 		}
-	}
-}
-
-// mayHold reports whether what e stands for may be in, or be, the entity that is named.
-func (e *Entity) mayHold(key types.EntityUID) bool {
-	switch key.Type {
-	case "Namespace":
-		return e.unknown&unknownNamespace != 0 && strings.HasPrefix(string(key.ID), string(e.resource)+"/")
-	case "Object":
-		if e.unknown&(unknownNamespace|unknownName) == 0 {
+		if eq, ok := n.(internalast.NodeTypeEquals); ok && variable(eq.Left) == "resource" {
+			if v, ok := eq.Right.(internalast.NodeValue); ok && !isObject(v.Value) {
+				return false // it is known what type the resource is of, and only an Object's id may be unknown
+			}
+		}
+		if _, among, ok := membership(n); ok {
+			for _, uid := range among {
+				values |= unknownIn(uid)
+			}
 			return false
 		}
-		collection := strings.TrimSuffix(string(e.cedar.UID.ID), "/")
-		if e.unknown&unknownNamespace != 0 {
-			collection = strings.TrimSuffix(collection, "/")
+		return true
+	})
+	return values, flags
+}
+
+func isObject(v types.Value) bool {
+	uid, ok := v.(types.EntityUID)
+	return ok && uid.Type == "Object"
+}
+
+// variable names the variable that a node is, "" for any other node.
+func variable(n internalast.IsNode) types.String {
+	if v, ok := n.(internalast.NodeTypeVariable); ok {
+		return v.Name
+	}
+	return ""
+}
+
+// membership takes apart `resource == E`, `resource in E`, `resource in [E, ...]` and `resource is T in E`: ways to tell objects
+// apart that are answered as far as the ids go.
+func membership(n internalast.IsNode) (kind types.EntityType, among []types.EntityUID, ok bool) {
+	switch t := n.(type) {
+	case internalast.NodeTypeEquals:
+		left, right := t.Left, t.Right
+		if variable(right) == "resource" {
+			left, right = right, left
 		}
-		return strings.HasPrefix(string(key.ID), collection+"/")
+		if among, ok = literals(right); ok && len(among) == 1 && among[0].Type == "Object" { // nothing else is in an Object
+			return "", among, variable(left) == "resource"
+		}
+	case internalast.NodeTypeIn:
+		among, ok = literals(t.Right)
+		return "", among, ok && variable(t.Left) == "resource"
+	case internalast.NodeTypeIsIn:
+		among, ok = literals(t.Entity)
+		return t.EntityType, among, ok && variable(t.Left) == "resource"
 	}
-	return false
+	return "", nil, false
 }
 
-// unseen says of which unknowns a policy's conditions read without failing: with has, in and ==.
-func unseen(p *internalast.Policy) (out unknowns) {
-	for _, c := range p.Conditions {
-		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
-			switch t := n.(type) {
-			case internalast.NodeTypeHas:
-				out |= unknownAttrs[t.Value]
-			case internalast.NodeValue:
-				out |= unknownIn(t.Value)
+// literals are the entities that a node names.
+func literals(n internalast.IsNode) (all []types.EntityUID, ok bool) {
+	switch t := n.(type) {
+	case internalast.NodeValue:
+		return entitiesIn(t.Value)
+	case internalast.NodeTypeSet:
+		for _, item := range t.Elements {
+			some, ok := literals(item)
+			if !ok {
+				return nil, false
 			}
-			return true
-		})
+			all = append(all, some...)
+		}
+		return all, true
 	}
-	return out
+	return nil, false
 }
 
-// unknownIn says which unknowns it takes to compare the resource with a value.
-func unknownIn(v types.Value) (out unknowns) {
+func entitiesIn(v types.Value) (all []types.EntityUID, ok bool) {
 	switch v := v.(type) {
 	case types.EntityUID:
-		switch v.Type {
-		case "Namespace":
-			return unknownNamespace
-		case "Object":
-			return unknownNamespace | unknownName
-		}
+		return []types.EntityUID{v}, true
 	case types.Set:
 		for item := range v.All() {
-			out |= unknownIn(item)
+			uid, ok := item.(types.EntityUID)
+			if !ok {
+				return nil, false
+			}
+			all = append(all, uid)
 		}
+		return all, true
 	}
-	return out
+	return nil, false
 }
 
-// withUnknowns adds the forbids that may apply to what the entity asked about stands for, and drops the failures of permits.
-func (p *plan) withUnknowns(v *view, request cedar.Request, ok bool, diag cedar.Diagnostic) (bool, cedar.Diagnostic) {
-	open := map[types.PolicyID]bool{} // those whose evaluation says nothing
-	for _, err := range diag.Errors {
-		open[err.PolicyID] = true
+// unknownIn says what it takes to know whether an object is in an entity.
+func unknownIn(uid types.EntityUID) unknowns {
+	switch uid.Type {
+	case "Namespace":
+		return unknownNamespace
+	case "Object":
+		return unknownObject
 	}
-	var applies []cedar.DiagnosticReason
-	for l := range p.relevant(v.asked) {
-		said := !open[l.id] && l.unseen&v.asked.unknown == 0 ||
-			!ok && slices.ContainsFunc(diag.Reasons, func(r cedar.DiagnosticReason) bool { return r.PolicyID == l.id })
-		if !said && l.policy.Effect() == cedar.Forbid && mayApply(l.policy, v, request) {
-			applies = append(applies, cedar.DiagnosticReason{PolicyID: l.id})
-		}
-	}
-	out := cedar.Diagnostic{Reasons: diag.Reasons}
-	if len(applies) == 0 {
-		return ok, out
-	}
-	if ok {
-		out.Reasons = nil // the permits
-	}
-	out.Reasons = append(out.Reasons, applies...)
-	return false, out
+	return 0
 }
 
-// mayApply reports whether a policy can apply to anything at all, for this principal and in this context.
-func mayApply(p *cedar.Policy, v *view, request cedar.Request) bool {
-	_, keep := eval.PartialPolicy(eval.Env{
-		Principal: request.Principal, Action: request.Action, Resource: eval.Variable("resource"), Context: request.Context,
-		Entities: &view{principal: v.principal, resource: v.resource, action: v.action},
-	}, (*internalast.Policy)(p.AST()))
-	return keep
+// mayBeIn compares what is known of e with the id of a Namespace or an Object.
+func (e *Entity) mayBeIn(uid types.EntityUID) bool {
+	rest, ok := strings.CutPrefix(string(uid.ID), string(e.resource)+"/")
+	if !ok || uid.Type == "Namespace" {
+		return ok
+	}
+	own := strings.TrimPrefix(string(e.cedar.UID.ID), string(e.resource)+"/")
+	for own != "" {
+		var mine, theirs string
+		mine, own, _ = strings.Cut(own, "/")
+		theirs, rest, _ = strings.Cut(rest, "/")
+		if mine != wildcard && mine != theirs {
+			return false
+		}
+	}
+	return rest == ""
 }
