@@ -65,7 +65,7 @@ func TestProblemsArePlaced(t *testing.T) {
 		{"approvers", `@id("a") @approval("two of dba") forbid (principal, action == Action::"sql:delete", resource) unless { context.approved };`,
 			`p.cedar:1:10: policy "a": @approval: "two of dba" is not of the form "2 of dba" (for example @approval("2 of dba") or @approval("1 of dba, 1 of security"))`},
 		{"mask on a permit", `@id("a") @mask("hash") permit (principal, action == Action::"sql:reveal", resource);`,
-			`p.cedar:1:10: policy "a": @mask on a permit: a permitted column is shown in clear (write a forbid on Action::"sql:reveal")`},
+			`p.cedar:1:10: policy "a": @mask on a permit: a permitted column is shown in clear (write a forbid on Action::"sql:reveal" or Action::"k8s:reveal")`},
 		{"mask that forbids more", `@id("a") @mask("hash") forbid (principal, action, resource in DataClass::"pii");`,
 			`p.cedar:1:10: policy "a": @mask on a policy that also forbids other actions (limit it to action == Action::"sql:reveal", or to action == Action::"k8s:reveal")`},
 		{"mask of no kind", `@id("a") @mask("partial:x") forbid (principal, action == Action::"sql:reveal", resource);`,
