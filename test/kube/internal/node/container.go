@@ -31,7 +31,6 @@ type container struct {
 	mu       sync.Mutex
 	env      []string
 	main     *process                         // the one that runs now, or nil
-	others   map[*process]struct{}            // of exec
 	last     *corev1.ContainerStateTerminated // how the last one ended
 	restarts int32
 	over     bool
@@ -40,7 +39,6 @@ type container struct {
 func newContainer(client kubernetes.Interface, pod *corev1.Pod, spec corev1.Container, restart corev1.RestartPolicy, dir string) *container {
 	return &container{
 		client: client, pod: pod, spec: spec, restart: restart, dir: dir, output: newOutput(dir + ".log"), ended: make(chan struct{}),
-		others: map[*process]struct{}{},
 	}
 }
 
@@ -48,14 +46,14 @@ func newContainer(client kubernetes.Interface, pod *corev1.Pod, spec corev1.Cont
 func (c *container) run(ctx context.Context, changed func()) {
 	defer close(c.ended)
 	defer c.output.close()
-	defer c.killOthers()
+	defer context.AfterFunc(ctx, c.kill)()
 	for wait := time.Second; ; wait = min(2*wait, slowestRestart) {
 		began := metav1.Now()
 		main, err := c.start(ctx)
 		if err == nil {
 			c.set(func() { c.main = main })
 			changed()
-			err = main.wait(ctx)
+			err = main.wait(c.kill)
 		}
 		c.set(func() { c.stopped(began, main, err) })
 		if ctx.Err() != nil {
@@ -85,6 +83,7 @@ func (c *container) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	env = append([]string{c.mark()}, env...)
 	c.set(func() { c.env = env })
 	argv := append(append([]string{}, c.spec.Command...), c.spec.Args...)
 	if len(argv) == 0 {
@@ -135,28 +134,24 @@ func (c *container) status() (s corev1.ContainerStatus, over bool) {
 	return s, c.over
 }
 
-// exec starts a further process in the container. Call done when it has ended.
-func (c *container) exec(s settings) (p *process, done func(), err error) {
+// exec starts a further process in the container.
+func (c *container) exec(s settings) (*process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.main == nil {
-		return nil, nil, fmt.Errorf("container %s does not run", c.spec.Name)
+		return nil, fmt.Errorf("container %s does not run", c.spec.Name)
 	}
 	s.dir, s.env = c.dir, c.env
-	if p, err = start(s); err != nil {
-		return nil, nil, err
-	}
-	c.others[p] = struct{}{}
-	return p, func() { c.set(func() { delete(c.others, p) }) }, nil
+	return start(s)
 }
 
-func (c *container) killOthers() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for p := range c.others {
-		p.kill()
-	}
+// mark is the variable by which the container's processes are known.
+func (c *container) mark() string {
+	return "KUBELAB_CONTAINER=" + string(c.pod.UID) + "/" + c.spec.Name
 }
+
+// kill ends every process of the container, as happens to one whose main process ends.
+func (c *container) kill() { killMarked(c.mark()) }
 
 // running gives the main process, or nil.
 func (c *container) running() *process {
@@ -176,4 +171,3 @@ func (c *container) set(change func()) {
 	defer c.mu.Unlock()
 	change()
 }
-

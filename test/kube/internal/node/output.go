@@ -118,4 +118,3 @@ func (s *stream) line(text []byte, tag string) {
 		_, _ = fmt.Fprintf(s.output.file, "%s %s %s %s\n", time.Now().UTC().Format(time.RFC3339Nano), s.name, tag, text)
 	}
 }
-

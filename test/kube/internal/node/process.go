@@ -1,11 +1,13 @@
 package node
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,38 +25,71 @@ type settings struct {
 	out, err  io.Writer
 }
 
-// process is a local one in a session or group of its own.
+// process is a local one.
 type process struct {
 	cmd    *exec.Cmd
 	began  time.Time
 	stdin  io.WriteCloser // nil: there is none
 	tty    *os.File       // nil: there is none
-	copied chan struct{}  // closed when all of the terminal's output is copied
-	gone   chan struct{}  // closed when it has ended
+	copied sync.WaitGroup // of its output
+	gone   chan struct{}  // closed when it has ended and its output is copied
 }
 
 func start(s settings) (*process, error) {
-	p := &process{cmd: exec.Command(s.argv[0], s.argv[1:]...), began: time.Now(), copied: make(chan struct{}), gone: make(chan struct{})}
+	p := &process{cmd: exec.Command(s.argv[0], s.argv[1:]...), began: time.Now(), gone: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = s.dir, s.env
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if s.tty {
 		return p, p.startTerminal(s)
 	}
-	close(p.copied)
-	p.cmd.SysProcAttr.Setpgid = true
-	p.cmd.Stdout, p.cmd.Stderr = s.out, s.err
-	if s.stdin {
-		// Not cmd.Stdin, whose reader Wait would wait for.
-		in, err := p.cmd.StdinPipe()
-		if err != nil {
-			return nil, err
+	return p, p.startPipes(s)
+}
+
+// startPipes starts the process with pipes of its own: those of exec.Cmd would hide its end for as long as another
+// process has them.
+func (p *process) startPipes(s settings) (err error) {
+	var ends []*os.File
+	defer func() {
+		for _, end := range ends {
+			_ = end.Close()
 		}
+	}()
+	pipe := func() (r, w *os.File) {
+		if err == nil {
+			r, w, err = os.Pipe()
+		}
+		return r, w
+	}
+	stdout, out := pipe()
+	stderr, errs := pipe()
+	var stdin, in *os.File
+	if s.stdin {
+		stdin, in = pipe()
+		p.cmd.Stdin = stdin
+	}
+	ends = append(ends, out, errs, stdin)
+	if err != nil {
+		return err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = out, errs
+	if err := p.cmd.Start(); err != nil {
+		ends = append(ends, stdout, stderr, in)
+		return err
+	}
+	if in != nil {
 		p.stdin = in
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	p.copy(s.out, stdout)
+	p.copy(s.err, stderr)
+	return nil
+}
+
+// copy passes output on until no process has the other end.
+func (p *process) copy(w io.Writer, from *os.File) {
+	p.copied.Go(func() {
+		_, _ = io.Copy(w, from)
+		_ = from.Close()
+	})
 }
 
 func (p *process) startTerminal(s settings) error {
@@ -70,15 +105,12 @@ func (p *process) startTerminal(s settings) error {
 	if s.stdin {
 		p.stdin = keepOpen{tty}
 	}
-	go func() {
-		defer close(p.copied)
-		_, _ = io.Copy(s.out, tty) // ends with an error when the last program has closed the terminal
-	}()
+	p.copy(s.out, tty)
 	return nil
 }
 
 // keepOpen is a terminal's input: that its client has no more to say does not close the terminal.
-type keepOpen struct{ *os.File }
+type keepOpen struct{ io.Writer }
 
 func (keepOpen) Close() error { return nil }
 
@@ -91,21 +123,47 @@ func (p *process) resize(sizes <-chan remotecommand.TerminalSize) {
 	}
 }
 
-// wait waits for the end of the process and of its output, and kills it when ctx ends.
-func (p *process) wait(ctx context.Context) error {
+// wait waits for the end of the process, calls ended, and waits for what it and its children have written.
+func (p *process) wait(ended func()) error {
 	defer close(p.gone)
-	defer context.AfterFunc(ctx, p.kill)()
-	<-p.copied
 	err := p.cmd.Wait()
-	if p.tty != nil {
-		_ = p.tty.Close()
-	}
-	p.kill() // what it left behind
+	ended()
+	p.copied.Wait()
 	return err
 }
 
-// kill ends the process and those of its group.
-func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
+// killMarked kills every process that was started with the variable in its environment, and so its children too.
+func killMarked(variable string) {
+	for range 10 { // one may start another while they are looked through
+		marked := marked(variable)
+		if len(marked) == 0 {
+			return
+		}
+		for _, pid := range marked {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// marked finds the processes that have the variable in their environment. The dead that nobody has waited for have none.
+func marked(variable string) (pids []int) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	want := []byte("\x00" + variable + "\x00")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && bytes.Contains(append([]byte("\x00"), env...), want) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
 
 // exitCode is what a shell makes of the end of a process.
 func exitCode(err error) int {

@@ -45,7 +45,7 @@ func (n *Node) serveExec(w http.ResponseWriter, r *http.Request) {
 type executor struct{ container *container }
 
 // ExecInContainer implements the Executor of the streaming library.
-func (e executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, _ string, argv []string, in io.Reader, out, errs io.WriteCloser,
+func (e executor) ExecInContainer(_ context.Context, _ string, _ types.UID, _ string, argv []string, in io.Reader, out, errs io.WriteCloser,
 	tty bool, sizes <-chan remotecommand.TerminalSize, _ time.Duration,
 ) error {
 	if len(argv) == 0 {
@@ -55,11 +55,10 @@ func (e executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, _ 
 	if tty {
 		s.size = first(sizes)
 	}
-	p, done, err := e.container.exec(s)
+	p, err := e.container.exec(s)
 	if err != nil {
 		return err
 	}
-	defer done()
 	if tty {
 		go p.resize(sizes)
 	}
@@ -69,7 +68,7 @@ func (e executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, _ 
 			_ = p.stdin.Close()
 		}()
 	}
-	if err := p.wait(ctx); err != nil {
+	if err := p.wait(func() {}); err != nil {
 		return exec.CodeExitError{Err: err, Code: exitCode(err)}
 	}
 	return nil
