@@ -37,7 +37,7 @@ type Facts struct {
 	Verbs       []string // of the rules of roles
 	SignerNames []string // of certificates that are asked for
 
-	// Replicas is what spec.replicas is set to; nil when it is not, or not in one way.
+	// Replicas is what spec.replicas is set to; nil when it is not. Set in two ways, nothing is known.
 	Replicas *int64
 }
 
@@ -54,10 +54,11 @@ func (n names) list() []string { return slices.Sorted(maps.Keys(n)) }
 // facts returns what the walk has found.
 func (w *walk) facts() Facts {
 	f := w.found
-	if w.opaque {
+	opaque := w.opaque || len(w.replicas) > 1
+	if opaque {
 		f = unknown()
 	}
-	f.Known = !w.opaque
+	f.Known = !opaque
 	f.Images, f.HostPaths, f.ServiceAccounts = w.images.list(), w.hostPaths.list(), w.serviceAccounts.list()
 	f.Secrets, f.ConfigMaps = w.secrets.list(), w.configMaps.list()
 	f.RoleRefs, f.Subjects, f.Verbs = w.roleRefs.list(), w.subjects.list(), w.verbs.list()

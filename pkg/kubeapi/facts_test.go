@@ -132,7 +132,7 @@ func TestFactsOfObjects(t *testing.T) {
 		{"/api/v1/namespaces", `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted","pod-security.kubernetes.io/enforce-version":"v1.30"}}}`, ""},
 		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":3}}`, "replicas=3"},
 		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":0,"x":{"replicas":7}}}`, "replicas=0"},
-		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":3,"Replicas":5}}`, ""},
+		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":3,"Replicas":5}}`, allFlags},
 		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":1.5}}`, allFlags},
 		{"/apis/apps/v1/namespaces/a/deployments", `{"spec":{"replicas":99999999999999999999}}`, allFlags},
 		{"/api/v1/persistentvolumes", `{"spec":{"local":{"path":"/mnt"}}}`, "path=/mnt"},
