@@ -145,7 +145,10 @@ func (c *cluster) hideAll(r kubeapi.Request) *kubemask.Masker {
 func (m *masks) choose(ask reveal, name policy.ResourceName, o kubemask.Object) []kubemask.Choice {
 	fields := m.fields[kind{o.Group, o.Resource}]
 	choices := make([]kubemask.Choice, len(fields))
-	info := policy.ObjectInfo{Group: o.Group, Resource: o.Resource, Namespace: o.Namespace, Name: o.Name}
+	known := o.Name != "" // a row of a table may not say whose it is
+	info := policy.ObjectInfo{
+		Group: o.Group, Resource: o.Resource, Namespace: o.Namespace, AllNamespaces: !known, Name: o.Name, NameKnown: known,
+	}
 	for i, field := range fields {
 		shown := ask(name.Field(info, field.path.String(), field.classes...))
 		choices[i] = kubemask.Choice{Reveal: shown.Kind == policy.MaskReveal, Rule: ruleOf(shown.Mask), Class: field.classes[0]}
