@@ -217,22 +217,31 @@ func (f *Flight) Rows(columns []string, rows [][]audit.Value) {
 // before it runs them. A denial is recorded and returned; what would be held passes, since
 // Begin holds it.
 func (s *Session) Check(c *Command) error {
-	if d := s.usable(); d != nil {
+	if d, _ := s.Would(c); d != nil {
 		return s.refuse(c, d)
 	}
+	return nil
+}
+
+// Would decides a command without starting it and without a record: it returns the refusal, nil where there is none, and
+// what of a single execution the decision rests on. What would be held is no refusal.
+func (s *Session) Would(c *Command) (*Denied, policy.Depends) {
+	if d := s.usable(); d != nil {
+		return d, 0
+	}
 	if d := c.understood(); d != nil {
-		return s.refuse(c, d)
+		return d, 0
 	}
 	s.mu.Lock()
 	v, err := s.decide(c, nil)
 	s.mu.Unlock()
 	switch {
 	case err != nil:
-		return s.refuse(c, asDenied(err))
+		return asDenied(err), 0
 	case v.denied != nil:
-		return s.refuse(c, v.denied)
+		return v.denied, v.Depends
 	case v.Effect == policy.Deny:
-		return s.refuse(c, &Denied{Cause: CausePolicy, Reason: "no policy permits this", Revision: v.revision})
+		return &Denied{Cause: CausePolicy, Reason: "no policy permits this", Revision: v.revision}, v.Depends
 	}
-	return nil
+	return nil, v.Depends
 }

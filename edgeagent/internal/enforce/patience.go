@@ -17,11 +17,15 @@ type pending struct {
 	verdict  Verdict
 	denied   *Denied
 	withdraw context.CancelFunc
-	waiting  int // clients; Session.mu
+	waiting  int  // clients; Session.mu
+	kept     bool // a denial that goes by itself; Session.mu
 }
 
 // keepDecided is how long a decision waits for its client to come back.
 const keepDecided = 15 * time.Minute
+
+// keepDenied is how long a denial answers commands like the one that approvers denied. Some clients try another way at once.
+const keepDenied = 15 * time.Second
 
 // maxPending bounds the commands of one session that wait for approvers.
 const maxPending = 100
@@ -89,7 +93,7 @@ func (s *Session) pendingFor(ctx context.Context, c *Command, f *Flight) (*pendi
 	gone()
 	if d != nil {
 		p.denied = d
-		s.take(c.Digest, p)
+		s.drop(c.Digest, p)
 		close(p.filed)
 		withdraw()
 		return nil, d
@@ -112,19 +116,35 @@ func (s *Session) follow(ctx context.Context, c *Command, p *pending, held Held,
 	case <-s.ctx.Done():
 	case <-ctx.Done():
 	}
-	s.take(c.Digest, p)
+	s.drop(c.Digest, p)
 	p.withdraw()
 }
 
-// take takes a decision out of the session, which only one can do.
+// take takes a decision out of the session, which only one can do. A denial stays for a while, for all who ask.
 func (s *Session) take(digest [audit.HashSize]byte, p *pending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending[digest] != p {
 		return false
 	}
+	if p.verdict.State == HoldDenied {
+		if !p.kept {
+			p.kept = true
+			time.AfterFunc(keepDenied, func() { s.drop(digest, p) })
+		}
+		return true
+	}
 	delete(s.pending, digest)
 	return true
+}
+
+// drop forgets a hold.
+func (s *Session) drop(digest [audit.HashSize]byte, p *pending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending[digest] == p {
+		delete(s.pending, digest)
+	}
 }
 
 // leave is a client that waits no longer. The last one that gave up, rather than ran out of patience, withdraws the command.
@@ -145,5 +165,10 @@ func (s *Session) leave(digest [audit.HashSize]byte, p *pending, gaveUp bool) (w
 func (s *Session) Waiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.pending) > 0
+	for _, p := range s.pending {
+		if !p.kept {
+			return true
+		}
+	}
+	return false
 }

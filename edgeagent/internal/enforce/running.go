@@ -51,7 +51,9 @@ func (f *Flight) Reveal(e policy.Entity) policy.Masking {
 }
 
 // Reveal says how a column or field would be shown in the answer to a command with these facts.
-func (s *Session) Reveal(facts *policy.Facts, e policy.Entity) policy.Masking { return s.reveal(facts, e, nil) }
+func (s *Session) Reveal(facts *policy.Facts, e policy.Entity) policy.Masking {
+	return s.reveal(facts, e, nil)
+}
 
 func (s *Session) reveal(facts *policy.Facts, e policy.Entity, approved []policy.Approval) policy.Masking {
 	s.mu.Lock()

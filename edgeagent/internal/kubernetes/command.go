@@ -18,7 +18,11 @@ import (
 // digestOf is SHA-256 over everything that says what a request does.
 func digestOf(resource string, r kubeapi.Request, b kubeapi.Body) (digest [audit.HashSize]byte) {
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte("writ kubernetes v1"), []byte(resource), []byte(r.Method), []byte(r.URI()), []byte(b.ContentType), b.JSON} {
+	method := r.Method
+	if r.Streams() {
+		method = "" // GET over WebSocket and POST over SPDY are the same command, and clients try both
+	}
+	for _, part := range [][]byte{[]byte("writ kubernetes v1"), []byte(resource), []byte(method), []byte(r.URI()), []byte(b.ContentType), b.JSON} {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/kubernetes/stream"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/mask"
@@ -55,6 +56,7 @@ type Server struct {
 	log      hclog.Logger
 	clusters clusters
 	clients  clients
+	streams  *stream.Proxy
 	maskKey  atomic.Pointer[mask.Key]
 	slots    chan struct{}
 }
@@ -78,7 +80,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxRequests)}
+	s := &Server{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxRequests), streams: stream.New(stream.Config{})}
 	s.clusters.byName = map[string]*cluster{}
 	s.clients.server, s.clients.byKey, s.clients.byToken = s, map[clientKey]*client{}, map[tokenDigest]*client{}
 	return s, nil

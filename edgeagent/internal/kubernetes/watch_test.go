@@ -118,7 +118,9 @@ func TestWhatStopsARunningWatch(t *testing.T) {
 			w.ends()
 			b.Records.Await(t, audit.KindOutcome, func(r audit.Record) bool { return strings.Contains(r.Reason, c.says[:10]) })
 			if name == "policy" {
-				b.Records.Await(t, audit.KindRefusal, func(r audit.Record) bool { return len(r.PolicyIDs) == 1 && r.PolicyIDs[0] == "no-watch" && r.Revision == 2 })
+				b.Records.Await(t, audit.KindRefusal, func(r audit.Record) bool {
+					return len(r.PolicyIDs) == 1 && r.PolicyIDs[0] == "no-watch" && r.Revision == 2
+				})
 			}
 		})
 	}
