@@ -197,7 +197,7 @@ func TestFactsOfPatches(t *testing.T) {
 
 		{jsonPatch, `[]`, ""},
 		{jsonPatch, `[{"op":"replace","path":"/spec/replicas","value":0}]`, "replicas=0"},
-		{jsonPatch, `[{"op":"replace","path":"/spec/replicas","value":0},{"op":"replace","path":"/spec/replicas","value":9}]`, ""},
+		{jsonPatch, `[{"op":"replace","path":"/spec/replicas","value":0},{"op":"replace","path":"/spec/replicas","value":9}]`, allFlags},
 		{jsonPatch, `[{"op":"test","path":"/spec/replicas","value":3}]`, ""},
 		{jsonPatch, `[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"evil"}]`, "image=evil"},
 		{jsonPatch, `[{"op":"add","path":"/spec/template/spec/containers/-","value":{"image":"evil","securityContext":{"privileged":true}}}]`, "privileged image=evil"},
