@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/writhq/writ/pkg/cli/internal/manifest"
@@ -43,6 +41,18 @@ func (resourcesApplyCmd) Help() string {
       pii: [public.customers.email]
 
 A credential is one of static, dynamic and rds_iam; passwords come from a file or a variable (password_env).
+
+    kind: kubernetes
+    name: shop-k8s
+    edges: [edge-a]
+    endpoint: 0123.gr7.eu-west-1.eks.amazonaws.com:443
+    tls: {ca_file: ./cluster-ca.pem}
+    credential:
+      eks: {cluster: shop, region: eu-west-1, role_arn: "arn:aws:iam::123456789012:role/writ-shop"}
+    classes:
+      pii: ["configmaps:data.*"]
+
+Here a credential is one of eks, service_account (token_file, token_env) and client_certificate (key_file, key_env).
 
 ` + examples("writ resources apply -f resources.yaml --dry-run", "writ resources apply -f - < resources.yaml")
 }
@@ -112,7 +122,7 @@ func (resourcesListCmd) Run(ctx context.Context, a *app) error {
 	return a.show(resp, func() error {
 		t := output.NewTable("NAME", "KIND", "ENDPOINT~", "LABELS~", "EDGES~", "DESCRIPTION~")
 		for _, r := range resp.GetResources() {
-			t.Add(r.GetName(), resourceKind(r), r.GetPostgres().GetEndpoint(), pairs(r.GetLabels()),
+			t.Add(r.GetName(), resourceKind(r), r.GetPostgres().GetEndpoint()+r.GetKubernetes().GetEndpoint(), pairs(r.GetLabels()),
 				strings.Join(r.GetEdges(), ", "), oneLine(r.GetDescription()))
 		}
 		return a.out.Table("", t, "no resources")
@@ -120,8 +130,11 @@ func (resourcesListCmd) Run(ctx context.Context, a *app) error {
 }
 
 func resourceKind(r *accessv1.Resource) string {
-	if r.GetPostgres() != nil {
+	switch {
+	case r.GetPostgres() != nil:
 		return "postgres"
+	case r.GetKubernetes() != nil:
+		return "kubernetes"
 	}
 	return "unknown"
 }
@@ -134,6 +147,14 @@ func withoutSecrets(r *accessv1.Resource) {
 		}
 		if d := c.GetDynamic(); d != nil {
 			d.AdminPassword = ""
+		}
+	}
+	if c := r.GetKubernetes().GetCredential(); c != nil {
+		if s := c.GetServiceAccount(); s != nil {
+			s.Token = ""
+		}
+		if cc := c.GetClientCertificate(); cc != nil {
+			cc.KeyPem = ""
 		}
 	}
 }
@@ -158,59 +179,6 @@ func (c *resourcesShowCmd) Run(ctx context.Context, a *app) error {
 	r := resp.GetResource()
 	withoutSecrets(r)
 	return a.show(r, func() error { return a.out.Fields(a.resourceFields(r)...) })
-}
-
-func (a *app) resourceFields(r *accessv1.Resource) []output.Field {
-	p := r.GetPostgres()
-	fields := []output.Field{
-		{Name: "resource", Value: r.GetName()},
-		{Name: "kind", Value: resourceKind(r)},
-		{Name: "description", Value: r.GetDescription()},
-		{Name: "labels", Value: pairs(r.GetLabels())},
-		{Name: "edges", Value: strings.Join(r.GetEdges(), ", ")},
-		{Name: "endpoint", Value: p.GetEndpoint()},
-		{Name: "database", Value: p.GetDatabase()},
-		{Name: "tls", Value: tlsText(p.GetTls())},
-		{Name: "credential", Value: credentialText(p.GetCredential())},
-	}
-	classes := p.GetClasses()
-	for _, class := range slices.Sorted(maps.Keys(classes)) {
-		fields = append(fields, output.Field{Name: "class " + output.Line(class), Value: strings.Join(classes[class].GetColumns(), ", ")})
-	}
-	return append(fields, []output.Field{
-		{Name: "safe functions", Value: strings.Join(p.GetSafeFunctions(), ", ")},
-		{Name: "detectors", Value: strings.Join(p.GetDetectors(), ", ")},
-		{Name: "version", Value: fmt.Sprint(r.GetVersion())},
-		{Name: "updated", Value: output.Moment(a.env.Now(), r.GetUpdatedAt())},
-	}...)
-}
-
-func tlsText(t *accessv1.TargetTLS) string {
-	text := "verify-full"
-	if t.GetMode() != accessv1.TargetTLS_MODE_UNSPECIFIED {
-		text = strings.TrimPrefix(stateName(t.GetMode()), "mode-")
-	}
-	if t.GetServerName() != "" {
-		text += " as " + t.GetServerName()
-	}
-	if t.GetCaPem() != "" {
-		text += ", own CA"
-	}
-	return text
-}
-
-func credentialText(c *accessv1.PostgresCredential) string {
-	switch {
-	case c.GetStatic() != nil:
-		return "static, user " + c.GetStatic().GetUser()
-	case c.GetDynamic() != nil:
-		d := c.GetDynamic()
-		return "dynamic role, made by " + d.GetAdminUser() + ", member of " + strings.Join(d.GetMemberOf(), ", ")
-	case c.GetRdsIam() != nil:
-		i := c.GetRdsIam()
-		return strings.Join(nonEmpty("rds iam", "user "+i.GetUser(), i.GetRegion(), i.GetRoleArn()), ", ")
-	}
-	return ""
 }
 
 type resourcesDeleteCmd struct {

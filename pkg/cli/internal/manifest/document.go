@@ -79,16 +79,23 @@ func (s Source) document(body ast.Node) (*accessv1.Resource, error) {
 	}
 	switch head.Kind {
 	case "postgres":
+		return read(s, body, s.postgres)
+	case "kubernetes":
+		return read(s, body, s.kubernetes)
 	case "":
 		return nil, s.at(body, "the document has no kind")
 	default:
-		return nil, s.at(body, fmt.Sprintf("unknown kind %q; known is postgres", head.Kind))
+		return nil, s.at(body, fmt.Sprintf("unknown kind %q; known are postgres and kubernetes", head.Kind))
 	}
-	var d postgres
+}
+
+// read reads a document of a known kind.
+func read[D any](s Source, body ast.Node, resource func(D) (*accessv1.Resource, error)) (*accessv1.Resource, error) {
+	var d D
 	if err := yaml.NodeToValue(body, &d, yaml.Strict()); err != nil {
 		return nil, s.fault(err)
 	}
-	res, err := s.postgres(d)
+	res, err := resource(d)
 	if err != nil {
 		return nil, s.at(body, err.Error())
 	}

@@ -165,13 +165,16 @@ func (s Source) fault(err error) error {
 	e.Line, e.Column = tok.Position.Line, tok.Position.Column
 	if _, unknown := errors.AsType[*yaml.UnknownFieldError](err); unknown {
 		e.Message = fmt.Sprintf("unknown key %q", tok.Value)
-		if tok.Value == "password" || tok.Value == "admin_password" {
-			e.Message = "a password does not belong in a manifest"
+		if what, secret := secrets[tok.Value]; secret {
+			e.Message = "a " + what + " does not belong in a manifest"
 			e.Hint = "put it in a file and name that with " + tok.Value + "_file, or in a variable and name that with " + tok.Value + "_env"
 		}
 	}
 	return e
 }
+
+// secrets are the keys that people may write for what is kept elsewhere.
+var secrets = map[string]string{"password": "password", "admin_password": "password", "token": "token", "key": "key"}
 
 // at is an error at a node.
 func (s Source) at(n ast.Node, message string) error {
@@ -202,7 +205,7 @@ func (s Source) file(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// secret reads a password from exactly one of a file, whose last line end does not count, and a variable.
+// secret reads a password, token or key from exactly one of a file, whose last line end does not count, and a variable.
 func (s Source) secret(key, fileName, variable string) (string, error) {
 	switch {
 	case (fileName == "") == (variable == ""):
