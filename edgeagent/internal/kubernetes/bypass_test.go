@@ -186,3 +186,29 @@ func TestCollectionsHideNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelsAreFound: a forbid by label holds for one object by its name, whatever the request says of its labels.
+func TestLabelsAreFound(t *testing.T) {
+	b := newBed(t)
+	ns := b.lab.Namespace(t, "label")
+	b.lab.Apply(t, "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: vip, namespace: "+ns+", labels: {tier: gold}}}, {apiVersion: v1, kind: ConfigMap, metadata: {name: plain, namespace: "+ns+"}}]}")
+	b.Policies.Set(t, permitAll+`@id("no-gold") forbid (principal, action, resource is Object) when { resource.labels.contains("tier=gold") };`)
+	path := "/api/v1/namespaces/" + ns + "/configmaps"
+	for _, c := range []struct{ method, path, body, media string }{
+		{"GET", path + "/vip", "", ""}, {"DELETE", path + "/vip", "", ""}, {"GET", path, "", ""}, {"DELETE", path, "", ""},
+		{"PATCH", path + "/vip", `{"metadata":{"labels":{"tier":null}}}`, "application/merge-patch+json"},
+		{"PUT", path + "/vip", `{"metadata":{"name":"vip"},"data":{"a":"b"}}`, "application/json"},
+		{"POST", path, `{"metadata":{"name":"new","labels":{"tier":"gold"}}}`, "application/json"},
+	} {
+		code, body := b.do(c.method, c.path, c.body, "Content-Type: "+c.media)
+		if code != http.StatusForbidden {
+			t.Errorf("%s %s: %d %s", c.method, c.path, code, body)
+		}
+	}
+	if got := b.lab.Kubectl(t, "-n", ns, "get", "configmap", "vip", "-o", "jsonpath={.metadata.labels.tier}{.data}"); got != "gold" {
+		t.Errorf("the object is %q", got)
+	}
+	if code, body := b.do("PATCH", path+"/plain", `{"data":{"a":"b"}}`, "Content-Type: application/merge-patch+json"); code != http.StatusOK {
+		t.Errorf("an object without the label: %d %s", code, body)
+	}
+}

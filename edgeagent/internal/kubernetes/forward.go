@@ -62,8 +62,10 @@ func (x *exchange) roundTrip(ctx context.Context, header http.Header) (*http.Res
 		if err != nil {
 			return nil, err
 		}
-		if err := x.flight.Ready(); err != nil {
-			return nil, err
+		if x.flight != nil {
+			if err := x.flight.Ready(); err != nil {
+				return nil, err
+			}
 		}
 		resp, err := x.client.out.transport.RoundTrip(req)
 		if err != nil {

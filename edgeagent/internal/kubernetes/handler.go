@@ -77,6 +77,7 @@ func (x *exchange) serve() {
 		return
 	}
 	c := x.command()
+	x.findLabels(c)
 	c.Refuse = x.laundering(c)
 	c.Still = func() bool { return x.laundering(c) == nil }
 	c.Preview = x.previewer()

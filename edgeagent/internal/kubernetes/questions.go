@@ -16,13 +16,22 @@ const (
 
 // subjectOf says what a request does, in the words of policy.
 func subjectOf(name policy.ResourceName, r kubeapi.Request, b kubeapi.Body) *enforce.Subject {
+	return subjectWith(name, r, b, nil)
+}
+
+// subjectWith is subjectOf for an object whose labels were found; nil are not known.
+func subjectWith(name policy.ResourceName, r kubeapi.Request, b kubeapi.Body, labels []string) *enforce.Subject {
 	facts := factsOf(r, b)
-	sub := &enforce.Subject{Once: r.Writes() || r.Streams()}
+	sub := &enforce.Subject{Once: r.Writes() || r.Streams() || labels != nil}
 	var questions []policy.Question
 	if !r.IsResource {
 		questions = []policy.Question{nonResource(name, r.Path)}
 	} else {
-		object := name.Object(objectOf(r, b))
+		info := objectOf(r, b)
+		if labels != nil {
+			info.Labels, info.LabelsKnown = labels, true
+		}
+		object := name.Object(info)
 		for _, a := range actionsOf(r, b) {
 			q := policy.Question{Action: a, Entity: object}
 			if a == policy.K8sDiscover {
@@ -61,11 +70,7 @@ func objectOf(r kubeapi.Request, b kubeapi.Body) policy.ObjectInfo {
 		o.Name, o.NameKnown = b.Name, true
 	}
 	if r.Verb == "create" && r.Subresource == "" {
-		for k, v := range b.Labels {
-			o.Labels = append(o.Labels, k+"="+v)
-		}
-		slices.Sort(o.Labels)
-		o.LabelsKnown = true
+		o.Labels, o.LabelsKnown = labelList(b.Labels), true
 	}
 	return o
 }
