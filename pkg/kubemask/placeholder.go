@@ -40,6 +40,10 @@ func (s *scanner) hasPlaceholder() bool {
 			if s.isPlaceholder(value, h) {
 				return true
 			}
+		case hitSet:
+			if bytes.Equal(value, appendMaskedStep(nil, value)) {
+				return true
+			}
 		case hitNote:
 			inner, end := s.inside(value, h.obj)
 			if h.kept && hidden(inner.b) || end >= 0 && inner.hasPlaceholder() {

@@ -1,6 +1,9 @@
 package kubemask
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ReadsMasked tells whether JSON pointers (RFC 6901), as a JSON patch reads from with test, copy and move, reach a field
 // of o that is hidden, or something that has one in it. field is the first such field, empty for what is no pointer.
@@ -35,7 +38,7 @@ func (s *scanner) reads(pointer string) (string, bool) {
 	if field := s.hiddenIn(n); field != "" {
 		return field, true
 	}
-	if s.readsNote(steps) {
+	if readsCopy(steps) {
 		if field := s.hiddenIn(s.m.root); field != "" {
 			return field, true
 		}
@@ -70,14 +73,18 @@ func (s *scanner) hiddenIn(n *node) string {
 	return s.hiddenIn(n.any)
 }
 
-// readsNote tells whether steps lead to, or into, or to what holds the annotation with the whole object.
-func (s *scanner) readsNote(steps []string) bool {
-	for i, name := range [...]string{"metadata", "annotations", lastApplied} {
-		if i < len(steps) && steps[i] != name {
-			return false
+// copies are where an object has values of its fields a second time.
+var copies = [...][]string{{"metadata", "annotations", lastApplied}, {"metadata", "managedFields"}}
+
+// readsCopy tells whether steps lead to, or into, or to what holds a copy.
+func readsCopy(steps []string) bool {
+	for _, at := range copies {
+		n := min(len(steps), len(at))
+		if slices.Equal(steps[:n], at[:n]) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // pointerSteps returns the names of a JSON pointer.
@@ -90,8 +97,11 @@ func pointerSteps(pointer string) ([]string, bool) {
 	}
 	steps := strings.Split(pointer[1:], "/")
 	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for i := range steps {
-		steps[i] = unescape.Replace(steps[i])
+	for i, st := range steps {
+		if strings.Count(st, "~") != strings.Count(st, "~0")+strings.Count(st, "~1") {
+			return nil, false
+		}
+		steps[i] = unescape.Replace(st)
 	}
 	return steps, true
 }

@@ -417,7 +417,7 @@ func (r *reference) field(raw []byte, keys []string, t *refThing) []byte {
 		return r.hidden(raw, rule.rule, rule.bytes)
 	}
 	if t.status && !t.inner && raw[0] == '"' && (slices.Equal(keys, []string{"message"}) ||
-		len(keys) == 4 && keys[0] == "details" && keys[1] == "causes" && keys[3] == "message") {
+		len(keys) == 4 && keys[0] == "details" && keys[1] == "causes" && (keys[3] == "message" || keys[3] == "field")) {
 		return r.quiet(raw)
 	}
 	var list []refMember
@@ -447,10 +447,14 @@ func (r *reference) quiet(raw []byte) []byte {
 			at = min(at, i+len(words))
 		}
 	}
-	if at == len(s) && !strings.HasSuffix(s, ":") {
+	said := string(appendUnselected(nil, []byte(s[:at]))) // has a test of its own
+	if at < len(s) {
+		said += " ***"
+	}
+	if said == s {
 		return raw
 	}
-	return appendQuoted(nil, []byte(strings.TrimRight(s[:at], " ")+" ***"))
+	return appendQuoted(nil, []byte(said))
 }
 
 type refRule struct {
