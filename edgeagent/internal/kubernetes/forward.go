@@ -36,6 +36,9 @@ func (x *exchange) forward() {
 	}
 	resp, err := x.roundTrip(ctx, header)
 	if err != nil {
+		if ended := session.Err(); ended != nil {
+			err = &enforce.Denied{Cause: enforce.CauseEnded, Reason: "the session is over: " + ended.Error()}
+		}
 		x.fail(asRefusal(err), err)
 		return
 	}

@@ -86,6 +86,7 @@ func (x *exchange) serve() {
 		x.refuse(err, &x.r)
 		return
 	}
+	defer x.flight.End(enforce.Outcome{Cut: "the edge failed inside"}) // ended already, but for a panic
 	if x.r.Streams() {
 		x.exec()
 		return
