@@ -50,8 +50,16 @@ func (s resourceService) ListResources(ctx context.Context, _ *accessv1.ListReso
 // forCaller leaves out what a member does not need to ask for access: where the target is and how it is signed in to.
 func forCaller(c login.Caller, r resources.Resource) *accessv1.Resource {
 	out := convert.Resource(r)
-	if p := out.GetPostgres(); p != nil && !seesAll(c) {
-		p.Endpoint, p.Tls, p.Credential = "", nil, nil
+	if seesAll(c) {
+		return out
+	}
+	switch t := out.GetTarget().(type) {
+	case *accessv1.Resource_Postgres:
+		t.Postgres.Endpoint, t.Postgres.Tls, t.Postgres.Credential = "", nil, nil
+	case *accessv1.Resource_Kubernetes:
+		t.Kubernetes.Endpoint, t.Kubernetes.Tls, t.Kubernetes.Credential, t.Kubernetes.Groups = "", nil, nil, nil
+	default:
+		out.Target = nil
 	}
 	return out
 }
