@@ -198,6 +198,72 @@ func TestControllers(t *testing.T) {
 	l.Kubectl(t, "delete", "namespace", ns, "--timeout=60s")
 }
 
+// A container that ends runs again as its pod says, and its log has what it wrote, however long the lines.
+func TestRestarts(t *testing.T) {
+	l := cluster.Lab(t)
+	ns := l.Namespace(t, "restarts")
+	l.kubectl(t, `
+apiVersion: v1
+kind: Pod
+metadata: {name: again}
+spec:
+  containers:
+  - {name: main, image: none, command: [sh, -c, 'printf "%020000d\nrest" 0; exit 3']}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: never}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: main, image: none, command: [sh, -c, 'kill -9 $$']}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: missing}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: main, image: none, command: [no-such-program]}
+`, "-n", ns, "apply", "-f", "-")
+	l.Kubectl(t, "-n", ns, "wait", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "pod/again", "--timeout=60s")
+	want := strings.Repeat("0", 20000) + "\nrest"
+	if got := l.Kubectl(t, "-n", ns, "logs", "again"); !strings.HasPrefix(got, want) {
+		t.Errorf("%d bytes of a log", len(got))
+	}
+	for pod, code := range map[string]string{"never": "137", "missing": "128"} {
+		l.Kubectl(t, "-n", ns, "wait", "--for=jsonpath={.status.phase}=Failed", "pod/"+pod, "--timeout=60s")
+		if got := l.Kubectl(t, "-n", ns, "get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}"); got != code {
+			t.Errorf("%s: %s", pod, got)
+		}
+	}
+}
+
+// A pod's terminal is that of the client who is attached, and an ephemeral container runs beside the others.
+func TestRunAndDebug(t *testing.T) {
+	l, ns := start(t)
+	k, err := l.FindKubectl("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty := StartTerminal(t, k.Command(t.Context(), l.Kubeconfig, "-n", ns, "run", "-it", "--rm", "--restart=Never", "one", "--image=none", "--command",
+		"--", "sh", "-c", "read x; echo heard $x"), 24, 80)
+	tty.Await(t, "try pressing enter")
+	tty.Type(t, "hello\r")
+	tty.Await(t, "heard hello\r\n")
+	if err := tty.Wait(t); err != nil {
+		t.Errorf("%v: %q", err, tty.Shown())
+	}
+	debug := k.Command(t.Context(), l.Kubeconfig, "-n", ns, "debug", "talker", "--image=none", "-c", "look", "--profile=general", "--", "sh", "-c", "echo from beside; sleep infinity")
+	if out, err := debug.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	l.Kubectl(t, "-n", ns, "wait", "--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running}", "pod/talker", "--timeout=60s")
+	if got := l.Kubectl(t, "-n", ns, "logs", "talker", "-c", "look"); got != "from beside\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // follow gives the lines of a command's output until the test ends.
 func follow(t *testing.T, cmd *exec.Cmd) <-chan string {
 	t.Helper()

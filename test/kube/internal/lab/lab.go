@@ -62,7 +62,6 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := adopt(); err != nil {
 		return fmt.Errorf("become the parent of orphans: %w", err)
 	}
-	defer sweep()
 	l := &lab{cfg: cfg, tokens: map[string]string{}, began: time.Now()}
 	remove, err := l.folder()
 	if err != nil {

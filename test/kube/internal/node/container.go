@@ -54,6 +54,7 @@ func (c *container) run(ctx context.Context, changed func()) {
 			c.set(func() { c.main = main })
 			changed()
 			err = main.wait(c.kill)
+			c.output.end()
 		}
 		c.set(func() { c.stopped(began, main, err) })
 		if ctx.Err() != nil {

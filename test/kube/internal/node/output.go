@@ -40,13 +40,20 @@ func (o *output) open() (err error) {
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, s := range o.streams {
-		s.flush()
-	}
 	if o.file != nil {
 		_ = o.file.Close()
 		o.file = nil
 	}
+}
+
+// end writes what has no end of line, when the processes that wrote it have ended.
+func (o *output) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.streams {
+		s.flush()
+	}
+	o.streams = nil
 }
 
 // stream is one of "stdout" and "stderr". Its writer is not for concurrent use.

@@ -39,10 +39,14 @@ func start(s settings) (*process, error) {
 	p := &process{cmd: exec.Command(s.argv[0], s.argv[1:]...), began: time.Now(), gone: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = s.dir, s.env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	begin := p.startPipes
 	if s.tty {
-		return p, p.startTerminal(s)
+		begin = p.startTerminal
 	}
-	return p, p.startPipes(s)
+	if err := begin(s); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // startPipes starts the process with pipes of its own: those of exec.Cmd would hide its end for as long as another
