@@ -311,7 +311,7 @@ func TestReport(t *testing.T) {
 func TestRefused(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, maxDepth+1) + "1" + strings.Repeat("}", maxDepth+1)
 	for name, in := range map[string]string{
-		"nothing": "", "space": " \n", "a text": "ok", "a string": `"a"`, "a list": `[{"data":{"a":"aGV5"}}]`, "a byte order mark": "\ufeff{}",
+		"nothing": "", "space": " \n", "a text": "ok", "a string": `"a"`, "no bracket": `["kind":"a"}`, "a list": `[{"data":{"a":"aGV5"}}]`, "a byte order mark": "\ufeff{}",
 		"cut off": `{"data":{"a":"aGV5"}`, "cut off in a list": `{"items":[{"data":{"a":"aGV5"}},`, "text behind": `{"data":{"a":"aGV5"}}x`,
 		"two objects": `{}{"data":{"a":"aGV5"}}`, "no colon": `{"data" {"a":"aGV5"}}`, "no comma": `{"data":{"a":"aGV5" "b":"aGV5"}}`,
 		"a comma too many": `{"data":{"a":"aGV5",}}`, "a control character": "{\"data\":{\"a\":\"aG\nV5\"}}", "an escape": `{"data":{"a":"\x"}}`,

@@ -127,3 +127,31 @@ func BenchmarkListSecrets(b *testing.B) {
 	list.WriteString("]}\n")
 	benchAnswer(b, Config{Resource: "secrets", Fields: paths(b, "data.*", "stringData.*"), Choose: redactAll}, []byte(list.String()))
 }
+
+// BenchmarkTerminal has what a program prints, in pieces of 16 KiB, and keys that are typed and come back one by one.
+func BenchmarkTerminal(b *testing.B) {
+	page := []byte(strings.Repeat("\x1b[32m2026-11-23T08:00:00Z\x1b[0m INFO  request served path=/orders/4711 status=200 took=12ms\r\n", 180))
+	for _, bench := range []struct {
+		name  string
+		piece int
+	}{{"output", len(page)}, {"typed", 1}} {
+		b.Run(bench.name, func(b *testing.B) {
+			term, err := NewTerminal(must(mask.New(mask.Config{})))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(bench.piece))
+			b.ReportAllocs()
+			dst, i := make([]byte, 0, 2*len(page)), 0
+			start := processorTime(b)
+			for b.Loop() {
+				if i+bench.piece > len(page) {
+					i = 0
+				}
+				dst = term.Write(dst[:0], page[i:i+bench.piece])
+				i += bench.piece
+			}
+			b.ReportMetric(float64(bench.piece)*float64(b.N)/1e6/(processorTime(b)-start).Seconds(), "cpu-MB/s")
+		})
+	}
+}

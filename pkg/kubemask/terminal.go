@@ -1,6 +1,7 @@
 package kubemask
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/writhq/writ/pkg/mask"
@@ -16,16 +17,14 @@ type Terminal struct {
 	det   *mask.Detector
 	text  []byte // what came, without control sequences
 	codes []code
+	bytes []byte // of codes, one behind the other
 	open  []byte // a control sequence that has not ended
 	hits  []mask.Hit
 	drop  func(byte) bool // what goes on being dropped, after a hit that had to be let go before its end
 }
 
-// code is a control sequence that stands before text[at].
-type code struct {
-	at    int
-	bytes []byte
-}
+// code is control sequences of n bytes that stand before text[at].
+type code struct{ at, n int }
 
 // NewTerminal returns a terminal. det is required.
 func NewTerminal(det *mask.Detector) (*Terminal, error) {
@@ -37,8 +36,14 @@ func NewTerminal(det *mask.Detector) (*Terminal, error) {
 
 // Write takes a chunk, cut anywhere, and appends what is certain by now to dst. A word of over 64 KiB is hidden.
 func (t *Terminal) Write(dst, chunk []byte) []byte {
-	for _, c := range chunk {
-		t.take(c)
+	for len(chunk) > 0 {
+		if n := t.plain(chunk); n > 0 {
+			t.text = append(t.text, chunk[:n]...)
+			chunk = chunk[n:]
+			continue
+		}
+		t.take(chunk[0])
+		chunk = chunk[1:]
 	}
 	t.hits = t.det.Scan(t.hits[:0], t.text)
 	n := t.det.Settled(t.text, t.hits)
@@ -48,14 +53,19 @@ func (t *Terminal) Write(dst, chunk []byte) []byte {
 	return t.release(dst, n)
 }
 
-// Held returns how many bytes are kept back, which Flush would let go.
-func (t *Terminal) Held() int {
-	n := len(t.text) + len(t.open)
-	for _, c := range t.codes {
-		n += len(c.bytes)
+// plain returns how much of a chunk is text without control sequences.
+func (t *Terminal) plain(chunk []byte) int {
+	if len(t.open) > 0 || t.drop != nil {
+		return 0
 	}
-	return n
+	if n := bytes.IndexByte(chunk, esc); n >= 0 {
+		return n
+	}
+	return len(chunk)
 }
+
+// Held returns how many bytes are kept back, which Flush would let go.
+func (t *Terminal) Held() int { return len(t.text) + len(t.bytes) + len(t.open) }
 
 // Flush appends all that was kept back to dst, masked. A private key that has not ended stays hidden up to its end.
 func (t *Terminal) Flush(dst []byte) []byte {
@@ -82,15 +92,15 @@ func (t *Terminal) hideRest(dst []byte, n int) []byte {
 
 // release appends text[:n], in which hits lie, with the control sequences in it; those in a hit come behind it.
 func (t *Terminal) release(dst []byte, n int) []byte {
-	at, codes := 0, t.codes
+	at, codes, seq := 0, t.codes, t.bytes
 	upTo := func(end int, show bool) {
 		for len(codes) > 0 && codes[0].at <= end {
 			if show {
 				dst = append(dst, t.text[at:codes[0].at]...)
 				at = codes[0].at
 			}
-			dst = append(dst, codes[0].bytes...)
-			codes = codes[1:]
+			dst = append(dst, seq[:codes[0].n]...)
+			codes, seq = codes[1:], seq[codes[0].n:]
 		}
 		if show {
 			dst = append(dst, t.text[at:end]...)
@@ -108,6 +118,7 @@ func (t *Terminal) release(dst []byte, n int) []byte {
 	upTo(n, true)
 	t.text = t.text[:copy(t.text, t.text[n:])]
 	t.codes = t.codes[:copy(t.codes, codes)]
+	t.bytes = t.bytes[:copy(t.bytes, seq)]
 	for i := range t.codes {
 		t.codes[i].at -= n
 	}
@@ -116,13 +127,11 @@ func (t *Terminal) release(dst []byte, n int) []byte {
 
 // take sorts a byte to the text or to a control sequence.
 func (t *Terminal) take(c byte) {
-	if len(t.open) == 0 && c != esc && c != 0 {
-		if t.drop != nil {
-			if t.drop(c) {
-				return
-			}
-			t.drop = nil
+	if len(t.open) == 0 && c != esc {
+		if t.drop != nil && t.drop(c) {
+			return
 		}
+		t.drop = nil
 		t.text = append(t.text, c)
 		return
 	}
@@ -135,7 +144,12 @@ func (t *Terminal) take(c byte) {
 		t.text = append(t.text, t.open...)
 		t.open = t.open[:0]
 	case ends:
-		t.codes = append(t.codes, code{at: len(t.text), bytes: append([]byte(nil), t.open...)})
+		t.bytes = append(t.bytes, t.open...)
+		if last := len(t.codes) - 1; last >= 0 && t.codes[last].at == len(t.text) {
+			t.codes[last].n += len(t.open)
+		} else {
+			t.codes = append(t.codes, code{at: len(t.text), n: len(t.open)})
+		}
 		t.open = t.open[:0]
 	}
 }
@@ -147,12 +161,10 @@ const (
 	maxParameter = 5
 )
 
-// sequence tells whether b, which begins with ESC or is NUL, is or may become a control sequence that shows no text
-// (ECMA-48, 5.4), and whether it is one.
+// sequence tells whether b, which begins with ESC, is or may become a control sequence that shows no text (ECMA-48,
+// 5.4), and whether it is one.
 func sequence(b []byte) (ends, is bool) {
 	switch {
-	case b[0] == 0:
-		return true, true
 	case len(b) == 1:
 		return false, true
 	case len(b) > maxSequence:
