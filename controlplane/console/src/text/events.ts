@@ -9,12 +9,13 @@ export interface Event {
   rest: { rec: Rec; index: number }[];
 }
 
-/** events joins the records of one command, in the order of the commands' first records. */
+/** events joins the records of one command, in the order of the commands' first records, without pieces of streams. */
 export function events(records: readonly Rec[]): Event[] {
   const out: Event[] = [];
   const open = new Map<string, Event>();
   records.forEach((rec, index) => {
     const command = rec.command ? open.get(rec.command) : undefined;
+    if (command && rec.kind === "stream") return;
     if (command) return void command.rest.push({ rec, index });
     const event: Event = { key: `${index}-${rec.id}`, head: rec, index, rest: [] };
     if (rec.command) open.set(rec.command, event);

@@ -1,3 +1,4 @@
+import { bytes } from "./count";
 import type { Tone } from "./tone";
 
 /** Value is a field of a row or a parameter, as pkg/audit writes it: null, text, or bytes that are not text. */
@@ -115,7 +116,7 @@ export function shownValue(value: Value): string {
 const names: Record<string, string> = {
   session_open: "Session opened", session_close: "Session closed", command: "Allowed", refusal: "Denied", hold: "Held",
   hold_decided: "Hold decided", outcome: "Done", rows: "Rows", notice: "Notice", lock: "Lock", edge: "Edge", admin: "Call",
-  request: "Request", request_decided: "Request decided", grant: "Grant", credential: "Credential", policy: "Policy", login: "Sign-in", undo: "Undo",
+  request: "Request", request_decided: "Request decided", grant: "Grant", credential: "Credential", policy: "Policy", login: "Sign-in", undo: "Undo", stream: "Stream",
 };
 
 export const kinds = Object.keys(names);
@@ -151,6 +152,8 @@ export function summary(r: Rec): string {
       return join(r.policyIds.length > 0 && `by ${r.policyIds.join(", ")}`, r.revision > 0 && `at revision ${r.revision}`, because);
     case "notice":
       return join(r.reason, r.errorMessage);
+    case "stream":
+      return join(r.attrs.find((a) => a.name === "stream")?.value ?? "", bytes(r.bytes));
   }
   return join(r.decision, r.attrs.map((a) => `${a.name}=${a.value}`).join(" "), because);
 }

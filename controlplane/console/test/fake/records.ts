@@ -38,6 +38,41 @@ export function recording(session: string): Raw[] {
   ];
 }
 
+/** cluster is a session with a Kubernetes cluster: requests, an exec with a terminal, and a port-forward. */
+export function cluster(session: string): Raw[] {
+  let at = now - 600_000;
+  let began = at;
+  let seq = 0;
+  const rec = (kind: string, wait: number, more: Raw): Raw => ({ id: `rec-k${++seq}`, seq, time: new Date((at += wait)).toISOString(), kind, session, edge: "edge-eu-1", principal: "order-cleaner", resource: "shop-eks", ...more });
+  const allow = (command: string, statement: string, more: Raw = {}) => ((began = at), rec("command", 900, { command, statement, decision: "allow", policy_ids: ["agents-debug"], revision: 12, ...more }));
+  const piece = (command: string, stream: string, wait: number, data: unknown) => rec("stream", wait, { command, duration: `${at + wait - began}ms`, bytes: String(data).length, params: [data], attrs: [{ name: "stream", value: stream }] });
+  const files = "\x1b[0m\x1b[01;34mbin\x1b[0m  \x1b[01;32mrun.sh\x1b[0m  notes.txt  \x1b[30;43mtmp\x1b[0m\r\n";
+  return [
+    rec("session_open", 0, { client_addr: "10.0.4.17:53390", application: "kubectl/v1.33.1", protocol: "kubernetes" }),
+    allow("c1", "GET /api/v1/namespaces/shop/pods?limit=500"),
+    rec("outcome", 21, { command: "c1", command_tag: "200 OK", bytes: 18_233, duration: "21.4ms" }),
+    allow("c2", "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=kubectl", { params: ['{"spec":{"replicas":3}}'] }),
+    rec("outcome", 30, { command: "c2", command_tag: "200 OK", bytes: 2_100, duration: "30ms" }),
+    rec("refusal", 4000, { command: "c3", statement: "DELETE /api/v1/namespaces/shop", decision: "deny", policy_ids: ["no-namespaces"], revision: 12, reason: "Namespaces are deleted by their owners" }),
+    allow("c4", "exec shop/web-7d9f -c web -- sh"),
+    piece("c4", "resize", 20, "80x24"),
+    piece("c4", "stdout", 100, "\x1b]0;web\x07\x1b[1;32m/app\x1b[0m # "),
+    piece("c4", "stdin", 2000, "ls\r"),
+    piece("c4", "stdout", 5, "ls\r\n" + files + "\x1b[1;32m/app\x1b[0m # "),
+    piece("c4", "stdin", 3000, "echo gr\u00fc\u00df \u6771\u4eac\r"),
+    piece("c4", "stdout", 5, { base64: btoa(String.fromCharCode(...new TextEncoder().encode("echo grüß 東京\r\ngrüß 東京\r\n\x1b[1;32m/app\x1b[0m # "))) }),
+    piece("c4", "stdin", 2000, "[withheld]\r"),
+    piece("c4", "stdout", 5, "su\r\nPassword: \r\n\x1b[7m logged in \x1b[0m\r\n# "),
+    rec("outcome", 3000, { command: "c4", command_tag: "exit 0", duration: "11.1s" }),
+    allow("c5", "exec shop/web-7d9f -c web -- cat access.log"),
+    piece("c5", "stdout", 20, "10.0.0.1 GET /\n10.0.0.2 GET /cart\u202e\n"),
+    piece("c5", "note", 1, "stdout: the first 1048576 of 5242880 bytes are recorded"),
+    rec("outcome", 300, { command: "c5", command_tag: "exit 0", duration: "321ms" }),
+    allow("c6", "portforward shop/web-7d9f 8080"),
+    rec("outcome", 9000, { command: "c6", command_tag: "101 Switching Protocols", duration: "9s", attrs: [{ name: "port 8080 sent", value: "812" }, { name: "port 8080 received", value: "90113" }] }),
+  ];
+}
+
 const calls = ["ApprovalService/Approve", "PolicyService/PushPolicy", "GrantService/RevokeGrant", "LockService/CreateLock"];
 
 /** found are what a search of the records finds. */

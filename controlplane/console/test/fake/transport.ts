@@ -11,7 +11,7 @@ import { AuditService, SessionService } from "../../src/gen/access/v1/sessions_p
 import { approvals } from "./approvals";
 import { ada, after, before, ben, billing, bot, ci, everybody, now, root, seconds } from "./people";
 import { bundle, older } from "./policy";
-import { found, recording } from "./records";
+import { cluster, found, recording } from "./records";
 
 /** Scene is what kind of control plane the pages are shown against. */
 export type Scene = "full" | "empty" | "broken" | "signed-out" | "member";
@@ -50,9 +50,9 @@ export function fakeTransport(scene: Scene): Transport {
     router.service(GrantService, { listGrants: () => (check(), { grants: some(grants()) }), getGrant: ({ id }) => ({ grant: grants().find((g) => g.id === id) ?? grants()[0] }), revokeGrant: () => ({ sessionsEnded: 1 }) });
     router.service(SessionService, {
       listSessions: ({ pageToken, limit }) => (check(), page(some(sessions()), pageToken, limit)),
-      getSession: ({ id }) => (check(), { session: { ...sessions()[0], id, commands: 6n, denied: 1n } }),
+      getSession: ({ id }) => (check(), { session: { ...sessions()[0], id, commands: 6n, denied: 1n, ...(id.includes("kube") && { protocol: "kubernetes", resource: "shop-eks", application: "kubectl/v1.33.1" }) } }),
       async *replaySession({ id, follow }, { signal }) {
-        for (const raw of recording(id)) yield { record: { json: JSON.stringify(raw) } };
+        for (const raw of id.includes("kube") ? cluster(id) : recording(id)) yield { record: { json: JSON.stringify(raw) } };
         if (follow) await new Promise((resolve) => signal.addEventListener("abort", resolve));
       },
       killSession: () => ({}),

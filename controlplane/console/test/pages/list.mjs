@@ -16,6 +16,8 @@ export const pages = [
   { name: "review", path: "/grants", ready: ".table", act: (page) => page.getByRole("button", { name: "Review…" }).first().click() },
   { name: "sessions", path: "/sessions", ready: ".virtual" },
   { name: "session", path: "/sessions/ses-01j9zk3m5d7f9h1k3n5q7s9v1x", ready: ".event" },
+  { name: "session-cluster", path: "/sessions/ses-kube", ready: ".terminal" },
+  { name: "session-terminal", path: "/sessions/ses-kube", ready: ".terminal", act: terminal },
   { name: "kill", path: "/sessions/ses-01j9zk3m5d7f9h1k3n5q7s9v1x", ready: ".event", act: (page) => page.getByRole("button", { name: "Kill…" }).click() },
   { name: "principals", path: "/principals", ready: ".table" },
   { name: "resources", path: "/resources", ready: ".table" },
@@ -37,6 +39,22 @@ export const pages = [
   { name: "help", path: "/locks", ready: ".table", act: (page) => page.keyboard.press("?") },
   { name: "palette", path: "/locks", ready: ".table", act: (page) => page.keyboard.press("Control+k") },
 ];
+
+// terminal plays an exec from its start, and looks at it when it has come to its end.
+async function terminal(page) {
+  const shown = page.locator(".terminal");
+  const end = await shown.textContent();
+  const says = (wanted) => page.waitForFunction((w) => document.querySelector(".terminal")?.textContent.includes("logged in") === w, wanted, { timeout: 20_000 });
+  await page.locator(".player select").selectOption("5");
+  await page.getByRole("button", { name: "Play from its start" }).first().click();
+  await says(false);
+  await says(true);
+  await page.getByRole("button", { name: "Show all" }).click({ timeout: 2_000 }).catch(() => {}); // unless it came to the end
+  const again = await shown.textContent();
+  if (again !== end || !end.includes("logged in")) throw new Error(`played, the terminal shows ${JSON.stringify(again)}, not ${JSON.stringify(end)}`);
+  await page.getByText("3 lines typed").click();
+  await shown.scrollIntoViewIfNeeded();
+}
 
 async function ask(page) {
   await page.getByRole("button", { name: "Ask for access" }).click();

@@ -15,6 +15,8 @@ export interface Player {
   setSpeed: (speed: Speed) => void;
   toggle: () => void;
   seek: (position: number) => void;
+  /** playFrom plays from a record on. */
+  playFrom: (index: number) => void;
   /** step goes to the next or the previous record. */
   step: (by: 1 | -1) => void;
 }
@@ -41,6 +43,10 @@ export function usePlayer(track: Track): Player {
       setPlaying(!playing);
     },
     seek: (to) => setPosition(to >= track.length ? Infinity : to),
+    playFrom: (index) => {
+      setPosition(track.at[index] ?? 0);
+      setPlaying(true);
+    },
     step: (by) => {
       setPlaying(false);
       const at = track.at[by > 0 ? shown : shown - 2];

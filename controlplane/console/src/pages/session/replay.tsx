@@ -3,6 +3,7 @@ import type { Session } from "../../gen/access/v1/sessions_pb";
 import { count } from "../../text/count";
 import { events, until } from "../../text/events";
 import { track } from "../../text/playback";
+import { streamsOf } from "../../text/stream";
 import { Button, Empty, Loading } from "../../ui/parts";
 import { Note, Trouble } from "../../ui/trouble";
 import { useKeys } from "../../ui/keys";
@@ -17,6 +18,7 @@ export function Replay({ session }: { session: Session }) {
   const { records, state } = recording;
   const laid = useMemo(() => track(records.map((r) => r.time)), [records]);
   const all = useMemo(() => events(records), [records]);
+  const streams = useMemo(() => streamsOf(records), [records]);
   const player = usePlayer(laid);
   useKeys({ " ": (event) => (event.target instanceof HTMLButtonElement || (event.preventDefault(), player.toggle())) });
   const shown = player.atEnd ? all : until(all, player.shown);
@@ -29,7 +31,7 @@ export function Replay({ session }: { session: Session }) {
       {records.length > 0 && (
         <>
           <Timeline {...{ records, player }} track={laid} following={session.live && state === "following"} />
-          <EventList events={shown} start={records[0]!.time} />
+          <EventList {...{ streams }} events={shown} start={records[0]!.time} before={player.shown} play={player.playFrom} protocol={session.protocol} />
           {!player.atEnd && <div className="more"><Button onClick={() => player.seek(Infinity)}>Show all</Button></div>}
         </>
       )}
