@@ -110,8 +110,11 @@ func (a *app) showSubject(p *output.Printer, s subject) error {
 	if err := showFlags(p, s.flags); err != nil {
 		return err
 	}
-	if output.Altered(s.statement) {
-		if err := p.Printf(`warning: the statement has characters that are hidden or look like others, shown as \u{hex}`); err != nil {
+	for _, shown := range []struct{ name, text string }{{"statement", s.statement}, {"diff", s.diff}} {
+		if !output.Altered(shown.text) {
+			continue
+		}
+		if err := p.Printf(`warning: the %s has characters that are hidden or look like others, shown as \u{hex}`, shown.name); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,9 @@ func (a *app) tunnel(ctx context.Context, resource, grant string) (*tokens, *pgt
 	if g, _ := source.about(); g.GetResource() != resource {
 		return nil, nil, misused("", "%s is a grant for %s, not for %s", g.GetId(), g.GetResource(), resource)
 	}
+	if _, tok := source.about(); tok.GetDatabase() == "" {
+		return nil, nil, misused("if it is a cluster: writ kube login "+resource, "%s is no database", resource)
+	}
 	tunnel, err := pgtunnel.New(pgtunnel.Config{
 		Source: source, Dial: a.env.Dial, OSUser: a.env.User,
 		Report: func(err error) { a.note("connection: %s", err) },

@@ -29,6 +29,7 @@ type grammar struct {
 	Token    tokenCmd    `cmd:"" group:"access" help:"Print an access token, the password for a client."`
 	Connect  connectCmd  `cmd:"" group:"access" help:"Open a local port or socket to a resource."`
 	Psql     psqlCmd     `cmd:"" group:"access" help:"Start psql on a resource."`
+	Kube     kubeCmd     `cmd:"" group:"access" help:"Let kubectl reach a cluster."`
 
 	List    listCmd    `cmd:"" group:"approval" help:"List what waits for approval."`
 	Show    showCmd    `cmd:"" group:"approval" help:"Show one access request or held command."`

@@ -76,7 +76,7 @@ func (c *requestCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	return a.settle(state)
+	return a.settle(ctx, clients, state)
 }
 
 func (c *requestCmd) ask(a *app) (*accessv1.CreateRequestRequest, error) {
@@ -154,7 +154,7 @@ func passing(err error) bool {
 }
 
 // settle shows what became of a request and turns it into the exit code.
-func (a *app) settle(s *accessv1.WaitRequestResponse) error {
+func (a *app) settle(ctx context.Context, clients *client.Clients, s *accessv1.WaitRequestResponse) error {
 	req := s.GetRequest()
 	if a.json {
 		if err := a.out.JSON(s); err != nil {
@@ -166,7 +166,7 @@ func (a *app) settle(s *accessv1.WaitRequestResponse) error {
 		if a.json {
 			return nil
 		}
-		return a.granted(s)
+		return a.granted(ctx, clients, s)
 	case accessv1.RequestState_REQUEST_STATE_PENDING:
 		return pending("go on with `writ show "+req.GetId()+"`; take it back with `writ withdraw "+req.GetId()+"`",
 			"%s is pending: it waits for %s", req.GetId(), requirements(req.GetRequirements(), req.GetVotes()))
@@ -185,7 +185,7 @@ func deniedHint(req *accessv1.AccessRequest) string {
 	return "see `writ show " + req.GetId() + "`"
 }
 
-func (a *app) granted(s *accessv1.WaitRequestResponse) error {
+func (a *app) granted(ctx context.Context, clients *client.Clients, s *accessv1.WaitRequestResponse) error {
 	g := s.GetGrant()
 	err := a.out.Fields(
 		output.Field{Name: "grant", Value: g.GetId()},
@@ -198,9 +198,18 @@ func (a *app) granted(s *accessv1.WaitRequestResponse) error {
 		a.note("the glass is broken: others are told, and somebody reviews it afterwards")
 	}
 	if err == nil && g.GetActive() {
-		a.note("hint: go on with `writ psql %s` or `writ connect %s`", g.GetResource(), g.GetResource())
+		a.note("hint: go on with %s", a.next(ctx, clients, g.GetResource()))
 	}
 	return err
+}
+
+// next is how to use a grant for the resource.
+func (a *app) next(ctx context.Context, clients *client.Clients, name string) string {
+	resp, err := clients.Resources.GetResource(ctx, &accessv1.GetResourceRequest{Name: name})
+	if err == nil && resp.GetResource().GetKubernetes() != nil {
+		return "`writ kube login " + name + "`"
+	}
+	return "`writ psql " + name + "` or `writ connect " + name + "`"
 }
 
 // later is a moment that is still to come.
@@ -236,7 +245,11 @@ var errNoGrant = errors.New("no active grant")
 
 // activeGrant finds one of the caller's active grants by id or by resource; of several the one that lasts longest.
 func activeGrant(ctx context.Context, clients *client.Clients, name string) (*accessv1.Grant, error) {
-	resp, err := listGrants(ctx, clients, &accessv1.ListGrantsRequest{}, math.MaxInt)
+	filter := &accessv1.ListGrantsRequest{}
+	if !strings.HasPrefix(name, "grant-") {
+		filter.Resource = name
+	}
+	resp, err := listGrants(ctx, clients, filter, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type subject struct {
 	what, why         string
 	statement         string
 	params            []string
+	diff              string
 	flags             []*accessv1.TextFlag
 	requirements      []*accessv1.Requirement
 	votes             []*accessv1.Vote
@@ -75,7 +76,7 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 	s := subject{
 		id: c.GetId(), state: stateName(c.GetState()), digest: c.GetDigest(), principal: c.GetPrincipal(),
 		resource: c.GetResource(), what: c.GetStatement(), why: c.GetRequestReason(), statement: c.GetStatement(), params: c.GetParams(),
-		flags:        c.GetFlags(),
+		diff: c.GetPreview().GetDiff(), flags: c.GetFlags(),
 		requirements: c.GetRequirements(), votes: c.GetVotes(), expires: c.GetExpiresAt(),
 	}
 	s.fields = func(now time.Time) []output.Field {
@@ -95,6 +96,7 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 			{Name: "tables", Value: strings.Join(c.GetTables(), ", ")},
 			{Name: "effect", Value: effect(c.GetPreview())},
 			{Name: "plan", Value: c.GetPreview().GetPlan()},
+			{Name: "diff", Value: c.GetPreview().GetDiff()},
 			{Name: "held because", Value: c.GetReason()},
 			{Name: "policy", Value: policies(c.GetPolicyIds(), c.GetRevision())},
 			{Name: "needs", Value: requirements(c.GetRequirements(), c.GetVotes())},

@@ -45,6 +45,35 @@ func TestLine(t *testing.T) {
 	}
 }
 
+func TestTextStaysBehindItsPrefix(t *testing.T) {
+	for name, tt := range map[string]struct {
+		width        int
+		prefix, text string
+		want         string
+	}{
+		"no terminal":       {0, "  | ", strings.Repeat("x", 50) + "\ny\n", "  | " + strings.Repeat("x", 50) + "\n  | y\n"},
+		"fits":              {20, "  | ", "0123456789abcdef", "  | 0123456789abcdef\n"},
+		"one too long":      {20, "  | ", "0123456789abcdefg\n-h", "  | 0123456789abcdef\n  : g\n  | -h\n"},
+		"pads to fake":      {20, "  | ", strings.Repeat(" ", 16) + "digest: 00", "  |                 \n  : digest: 00\n"},
+		"wide":              {20, "  | ", strings.Repeat("東", 9), "  | 東東東東東東東東\n  : 東\n"},
+		"tabs":              {20, "  | ", "\t\tx", "  | \t\t\n  : x\n"},
+		"escapes":           {20, "  | ", strings.Repeat("\x1b", 3), "  | \\u{1b}\\u{1b}\\u{1\n  : b}\n"},
+		"narrow terminal":   {5, "  | ", "0123456789abcdef", "  | 0123456789ab\n  : cdef\n"},
+		"without a prefix":  {20, "", strings.Repeat("x", 50), strings.Repeat("x", 50) + "\n"},
+		"an empty line":     {20, "  | ", "a\n\nb", "  | a\n  | \n  | b\n"},
+		"no bar to replace": {20, "      ", strings.Repeat("x", 15), "      " + strings.Repeat("x", 14) + "\n      x\n"},
+	} {
+		var b bytes.Buffer
+		p, err := New(&b, tt.width)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Text(tt.prefix, tt.text); err != nil || b.String() != tt.want {
+			t.Errorf("%s: got %q, want %q", name, b.String(), tt.want)
+		}
+	}
+}
+
 // unsafeRune is what must never reach a terminal from elsewhere.
 func unsafeRune(r rune) bool {
 	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)

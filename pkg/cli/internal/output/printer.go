@@ -74,14 +74,38 @@ func (p *Printer) JSONLine(raw []byte) error {
 	return err
 }
 
-// Text writes text of several lines, each behind prefix, so that it cannot pass for anything around it.
+// Text writes text of several lines, each behind prefix, so that it cannot pass for anything around it. A line that the
+// terminal would break is broken here; it goes on behind the prefix, with a colon in the place of its bar.
 func (p *Printer) Text(prefix, text string) error {
 	for line := range strings.SplitSeq(strings.TrimSuffix(Block(text), "\n"), "\n") {
-		if _, err := fmt.Fprintf(p.w, "%s%s\n", prefix, line); err != nil {
-			return err
+		at := prefix
+		for first := true; first || line != ""; first = false {
+			piece := line
+			if room := p.width - columns(prefix); p.width > 0 && prefix != "" {
+				piece = head(line, max(room, least))
+			}
+			if _, err := fmt.Fprintf(p.w, "%s%s\n", at, piece); err != nil {
+				return err
+			}
+			line, at = line[len(piece):], strings.ReplaceAll(prefix, "|", ":")
 		}
 	}
 	return nil
+}
+
+// head is as much of s as fits into so many cells, a rune at least. A tab counts for as many as it may take.
+func head(s string, cells int) string {
+	used := 0
+	for i, r := range s {
+		n := runeColumns(r)
+		if r == '\t' {
+			n = 8
+		}
+		if used += n; used > cells && i > 0 {
+			return s[:i]
+		}
+	}
+	return s
 }
 
 // Field is one named value.
