@@ -205,12 +205,17 @@ func (x *execution) receive(m message) error {
 	return gone(x.client.send(m))
 }
 
-// signal passes on what is no data. What the tap kept back of a channel comes before its end.
+// signal passes on what is no data. What the tap kept back of a channel comes before its end. A report that ends before
+// it has begun is not passed on, since a client would take it for success.
 func (x *execution) signal(m message) error {
-	if m.channel.output() && (m.kind == finish || m.kind == reset) {
+	ends := m.kind == finish || m.kind == reset
+	switch {
+	case ends && m.channel.output():
 		if err := x.output.flush(m.channel); err != nil {
 			return err
 		}
+	case ends && m.channel == report && len(x.reported) == 0:
+		return nil
 	}
 	return gone(x.client.send(m))
 }

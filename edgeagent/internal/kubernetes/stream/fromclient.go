@@ -245,7 +245,7 @@ func (f *forwarding) toTarget(p *pair, number uint32, b []byte, fin bool) error 
 	return nil
 }
 
-// resetByClient ends a stream; with its data stream, a connection ends.
+// resetByClient ends a stream; with its data stream, a connection ends. One that is not open at the target is over.
 func (f *forwarding) resetByClient(frame spdyframe.Frame) error {
 	p, which, err := f.find(frame.Stream)
 	if p == nil || err != nil {
@@ -254,10 +254,14 @@ func (f *forwarding) resetByClient(frame spdyframe.Frame) error {
 	f.mu.Lock()
 	p.legs[which].clientDone, p.legs[which].targetDone = true, true
 	target, number, open := f.target, p.legs[which].target, p.open
+	errors := p.legs[errorLeg]
 	f.mu.Unlock()
 	if !open {
 		f.end(p, nil)
-		return nil
+		if errors.client == 0 || errors.targetDone {
+			return nil
+		}
+		return gone(f.client.data(errors.client, nil, true))
 	}
 	if err := target.reset(number, frame.Code); err != nil {
 		return fmt.Errorf("%w: %w", ErrTarget, err)

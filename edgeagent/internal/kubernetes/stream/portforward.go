@@ -164,11 +164,11 @@ func (f *forwarding) end(p *pair, err error) {
 	}
 	cancel := p.cancel
 	f.mu.Unlock()
-	cancel()
 	if errors.Is(err, ErrGone) {
 		err = nil
 	}
-	p.close(err)
+	p.close(err) // before a decision that comes too late
+	cancel()
 }
 
 // settle ends a pair whose streams have ended.
