@@ -1,15 +1,16 @@
 import type { Preview } from "../../gen/access/v1/approvals_pb";
 import { rows } from "../../text/count";
-import { Said } from "../../ui/said";
+import { Said, Statement } from "../../ui/said";
 
 /** Effect says what a held command would have done when it was filed, or why nobody knows. */
 export function Effect({ of }: { of?: Preview }) {
   if (!of) return null;
   const exact = of.exactRows !== undefined;
-  const known = exact || of.estimatedRows !== undefined;
+  const counted = exact || of.estimatedRows !== undefined;
+  const known = counted || of.diff !== "";
   return (
     <div className="effect" role="group" aria-label="Effect" data-known={known || undefined}>
-      {known && (
+      {counted && (
         <p className="effect-rows">
           <strong>{exact ? rows(Number(of.exactRows)) : `about ${rows(Math.round(of.estimatedRows!))}`}</strong>{" "}
           {exact ? "would change, counted" : "would change, as the target estimates"}
@@ -17,6 +18,7 @@ export function Effect({ of }: { of?: Preview }) {
         </p>
       )}
       {of.detail && <p className="soft"><Said text={of.detail} /></p>}
+      {of.diff && <Statement text={of.diff} label="What would change" />}
       {of.plan && (
         <details>
           <summary>Plan of the target</summary>

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { useClients } from "../../api/clients";
 import { LockTarget } from "../../gen/access/v1/edges_pb";
-import type { PostgresTarget, Resource } from "../../gen/access/v1/resources_pb";
+import type { KubernetesTarget, PostgresTarget, Resource } from "../../gen/access/v1/resources_pb";
 import { useMe } from "../../signedin";
 import { Moment } from "../../ui/now";
 import { Badge, Button, Card, Facts, LinkButton, Loading, Page, Tags } from "../../ui/parts";
@@ -11,7 +11,7 @@ import { Said } from "../../ui/said";
 import { Table } from "../../ui/table";
 import { Trouble } from "../../ui/trouble";
 import { CreateLock } from "../locks/create";
-import { credentialOf, kindOf, labelsOf, tlsOf } from "./target";
+import { clusterCredentialOf, credentialOf, kindOf, labelsOf, tlsOf } from "./target";
 
 /** ResourcePage is one resource: where it is, who serves it, and what in it is sensitive. */
 export function ResourcePage({ name }: { name: string }) {
@@ -53,6 +53,7 @@ function About({ of }: { of: Resource }) {
         />
       </Card>
       {of.target.case === "postgres" && <Postgres of={of.target.value} />}
+      {of.target.case === "kubernetes" && <Kubernetes of={of.target.value} />}
     </>
   );
 }
@@ -73,7 +74,7 @@ function EdgesOf({ of }: { of: Resource }) {
 }
 
 function Postgres({ of }: { of: PostgresTarget }) {
-  const classes = Object.entries(of.classes).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, list]) => ({ name, columns: list.columns }));
+  const classes = Object.entries(of.classes).map(([name, list]) => ({ name, labelled: list.columns }));
   return (
     <>
       <Card title="Target">
@@ -88,11 +89,41 @@ function Postgres({ of }: { of: PostgresTarget }) {
           ]}
         />
       </Card>
+      <Classes of={classes} what="Columns" none="No column is classified, so no policy on a data class masks anything here." />
+    </>
+  );
+}
+
+function Kubernetes({ of }: { of: KubernetesTarget }) {
+  const classes = Object.entries(of.classes).map(([name, list]) => ({ name, labelled: list.fields }));
+  return (
+    <>
+      <Card title="Target">
+        <Facts
+          of={[
+            ["Endpoint", <code>{of.endpoint}</code>],
+            ["TLS", tlsOf(of.tls?.mode)],
+            ["Credential", <Said text={clusterCredentialOf(of.credential)} />],
+            ["Impersonated groups", <Tags of={of.groups} none="those of the principal alone" />],
+            ["Detectors", <Tags of={of.detectors} none="the default set" />],
+          ]}
+        />
+      </Card>
+      <Classes of={classes} what="Fields" none="Besides the data of Secrets, no field is classified." />
+    </>
+  );
+}
+
+/** Classes are the data classes with what is labelled with each. */
+function Classes({ of, what, none }: { of: { name: string; labelled: string[] }[]; what: string; none: string }) {
+  const sorted = of.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return (
+    <>
       <h2 className="section">Data classes</h2>
-      {classes.length > 0 ? (
-        <Table caption="Data classes" rows={classes} keyOf={(c) => c.name} columns={[{ head: "Class", fit: true, cell: (c) => <Badge tone="info">{c.name}</Badge> }, { head: "Columns", cell: (c) => <Tags of={c.columns} /> }]} />
+      {sorted.length > 0 ? (
+        <Table caption="Data classes" rows={sorted} keyOf={(c) => c.name} columns={[{ head: "Class", fit: true, cell: (c) => <Badge tone="info">{c.name}</Badge> }, { head: what, cell: (c) => <Tags of={c.labelled} /> }]} />
       ) : (
-        <p className="soft">No column is classified, so no policy on a data class masks anything here. Add <code>classes</code> to the manifest.</p>
+        <p className="soft">{none} Add <code>classes</code> to the manifest.</p>
       )}
     </>
   );

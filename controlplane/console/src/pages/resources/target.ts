@@ -1,8 +1,14 @@
-import { TargetTLS_Mode, type PostgresCredential, type Resource } from "../../gen/access/v1/resources_pb";
+import { TargetTLS_Mode, type KubernetesCredential, type PostgresCredential, type Resource } from "../../gen/access/v1/resources_pb";
 
 /** kindOf says what a resource is. */
 export function kindOf({ target }: Resource): string {
-  return target.case === "postgres" ? "PostgreSQL" : "unknown";
+  switch (target.case) {
+    case "postgres":
+      return "PostgreSQL";
+    case "kubernetes":
+      return "Kubernetes";
+  }
+  return "unknown";
 }
 
 /** labelsOf are the labels as policies write them. */
@@ -20,6 +26,20 @@ export function credentialOf(credential?: PostgresCredential): string {
       return `IAM token for ${source.value.user} in ${source.value.region}`;
     case "static":
       return `Password of ${source.value.user}, sealed`;
+  }
+  return "none";
+}
+
+/** clusterCredentialOf is credentialOf for a cluster. */
+export function clusterCredentialOf(credential?: KubernetesCredential): string {
+  const source = credential?.source;
+  switch (source?.case) {
+    case "eks":
+      return `EKS token for ${source.value.cluster} in ${source.value.region}, of ${source.value.roleArn} assumed for each session`;
+    case "serviceAccount":
+      return `A token for each session, of the service account ${source.value.namespace}/${source.value.name}`;
+    case "clientCertificate":
+      return "Client certificate, its key sealed";
   }
   return "none";
 }
