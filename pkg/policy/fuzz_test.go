@@ -15,6 +15,8 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Add([]byte(design))
 	f.Add([]byte(testPolicies))
+	f.Add([]byte(clusterPolicies))
+	f.Add([]byte(`@id("a") permit (principal, action, resource) unless { resource in Namespace::"shop/a" || resource has name && resource.name like "*b" };`))
 	f.Add([]byte(`@id("a") @approval("1 of b, 2 of c") forbid (principal, action, resource) when { [context].isEmpty() };`))
 	f.Add([]byte(`@id("a") permit (principal is Agent in Group::"x", action, resource is Table) when { if true then 1 else 2 };`))
 	f.Add([]byte(`@id("a") forbid (principal, action, resource) when { -9223372036854775808 * context.rows > 1 } unless { !!!!true };`))
@@ -39,8 +41,26 @@ func FuzzCompile(f *testing.F) {
 				t.Fatalf("%+v, then %+v", d, again)
 			}
 		}
+		checkCollection(t, e)
 		e.Reveal(Moment{Now: noon}, Statement{}.Facts(), shop.Column("public", "t", "c", TableInfo{}, "pii"))
 	})
+}
+
+// checkCollection fails where many objects may be listed together, but not each of them.
+func checkCollection(t *testing.T, e *Evaluator) {
+	facts := APIRequest{BodyKnown: true}.Facts()
+	ask := func(o ObjectInfo) Decision {
+		return e.Decide(Moment{Now: noon}, facts, Question{Action: K8sList, Entity: shop.Object(o)})
+	}
+	all := ask(ObjectInfo{Resource: "pods", AllNamespaces: true})
+	for _, namespace := range []string{"a", "shop", "kube-system", ""} {
+		for _, name := range []string{"a", "web", "b"} {
+			o := ObjectInfo{Resource: "pods", Namespace: namespace, Name: name, NameKnown: true, LabelsKnown: true}
+			if one := ask(o); all.Effect == Allow && one.Effect != Allow {
+				t.Fatalf("all pods are listed, but %s/%s is %v: %s", namespace, name, one.Effect, one.Reason)
+			}
+		}
+	}
 }
 
 // FuzzTestsFile: any text is read or refused with placed problems; what is read gives a
@@ -48,6 +68,7 @@ func FuzzCompile(f *testing.F) {
 func FuzzTestsFile(f *testing.F) {
 	f.Add(Starter().Files["starter_test.yaml"])
 	f.Add([]byte(testSubjects))
+	f.Add([]byte(clusterSubjects + "  - {name: x, principal: deputy, resource: prod, action: k8s:get, object: pods shop/web, labels: [a=b], with: {ports: [1]}, expect: allow}"))
 	f.Add([]byte("tests: [{name: x, with: {rows: 1, at: 2026-01-01T00:00:00Z}}]"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("? - - -\n: |\n  x"))

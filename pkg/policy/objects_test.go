@@ -221,6 +221,7 @@ func TestUnknownBodies(t *testing.T) {
 @id("zero") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/c") when { context.replicas == 0 };
 @id("opaque") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/d") when { !context.body_known };
 @id("never") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/e");
+@id("told") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/g") when { context.body_known && context.privileged };
 @id("sum") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/f") when { context.replicas + 1 > 10 };`)
 	for _, tt := range []struct {
 		action    Action
@@ -241,6 +242,8 @@ func TestUnknownBodies(t *testing.T) {
 		{K8sPatch, "e", APIRequest{}, Deny, 0},
 		{K8sPatch, "f", APIRequest{}, Deny, DependsBody},
 		{K8sPatch, "f", APIRequest{BodyKnown: true}, Allow, 0},
+		{K8sPatch, "g", APIRequest{Privileged: true}, Allow, 0},
+		{K8sPatch, "g", APIRequest{BodyKnown: true, Privileged: true}, Deny, 0},
 		{K8sPatch, "other", APIRequest{}, Allow, 0},
 		{K8sDebug, "a", APIRequest{Images: []string{"busybox"}}, Deny, DependsBody},
 		{K8sDebug, "a", APIRequest{BodyKnown: true, Images: []string{"busybox"}}, Allow, 0},
@@ -308,6 +311,12 @@ when { resource.labels.contains("tier=core") } unless { context.approved };
 	}
 	if d := e.asks(K8sGet, "pods shop/x"); d.Effect != Deny {
 		t.Errorf("with unknown labels: %v", d.Effect)
+	}
+	late := clusterEvaluator(t, `@id("late") permit (principal, action, resource is Object) when { resource.labels.contains("team=shop") && context.reason == "x" };
+@id("either") permit (principal, action, resource is Object)
+when { if resource.labels.contains("team=shop") then context.reason == "x" else context.ticket == "x" };`)
+	if d := late.asks(K8sGet, "pods shop/x"); d.Depends != 0 {
+		t.Errorf("labels do not help, and still depends %b", d.Depends)
 	}
 	for a, want := range map[Action]Depends{K8sGet: DependsLabels, K8sPatch: 0, SQLSelect: 0} {
 		if got := e.set.Depends(a); got != want {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -95,11 +96,11 @@ func (f *testFile) run(s *Set, c *testCase, r *Result) error {
 		return err
 	}
 	actions := c.actions()
-	facts, err := c.With.facts(actions[0].family())
+	facts, err := c.facts(actions[0])
 	if err != nil {
 		return err
 	}
-	entity, err := c.entity()
+	entity, err := c.about(actions)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (f *testFile) run(s *Set, c *testCase, r *Result) error {
 	}
 	questions := make([]Question, len(actions))
 	for i, a := range actions {
-		questions[i] = Question{Action: a, Entity: entity, Equality: c.With.Equality}
+		questions[i] = Question{Action: a, Entity: entity, Equality: c.With.Statement.Equality}
 	}
 	m.Approvals = inAskedHours(m.Approvals, e.Decide(Moment{Now: m.Now, InTransaction: m.InTransaction, Rows: m.Rows}, facts, questions...))
 	d := e.Decide(m, facts, questions...)
@@ -142,8 +143,8 @@ func (c *testCase) check(s *Set) error {
 		return errors.New("give either action or actions")
 	case !masking && c.Expect != "allow" && c.Expect != "deny" && c.Expect != "hold":
 		return errors.New("expect is one of allow, deny, hold, reveal or mask")
-	case masking != (len(actions) == 1 && actions[0] == SQLReveal):
-		return fmt.Errorf("expect reveal or mask goes with action %s and no other", SQLReveal)
+	case masking != (len(actions) == 1 && (actions[0] == SQLReveal || actions[0] == K8sReveal)):
+		return fmt.Errorf("expect reveal or mask goes with action %s or %s and no other", SQLReveal, K8sReveal)
 	case (c.Mask != "") != (c.Expect == "mask"):
 		return errors.New("mask goes with expect: mask")
 	case len(c.Approvals) > 0 && c.Expect != "hold":
@@ -177,9 +178,9 @@ func (c *testCase) actions() []Action {
 }
 
 func (f *testFile) evaluator(s *Set, c *testCase) (*Evaluator, error) {
-	p, ok := f.Principals[c.Principal]
-	if !ok {
-		return nil, fmt.Errorf("unknown principal %q", c.Principal)
+	who, err := f.principal(c.Principal)
+	if err != nil {
+		return nil, err
 	}
 	r, ok := f.Resources[c.Resource]
 	if !ok {
@@ -189,24 +190,61 @@ func (f *testFile) evaluator(s *Set, c *testCase) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := p.ID
-	if id == "" {
-		id = c.Principal
-	}
-	return s.For(
-		Principal{
-			Kind: p.Kind, ID: id, Name: p.Name, Email: p.Email, Issuer: p.Issuer,
-			Groups: p.Groups, Attrs: p.Attrs, OnBehalfOf: p.OnBehalfOf,
-		},
-		Resource{Name: ResourceName(c.Resource), Kind: r.Kind, Labels: r.Labels}, o)
+	return s.For(who, Resource{Name: ResourceName(c.Resource), Kind: r.Kind, Labels: r.Labels}, o)
 }
 
-// entity builds what the test asks about.
+// principal is the one that the file names so, with those it acts for.
+func (f *testFile) principal(name string) (Principal, error) {
+	p, ok := f.Principals[name]
+	if !ok {
+		return Principal{}, fmt.Errorf("unknown principal %q", name)
+	}
+	out := Principal{
+		Kind: p.Kind, ID: cmp.Or(p.ID, name), Name: p.Name, Email: p.Email, Issuer: p.Issuer,
+		Groups: p.Groups, Attrs: p.Attrs, OnBehalfOf: slices.Clone(p.OnBehalfOf),
+	}
+	for _, d := range p.ActsFor {
+		if len(f.Principals[d].ActsFor) > 0 {
+			return out, fmt.Errorf("principal %q acts for %q, who acts for others: name them all in acts_for of %q", name, d, name)
+		}
+		behind, err := f.principal(d)
+		if err != nil {
+			return out, fmt.Errorf("principal %q: acts_for: %w", name, err)
+		}
+		if !slices.Contains(out.OnBehalfOf, behind.ID) {
+			out.OnBehalfOf = append(out.OnBehalfOf, behind.ID)
+		}
+		out.Delegators = append(out.Delegators, behind)
+	}
+	return out, nil
+}
+
+// about builds what the test asks about.
+func (c *testCase) about(actions []Action) (Entity, error) {
+	e, err := c.entity()
+	if actions[0].family() != familyAPI {
+		if key := firstSet(c.Cluster); err == nil && key != "" {
+			err = fmt.Errorf("%s goes with k8s: actions", key)
+		}
+		return e, err
+	}
+	if key := firstSet(c.Database); key != "" {
+		return e, fmt.Errorf("%s goes with sql: actions", key)
+	}
+	for _, a := range actions {
+		if e, err = c.kubernetes(a); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// entity builds what the test asks about, apart from what is in a cluster.
 func (c *testCase) entity() (Entity, error) {
-	r := ResourceName(c.Resource)
+	r, d := ResourceName(c.Resource), c.Database
 	kind, text := "", ""
 	for _, k := range []struct{ kind, text string }{
-		{"schema", c.Schema}, {"table", c.Table}, {"column", c.Column}, {"function", c.Function}, {"setting", c.Setting},
+		{"schema", d.Schema}, {"table", d.Table}, {"column", d.Column}, {"function", d.Function}, {"setting", d.Setting},
 	} {
 		if k.text == "" {
 			continue
@@ -228,11 +266,11 @@ func (c *testCase) entity() (Entity, error) {
 	case "schema":
 		return r.Schema(path[0]), nil
 	case "table":
-		return r.Table(path[0], path[1], TableInfo{System: c.System}), nil
+		return r.Table(path[0], path[1], TableInfo{System: d.System}), nil
 	case "column":
-		return r.Column(path[0], path[1], path[2], TableInfo{System: c.System}, c.Classes...), nil
+		return r.Column(path[0], path[1], path[2], TableInfo{System: d.System}, c.Classes...), nil
 	case "function":
-		return r.Function(path[0], path[1], FunctionInfo{Builtin: c.Builtin, Opaque: c.Opaque, Dangerous: c.Dangerous}), nil
+		return r.Function(path[0], path[1], FunctionInfo{Builtin: d.Builtin, Opaque: d.Opaque, Dangerous: d.Dangerous}), nil
 	}
 	return r.Setting(text), nil
 }

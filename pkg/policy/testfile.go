@@ -39,6 +39,7 @@ type testPrincipal struct {
 	Groups     []string          `yaml:"groups"`
 	Attrs      map[string]string `yaml:"attrs"`
 	OnBehalfOf []string          `yaml:"on_behalf_of"`
+	ActsFor    []string          `yaml:"acts_for"` // other principals of the file, who proved who they are
 }
 
 type testResource struct {
@@ -46,8 +47,8 @@ type testResource struct {
 	Labels map[string]string `yaml:"labels"`
 }
 
-// testCase asks one or more actions about one entity. At most one of Schema, Table, Column,
-// Function and Setting is set; none is the resource itself.
+// testCase asks one or more actions about one entity. At most one of Schema, Table, Column, Function, Setting, Object and Path
+// is set, and Field only with Object; none is the resource itself.
 type testCase struct {
 	Name      string   `yaml:"name"`
 	Principal string   `yaml:"principal"`
@@ -55,17 +56,9 @@ type testCase struct {
 	Action    string   `yaml:"action"`
 	Actions   []string `yaml:"actions"`
 
-	Schema   string   `yaml:"schema"`
-	Table    string   `yaml:"table"`
-	Column   string   `yaml:"column"`
-	Function string   `yaml:"function"`
-	Setting  string   `yaml:"setting"`
-	Classes  []string `yaml:"classes"`
-
-	System    bool `yaml:"system"`
-	Builtin   bool `yaml:"builtin"`
-	Opaque    bool `yaml:"opaque"`
-	Dangerous bool `yaml:"dangerous"`
+	Database testEntity `yaml:",inline"`
+	Cluster  testObject `yaml:",inline"`
+	Classes  []string   `yaml:"classes"` // of a column or a field
 
 	With testContext `yaml:"with"`
 
@@ -75,10 +68,39 @@ type testCase struct {
 	Mask      string   `yaml:"mask"`
 }
 
-// testContext sets what differs from the defaults: Monday 2026-01-05 12:00 UTC, no WHERE,
-// an unknown number of rows, everything else empty or false.
+// testEntity is something in a database.
+type testEntity struct {
+	Schema   string `yaml:"schema"`
+	Table    string `yaml:"table"`
+	Column   string `yaml:"column"`
+	Function string `yaml:"function"`
+	Setting  string `yaml:"setting"`
+
+	System    bool `yaml:"system"`
+	Builtin   bool `yaml:"builtin"`
+	Opaque    bool `yaml:"opaque"`
+	Dangerous bool `yaml:"dangerous"`
+}
+
+// testContext sets what differs from the defaults: Monday 2026-01-05 12:00 UTC, no WHERE, an unknown number of rows, a known
+// body, everything else empty or false.
 type testContext struct {
-	At            string   `yaml:"at"`
+	Statement testStatement `yaml:",inline"`
+	Request   testRequest   `yaml:",inline"`
+
+	At          string   `yaml:"at"`
+	Application string   `yaml:"application"`
+	ClientIP    string   `yaml:"client_ip"`
+	Reason      string   `yaml:"reason"`
+	Ticket      string   `yaml:"ticket"`
+	BreakGlass  bool     `yaml:"break_glass"`
+	Duration    string   `yaml:"duration"`
+	Actions     []string `yaml:"actions"`
+	Approvals   []string `yaml:"approvals"`
+}
+
+// testStatement is what a test may say of an SQL statement.
+type testStatement struct {
 	Kind          string   `yaml:"kind"`
 	Where         bool     `yaml:"where"`
 	Rows          *int64   `yaml:"rows"`
@@ -89,14 +111,6 @@ type testContext struct {
 	Tables        []string `yaml:"tables"`
 	Columns       []string `yaml:"columns"`
 	Functions     []string `yaml:"functions"`
-	Application   string   `yaml:"application"`
-	ClientIP      string   `yaml:"client_ip"`
-	Reason        string   `yaml:"reason"`
-	Ticket        string   `yaml:"ticket"`
-	BreakGlass    bool     `yaml:"break_glass"`
-	Duration      string   `yaml:"duration"`
-	Actions       []string `yaml:"actions"`
-	Approvals     []string `yaml:"approvals"`
 }
 
 // parseTestFile reads a test file strictly: unknown and repeated keys are problems.
@@ -229,7 +243,7 @@ func testLines(body ast.Node, n int) []int {
 var defaultTestTime = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
 func (c testContext) moment() (Moment, error) {
-	m := Moment{Now: defaultTestTime, InTransaction: c.InTransaction}
+	m := Moment{Now: defaultTestTime, InTransaction: c.Statement.InTransaction}
 	if c.At != "" {
 		at, err := time.Parse(time.RFC3339, c.At)
 		if err != nil {
@@ -237,11 +251,11 @@ func (c testContext) moment() (Moment, error) {
 		}
 		m.Now = at
 	}
-	if c.Rows != nil {
-		if *c.Rows < 0 {
+	if rows := c.Statement.Rows; rows != nil {
+		if *rows < 0 {
 			return m, errors.New("with.rows is negative; leave it out where the number is unknown")
 		}
-		m.Rows = KnownRows(*c.Rows)
+		m.Rows = KnownRows(*rows)
 	}
 	var err error
 	if m.Approvals, err = parseApprovalList(c.Approvals); err != nil {
@@ -263,11 +277,12 @@ func (c testContext) origin() (Origin, error) {
 	return o, nil
 }
 
+// facts are those of an action that is not k8s:.
 func (c testContext) facts(fam family) (*Facts, error) {
 	if fam == familyStatement {
+		s := c.Statement
 		return Statement{
-			Kind: c.Kind, Where: c.Where, Multi: c.Multi, Dynamic: c.Dynamic,
-			Tables: c.Tables, Columns: c.Columns, Functions: c.Functions,
+			Kind: s.Kind, Where: s.Where, Multi: s.Multi, Dynamic: s.Dynamic, Tables: s.Tables, Columns: s.Columns, Functions: s.Functions,
 		}.Facts(), nil
 	}
 	asked := Asked{}
