@@ -245,12 +245,12 @@ func TestNotesAreNotBelieved(t *testing.T) {
 }
 
 func TestNotesInNotes(t *testing.T) {
-	text := `{"data":{"a":"aGV5"}}`
+	text := `{"stringData":{"a":"aGV5"}}`
 	for range maxNotes + 2 {
 		text = `{"metadata":{"annotations":{"` + lastApplied + `":` + string(appendQuoted(nil, []byte(text))) + `}}}`
 	}
-	if got := masked(t, secrets(t), text); strings.Contains(got, "aGV5") {
-		t.Errorf("%.200s", got)
+	if got := masked(t, secrets(t), text); strings.Contains(got, "aGV5") || strings.Contains(got, "stringData") {
+		t.Errorf("the innermost is read: %.200s", got)
 	}
 }
 
@@ -270,8 +270,8 @@ func TestCells(t *testing.T) {
 // TestListsByName masks what looks like the list of a List but is a field.
 func TestListsByName(t *testing.T) {
 	cfg := Config{Group: "example.com", Resource: "boxes", Fields: paths(t, "items[*].code", "rows", "spec.x"), Choose: redactAll}
-	got := masked(t, cfg, `{"spec":{"x":"a"},"items":[{"code":"a","spec":{"x":"a"}}],"rows":["a"]}`)
-	if want := `{"spec":{"x":""},"items":[{"code":"","spec":{"x":"***"}}],"rows":[]}`; got != want {
+	got := masked(t, cfg, `{"spec":{"x":"a"},"items":[{"spec":{"x":"a"},"code":"a"}],"rows":["a"]}`)
+	if want := `{"spec":{"x":""},"items":[{"spec":{"x":"***"},"code":""}],"rows":[]}`; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
@@ -291,6 +291,15 @@ func TestDetector(t *testing.T) {
 	}
 	if got := rep.Fields(); !slices.Equal(got, []string{"aws_key", "data.*", "email", "metadata.annotations"}) {
 		t.Errorf("masked %v", rep.Masked)
+	}
+}
+
+func TestDetectorStopsAtDepth(t *testing.T) {
+	cfg := secrets(t)
+	cfg.Detector = must(mask.New(mask.Config{}))
+	deep := strings.Repeat(`{"a":[`, maxDepth/2+1) + strings.Repeat("]}", maxDepth/2+1)
+	if _, err := testMasker(t, cfg).Answer(io.Discard, strings.NewReader(deep)); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
 	}
 }
 
@@ -317,7 +326,7 @@ func TestRefused(t *testing.T) {
 		"a comma too many": `{"data":{"a":"aGV5",}}`, "a control character": "{\"data\":{\"a\":\"aG\nV5\"}}", "an escape": `{"data":{"a":"\x"}}`,
 		"half an escape": `{"data":{"a":"\u12g4"}}`, "no name": `{data:{"a":"aGV5"}}`, "brackets": `{"data":["aGV5"}}`, "a literal": `{"data":{"a":nul}}`,
 		"a number": `{"data":{"a":01}}`, "another number": `{"data":{"a":1.}}`, "a plus": `{"data":{"a":+1}}`, "deep": deep, "deep classified": `{"data":` + deep + `}`,
-		"deep list": `{"items":` + strings.Repeat(`[`, maxDepth+1) + strings.Repeat(`]`, maxDepth+1) + `}`,
+		"deep lists": strings.Repeat(`{"items":[`, maxDepth) + strings.Repeat(`]}`, maxDepth), "deep list": `{"items":` + strings.Repeat(`[`, maxDepth+1) + strings.Repeat(`]`, maxDepth+1) + `}`,
 		"two kinds": `{"kind":"Secret","kind":"Pod","data":{"a":"aGV5"}}`, "two names": `{"data":{"a":"aGV5"},"metadata":{"name":"a","n\u0061me":"b"}}`,
 		"two metadata": `{"metadata":{"name":"a"},"data":{"a":"aGV5"},"metadata":{"name":"b"}}`, "two kinds around a list": `{"kind":"a","items":[],"kind":"b"}`,
 		"two objects in a row": `{"rows":[{"object":{"metadata":{"name":"a"}},"object":{"data":{"a":"aGV5"}}}]}`,

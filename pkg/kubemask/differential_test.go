@@ -230,7 +230,7 @@ func TestAgreesWithReference(t *testing.T) {
 	cfg := trickyConfig(t)
 	m := testMasker(t, cfg)
 	masked := 0
-	for seed := range int64(1500) {
+	for seed := range int64(500) {
 		r := random{Rand: rand.New(rand.NewSource(seed))}
 		text := []byte(r.space() + r.thing(2) + r.space())
 		if !json.Valid(text) {
@@ -246,7 +246,7 @@ func TestAgreesWithReference(t *testing.T) {
 			t.Fatalf("event: %v, %v, %s", err, refusal, difference(text, got.Bytes(), want))
 		}
 	}
-	if masked < 500 {
+	if masked < 150 {
 		t.Errorf("only %d had something to mask", masked)
 	}
 }
@@ -255,7 +255,7 @@ func TestAgreesWithReference(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	cfg := trickyConfig(t)
 	m := testMasker(t, cfg)
-	for seed := range int64(300) {
+	for seed := range int64(60) {
 		r := random{Rand: rand.New(rand.NewSource(seed))}
 		text := []byte(r.thing(2))
 		want, refusal := newReference(cfg).answer(text, roleThing)
@@ -296,7 +296,7 @@ func TestPlaceholdersAreFound(t *testing.T) {
 	cfg.QuietErrors = false
 	m := testMasker(t, cfg)
 	found := 0
-	for seed := range int64(1500) {
+	for seed := range int64(600) {
 		r := random{Rand: rand.New(rand.NewSource(seed))}
 		text := []byte(r.thing(0))
 		var masked bytes.Buffer
@@ -309,7 +309,7 @@ func TestPlaceholdersAreFound(t *testing.T) {
 			t.Fatalf("of %s\n%s could be stored", text, masked.Bytes())
 		}
 	}
-	if found < 300 {
+	if found < 100 {
 		t.Errorf("only %d were masked", found)
 	}
 }
