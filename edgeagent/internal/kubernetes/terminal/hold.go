@@ -4,12 +4,12 @@ import "bytes"
 
 // hold keeps input for a moment: without a terminal nothing is echoed, and the prompt may come after the answer.
 func (r *Recorder) hold(p []byte) {
-	if r.asks() {
-		r.withhold(p)
-		return
-	}
 	if in := r.stream(StreamInput); in.kept == maxStream {
 		in.total += int64(len(p))
+		return
+	}
+	if r.asks() {
+		r.withhold(p)
 		return
 	}
 	if len(r.held) == 0 {

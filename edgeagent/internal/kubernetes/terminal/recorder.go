@@ -55,7 +55,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	closed  bool
-	opened  bool // the recording shows that there is a terminal
+	opened  bool      // the recording shows that there is a terminal
 	streams []*stream // in the order in which they first had something
 	waiting []*stream // with bytes not yet given to the sink, the oldest first
 	stop    func() bool

@@ -194,6 +194,10 @@ func TestPrompts(t *testing.T) {
 		"Password:": true, "[sudo] password for kim: ": true, "Password for user postgres: ": true, "Enter passphrase for key '/root/.ssh/id_ed25519': ": true,
 		"Enter PIN: ": true, "OTP> ": true, "Verification code: ": true, "Token (will be hidden): ": true, "Unseal Key (will be hidden): ": true,
 		"MYSQL_PWD=": true, "API_TOKEN: ": true, "Enter your secret": true, "aws_secret_access_key [None]: ": true, "MFA code: ": true, "One-time code? ": true,
+		"Enter tokens: ": true, "PASS-PHRASE: ": true, "Two-factor code: ": true, "Input will not be echoed: ": true, "[Password]> ": true,
+		"Password for 'https://kim@git.example': ": true, "Enter API key": true, "passwords": true, "(enter PIN)": true, "apikey:": true,
+		"code: ": false, "Passport number: ": false, "compass: ": false, "pinned: ": false, "spin": false, "keys": false, "a": false, ":": false,
+		"password of the day is not here, since " + strings.Repeat("x", 120) + ": ": false,
 		"$ ": false, "root@secret-pod:/# ": false, "kim@token-service:~$ ": false, "login: ": false, "Continue? [y/N] ": false, "shopping list: ": false,
 		"spinning up: ": false, "/ # ": false, "mysql> ": false, "Username: ": false, "tokenizer: ": false,
 	} {

@@ -1,7 +1,5 @@
 package terminal
 
-import "regexp"
-
 // event is what one byte of output does to a terminal, as far as it matters here.
 type event uint8
 
@@ -144,25 +142,13 @@ func (s *screen) controlled(b byte, report func(event, byte)) {
 // answered forgets the line, because what it asked for was given.
 func (s *screen) answered() { s.line, s.before = s.line[:0], s.before[:0] }
 
-const secretWords = `(?i)(?:passw(?:or)?d|pass-?phrase|passcode|secret|credential|hidden|not (?:be )?(?:echo|shown|display|visible)|` +
-	`(?:\b|_)(?:pass|pin|pwd|otp|totp|mfa|2fa|tan|cvv|cvc|tokens?|` +
-	`(?:verification|security|one-?time|authenticat(?:ion|or)|access|sms|login|recovery|backup|confirmation|auth|2-step|two-factor)[ -]?codes?|` +
-	`(?:api|access|private|signing|encryption|unseal|master|auth|license|recovery)[ _-]?keys?)(?:\b|_))`
-
-var (
-	// asking is a line that ends as a prompt for a secret does.
-	asking = regexp.MustCompile(secretWords + `(?:[^\n]{0,100}[:?=]|[\])"']{0,3}[>»]?)\s*$`)
-	// asked is a line that has such a prompt in it: what was typed ahead may already have answered it.
-	asked = regexp.MustCompile(secretWords + `[^\n]{0,60}?[:?](?:\s|$)`)
-)
-
 // asks reports whether the terminal is asking for a secret.
 func (s *screen) asks() bool {
 	if len(s.line) == 0 {
-		return asking.Match(s.before)
+		return asks(s.before)
 	}
-	return asking.Match(s.line)
+	return asks(s.line)
 }
 
 // asked reports whether the current line asks, or has asked, for a secret.
-func (s *screen) asked() bool { return asked.Match(s.line) || s.asks() }
+func (s *screen) asked() bool { return asked(s.line) || s.asks() }
