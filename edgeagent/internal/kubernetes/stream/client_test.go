@@ -257,6 +257,7 @@ func (g *gateway) connectWebSocket(t testing.TB, uri, version string) *client {
 	t.Helper()
 	ws, resp, err := (&websocket.Dialer{
 		Subprotocols:   []string{version},
+		ReadBufferSize: 33 << 10, WriteBufferSize: 33 << 10, // as kubectl
 		NetDialContext: func(context.Context, string, string) (net.Conn, error) { return g.dial(t), nil },
 	}).Dial("ws://gateway"+uri, nil)
 	if err != nil {

@@ -44,6 +44,9 @@ func TestCut(t *testing.T) {
 				g := newGateway(t, newCluster(t, waiting(begun, ended)), &tap{}, stream.Config{})
 				k := g.connect(t, protocol, "stdin", "stdout")
 				within(t, "begin", begun)
+				if _, err := io.ReadFull(k.stdout, make([]byte, len("ready"))); err != nil {
+					t.Fatal(err)
+				}
 				if streaming {
 					go func() {
 						for p := make([]byte, 32<<10); ; {
@@ -58,7 +61,7 @@ func TestCut(t *testing.T) {
 				at := time.Now()
 				g.cut(errExpired)
 				within(t, "end of the process", ended)
-				if got := readAll(t, "stdout", k.stdout); got != "ready" {
+				if got := readAll(t, "stdout", k.stdout); got != "" {
 					t.Errorf("stdout %q", got)
 				}
 				failed(t, within(t, "status", statuses), errExpired.Error())

@@ -182,7 +182,7 @@ func TestHostileSPDY(t *testing.T) {
 		{"two types in one header", []spdy.Frame{&spdy.SynStreamFrame{StreamId: 1, Headers: http.Header{"streamType": {"error", "stdin"}}}}, nil},
 		{"two headers of one name", nil, twice.Bytes()},
 		{"another header", []spdy.Frame{&spdy.SynStreamFrame{StreamId: 1, Headers: http.Header{"streamType": {"error"}, "Impersonate-User": {"root"}}}}, nil},
-		{"stream that was not asked for", then(opens(9, "stderr")), nil},
+		{"stderr of a terminal", then(opens(9, "stderr")), nil},
 		{"second stdin", then(opens(9, "stdin"), evil(9)), nil},
 		{"even number", []spdy.Frame{opens(2, "error")}, nil},
 		{"number used again", then(opens(7, "stderr")), nil},
@@ -210,7 +210,7 @@ func TestHostileSPDY(t *testing.T) {
 			c := newCluster(t, func(p *process) { complete = true; listening(got)(p) })
 			tap := &tap{}
 			g := newGateway(t, c, tap, stream.Config{})
-			conn, resp := g.upgrade(t, "POST", execPath+"&stdin=true&stdout=true&tty=true", offering(spdyV4))
+			conn, resp := g.upgrade(t, "POST", execPath+"&stdin=true&stdout=true&stderr=true&tty=true", offering(spdyV4))
 			if resp.StatusCode != 101 {
 				t.Fatal(resp)
 			}
@@ -235,6 +235,21 @@ func TestHostileSPDY(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A stream for what the request does not ask for is refused.
+func TestStreamThatWasNotAskedFor(t *testing.T) {
+	for _, kind := range []string{"stdin", "stderr", "resize"} {
+		g := newGateway(t, newCluster(t, func(*process) {}), &tap{}, stream.Config{})
+		conn, _ := g.upgrade(t, "POST", execPath+"&stdout=true", offering(spdyV4))
+		if _, err := conn.Write(spdyFrames(t, opens(1, kind))); err != nil {
+			t.Fatal(err)
+		}
+		closesWith(t, conn, "")
+		if o := within(t, "end", g.ended); !errors.Is(o.err, stream.ErrClient) {
+			t.Errorf("%s: %+v", kind, o)
+		}
 	}
 }
 

@@ -19,10 +19,12 @@ type socketSide struct {
 	in      *wsframe.Reader
 	within  channel // of the message whose fragments are coming
 	pending bool    // a frame has payload left
+	byte    [1]byte // of a message's beginning
 	held    *[room + chunk]byte
 
 	mu   sync.Mutex
 	out  *wsframe.Writer
+	head [1]byte
 	done bool // an end was sent
 }
 
@@ -73,22 +75,22 @@ func (s *socketSide) next() (message, error) {
 
 // begin reads the channel of a message. It returns a message for those without payload.
 func (s *socketSide) begin(f wsframe.Frame) (message, error) {
-	var first [1]byte
 	if f.Size == 0 {
 		if f.Last {
 			return message{}, nil
 		}
 		return message{}, fmt.Errorf("%w: a message whose first fragment is empty", wsframe.ErrProtocol)
 	}
-	if _, err := io.ReadFull(s.in, first[:]); err != nil {
+	first, err := s.readByte()
+	if err != nil {
 		return message{}, err
 	}
-	if first[0] == closeChannel && s.closes {
+	if first == closeChannel && s.closes {
 		return s.close(f)
 	}
-	s.within = channel(first[0])
+	s.within = channel(first)
 	if s.within >= channels {
-		return message{}, fmt.Errorf("%w: a message on channel %d", wsframe.ErrProtocol, first[0])
+		return message{}, fmt.Errorf("%w: a message on channel %d", wsframe.ErrProtocol, first)
 	}
 	s.pending = f.Size > 1
 	if !s.pending && f.Last {
@@ -98,18 +100,22 @@ func (s *socketSide) begin(f wsframe.Frame) (message, error) {
 }
 
 func (s *socketSide) close(f wsframe.Frame) (message, error) {
-	var which [1]byte
 	if f.Size != 2 || !f.Last {
 		return message{}, fmt.Errorf("%w: a malformed end of a channel", wsframe.ErrProtocol)
 	}
-	if _, err := io.ReadFull(s.in, which[:]); err != nil {
+	which, err := s.readByte()
+	if err != nil {
 		return message{}, err
 	}
-	c := channel(which[0])
-	if c >= channels {
-		return message{}, fmt.Errorf("%w: an end of channel %d", wsframe.ErrProtocol, which[0])
+	if channel(which) >= channels {
+		return message{}, fmt.Errorf("%w: an end of channel %d", wsframe.ErrProtocol, which)
 	}
-	return message{kind: finish, channel: c}, nil
+	return message{kind: finish, channel: channel(which)}, nil
+}
+
+func (s *socketSide) readByte() (byte, error) {
+	_, err := io.ReadFull(s.in, s.byte[:])
+	return s.byte[0], err
 }
 
 // payload reads some of the current frame.
@@ -141,7 +147,8 @@ func (s *socketSide) send(m message) error {
 	case data:
 		b := borrow()
 		defer giveBack(b)
-		return s.out.Write(b[:], wsframe.Binary, []byte{byte(m.channel)}, m.data)
+		s.head[0] = byte(m.channel)
+		return s.out.Write(b[:], wsframe.Binary, s.head[:], m.data)
 	case finish:
 		// Only clients end channels: a server ends them all with the connection.
 		if s.closes && !s.serving && (m.channel == stdin || m.channel == resize) {

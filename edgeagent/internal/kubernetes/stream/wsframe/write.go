@@ -10,6 +10,7 @@ import (
 type Writer struct {
 	w    io.Writer
 	rand io.Reader // nil for a server
+	key  [4]byte
 }
 
 // NewServerWriter returns a Writer of what a server sends.
@@ -29,17 +30,16 @@ func (w *Writer) Write(buf []byte, op Op, head, body []byte) error {
 		return fmt.Errorf("a payload of %d bytes is too long for a frame", size)
 	}
 	b := w.appendSize(append(buf[:0], finBit|byte(op)), size)
-	var key [4]byte
 	if w.rand != nil {
-		if _, err := io.ReadFull(w.rand, key[:]); err != nil {
+		if _, err := io.ReadFull(w.rand, w.key[:]); err != nil {
 			return fmt.Errorf("make a masking key: %w", err)
 		}
-		b = append(b, key[:]...)
+		b = append(b, w.key[:]...)
 	}
 	start := len(b)
 	b = append(append(b, head...), body...)
 	if w.rand != nil {
-		mask(b[start:], key, 0)
+		mask(b[start:], w.key, 0)
 	}
 	_, err := w.w.Write(b)
 	return err
