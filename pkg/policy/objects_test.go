@@ -222,6 +222,8 @@ func TestUnknownBodies(t *testing.T) {
 @id("opaque") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/d") when { !context.body_known };
 @id("never") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/e");
 @id("told") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/g") when { context.body_known && context.privileged };
+@id("then") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/h") when { if !context.body_known then false else context.privileged };
+@id("else") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/h") when { if context.body_known then context.privileged else false };
 @id("sum") forbid (principal, action in Action::"k8s:write", resource in Namespace::"prod/f") when { context.replicas + 1 > 10 };`)
 	for _, tt := range []struct {
 		action    Action
@@ -244,6 +246,8 @@ func TestUnknownBodies(t *testing.T) {
 		{K8sPatch, "f", APIRequest{BodyKnown: true}, Allow, 0},
 		{K8sPatch, "g", APIRequest{Privileged: true}, Allow, 0},
 		{K8sPatch, "g", APIRequest{BodyKnown: true, Privileged: true}, Deny, 0},
+		{K8sPatch, "h", APIRequest{Privileged: true}, Allow, 0},
+		{K8sPatch, "h", APIRequest{BodyKnown: true, Privileged: true}, Deny, 0},
 		{K8sPatch, "other", APIRequest{}, Allow, 0},
 		{K8sDebug, "a", APIRequest{Images: []string{"busybox"}}, Deny, DependsBody},
 		{K8sDebug, "a", APIRequest{BodyKnown: true, Images: []string{"busybox"}}, Allow, 0},
@@ -251,6 +255,23 @@ func TestUnknownBodies(t *testing.T) {
 		d := e.Decide(Moment{Now: noon}, tt.body.Facts(), Question{Action: tt.action, Entity: prod.Object(object("pods " + tt.namespace + "/x"))})
 		if d.Effect != tt.want || d.Depends != tt.depends {
 			t.Errorf("%s in %s with %+v: %v, depends %b: %s", tt.action, tt.namespace, tt.body, d.Effect, d.Depends, d.Reason)
+		}
+	}
+}
+
+// TestFailuresForSomeFail: what fails for one of the objects is not allowed for all of them together.
+func TestFailuresForSomeFail(t *testing.T) {
+	const overflows = `context.replicas + 9223372036854775807 > 1`
+	for _, condition := range []string{
+		`when { resource.name == "x" && ` + overflows + ` }`, `unless { resource.name != "x" || ` + overflows + ` }`,
+		`when { if resource.name == "x" then ` + overflows + ` else false }`, `when { if resource.name == "x" then false else ` + overflows + ` }`,
+		`when { if ` + overflows + ` then resource.name == "x" else false }`, `when { ` + overflows + ` } when { resource.name == "x" }`,
+	} {
+		for _, effect := range []string{"permit", "forbid"} {
+			e := clusterEvaluator(t, broad+effect+` (principal, action in Action::"k8s:all", resource is Object) `+condition+`;`)
+			if d := e.asks(K8sList, "pods shop/*"); d.Effect != Deny || len(d.Errors) != 1 || d.Depends != 0 {
+				t.Errorf("%s %s: %v %v, depends %b", effect, condition, d.Effect, d.Errors, d.Depends)
+			}
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 //go:embed starter
 var starterFiles embed.FS
 
-// Starter is a small bundle to begin with, with its tests. It speaks of resources labelled
-// env=dev, env=demo and env=prod, of the groups agents, dba, oncall and pii-readers, and of the
+// Starter is a small bundle to begin with, with its tests. It speaks of databases and clusters labelled
+// env=dev, env=demo and env=prod, of the groups agents, dba, sre, oncall and pii-readers, and of the
 // data classes pii and secret.
 func Starter() Bundle {
 	b := Bundle{Files: map[string][]byte{}}
