@@ -10,7 +10,7 @@ func (r *Recorder) typed(p []byte) {
 	if l := r.last(); l != nil && !l.done && l.silent() && len(r.lines) == 1 {
 		r.settle() // editing keys alone say nothing that was not shown
 	}
-	for r.aheadBytes() > maxAhead {
+	for r.ahead > maxAhead {
 		r.settle()
 	}
 }
@@ -41,13 +41,15 @@ func keyLen(p []byte) int {
 func (r *Recorder) key(key []byte) {
 	l := r.last()
 	if l == nil || l.done {
-		l = &line{ahead: l != nil}
+		l = &line{ahead: l != nil, size: lineCost}
+		r.ahead += lineCost
 		r.lines = append(r.lines, l)
 	}
 	if printable(key) && len(l.want) == 0 && r.asks() {
 		l.secret = true
 	}
 	stops := key[0] == 3 || key[0] == 4 || key[0] == 26 // Ctrl-C, Ctrl-D, Ctrl-Z
+	l.size, r.ahead = l.size+len(key), r.ahead+len(key)
 	l.add(key, stops || key[0] == '\r' || key[0] == '\n')
 	if !l.done || len(r.lines) > 1 {
 		return
@@ -64,13 +66,6 @@ func (r *Recorder) last() *line {
 		return nil
 	}
 	return r.lines[len(r.lines)-1]
-}
-
-func (r *Recorder) aheadBytes() (n int) {
-	for _, l := range r.lines {
-		n += len(l.raw)
-	}
-	return n
 }
 
 // await gives the first line some time for its echo.
@@ -103,6 +98,7 @@ func (r *Recorder) settle() {
 	for len(r.lines) > 0 {
 		l := r.lines[0]
 		r.lines = r.lines[1:]
+		r.ahead -= l.size
 		r.record(StreamInput, r.asRecorded(l))
 		if len(r.lines) == 0 || !r.lines[0].done {
 			return

@@ -11,6 +11,7 @@ type line struct {
 	astray bool   // something else was shown since
 	again  int    // how much of the run was shown once more while astray
 
+	size   int  // what it counts for in Recorder.ahead
 	done   bool // its last key was typed
 	ahead  bool // it was begun before the line before it was shown
 	secret bool // it answers a prompt for a secret
@@ -21,6 +22,7 @@ const (
 	edit     = 0        // in want
 	maxTyped = 4 << 10  // bytes of a line; a terminal's own limit, N_TTY_BUF_SIZE
 	maxAhead = 64 << 10 // bytes of lines that wait for their echo
+	lineCost = 64       // bytes that a line takes besides what was typed
 )
 
 // add takes one key. Keys that are more than a byte are editing keys.

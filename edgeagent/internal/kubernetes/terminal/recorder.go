@@ -61,6 +61,7 @@ type Recorder struct {
 	stop    func() bool
 
 	lines     []*line // typed and not yet decided about: complete but for the last
+	ahead     int     // bytes of lines
 	stopLines func() bool
 	epoch     int // of the head of lines, so that an old timer does not judge a new line
 

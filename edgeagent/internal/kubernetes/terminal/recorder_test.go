@@ -275,6 +275,26 @@ func TestLimitWithoutATerminal(t *testing.T) {
 	}
 }
 
+// Whoever types and never sees anything does not fill the memory.
+func TestTypedAheadIsBounded(t *testing.T) {
+	r, k := record(t, true)
+	r.Output("stdout", []byte("? "))
+	for range 5000 {
+		r.Input([]byte("hunter2\r"))
+	}
+	if got := strings.Count(k.of("stdin"), "[not echoed]\r"); got > 5000-100 {
+		t.Errorf("%d lines are recorded before the time", got)
+	}
+	k.pass(time.Second)
+	if got := strings.Count(k.of("stdin"), "[not echoed]\r"); got < 4000 {
+		t.Errorf("of 5000 lines %d are decided about", got)
+	}
+	r.Close()
+	if got := strings.Count(k.of("stdin"), "[not echoed]\r"); got != 5000 {
+		t.Errorf("%d lines recorded", got)
+	}
+}
+
 func TestMaskInput(t *testing.T) {
 	for _, tty := range []bool{false, true} {
 		k := &tape{}
