@@ -1,9 +1,6 @@
 package kubeapi
 
-import (
-	"bytes"
-	"fmt"
-)
+import "fmt"
 
 // MaxBody is how large a body the API server reads, in bytes: MaxRequestBodyBytes in
 // k8s.io/apiserver/pkg/server/config.go.
@@ -11,8 +8,8 @@ const MaxBody = 3 << 20
 
 // Body is what a write carries.
 type Body struct {
-	// JSON is what to forward: the bytes that were sent where they are JSON, and YAML turned into JSON. For a request that
-	// [Request.Proxies] it is the body, whatever it is.
+	// JSON is what to forward: the bytes that were sent where they are JSON, and YAML and protobuf turned into JSON. For a
+	// request that [Request.Proxies] it is the body, whatever it is.
 	JSON []byte
 	// ContentType is what to forward it as; "" without a body.
 	ContentType string
@@ -55,6 +52,9 @@ func ReadBody(r Request, contentType string, body []byte, limit int) (Body, erro
 	if err := b.read(r, contentType, body); err != nil {
 		return Body{}, err
 	}
+	if len(b.JSON) > limit {
+		return Body{}, refuse(ErrTooLarge, "body", fmt.Sprintf("over %d bytes as JSON", limit), "")
+	}
 	return b, nil
 }
 
@@ -86,23 +86,26 @@ func (b *Body) read(r Request, contentType string, body []byte) error {
 	return b.readObject(r, doc)
 }
 
-// decode reads the document, and turns YAML into JSON. A YAML type may hold JSON, which is then read as such.
+// decode reads the document, and turns what is no JSON into it.
 func (b *Body) decode(media string, body []byte) (any, error) {
-	if media != typeYAML && media != typeApply {
+	var err error
+	switch media {
+	case typeProtobuf:
+		body, err = fromProtobuf(body)
+	case typeYAML, typeApply:
+		body, err = fromYAML(body)
+	default:
 		return decode(body)
 	}
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); !bytes.HasPrefix(trimmed, []byte("{")) || !isJSON(body) {
-		var err error
-		if body, err = fromYAML(body); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
+	}
+	if media != typeApply {
+		b.ContentType = typeJSON
 	}
 	doc, err := decode(body)
 	if err != nil {
 		return nil, err
-	}
-	if media == typeYAML {
-		b.ContentType = typeJSON
 	}
 	b.JSON, err = encode(doc)
 	return doc, err

@@ -12,6 +12,7 @@ import (
 const (
 	jsonType      = "application/json"
 	yamlType      = "application/yaml"
+	protobuf      = "application/vnd.kubernetes.protobuf"
 	jsonPatch     = "application/json-patch+json"
 	mergePatch    = "application/merge-patch+json"
 	strategic     = "application/strategic-merge-patch+json"
@@ -59,7 +60,7 @@ func TestReadBodyForwards(t *testing.T) {
 func TestReadBodyRefusesMediaTypes(t *testing.T) {
 	create, patch := parse(t, "POST", podCollection, ""), parse(t, "PATCH", deployment, "")
 	for _, media := range []string{
-		"application/vnd.kubernetes.protobuf", "application/cbor", "application/apply-patch+cbor", "text/plain", "application/x-www-form-urlencoded", "application/json-seq",
+		"application/cbor", "application/apply-patch+cbor", "text/plain", "application/x-www-form-urlencoded", "application/json-seq",
 		"application/json; charset=utf-16", "application/json;charset=utf-7", "application/json; a=b", "application/json,application/yaml", "application/json;", "json", "/", "text/json", "text/yaml",
 		"application/vnd.kubernetes.protobuf;stream=watch", "multipart/form-data; boundary=x", " ", "application/json; charset=utf-8; charset=utf-16",
 	} {
@@ -115,6 +116,35 @@ func TestReadBodyRefuses(t *testing.T) {
 		if b, err := kubeapi.ReadBody(c.r, c.media, []byte(c.body), 0); !errors.Is(err, kubeapi.ErrBody) || !reflect.DeepEqual(b, kubeapi.Body{}) {
 			t.Errorf("%s %s %.200q: %+v, %v", c.r.Verb, c.media, c.body, b.Facts, err)
 		}
+	}
+}
+
+// What kubectl sends of objects that Kubernetes knows is protobuf; it goes on as JSON, with the same facts.
+func TestReadBodyOfProtobuf(t *testing.T) {
+	pod := "k8s\x00\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x1e\x0a\x0d\x0a\x03web\x1a\x04shop\x22\x00\x12\x0d\x12\x09\x0a\x01c\x12\x04evil\x60\x01\x1a\x00\x22\x00"
+	b, err := kubeapi.ReadBody(parse(t, "POST", podCollection, ""), protobuf, []byte(pod), 0)
+	want := `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop"},"spec":{"containers":[{"image":"evil","name":"c"}],"hostPID":true}}`
+	if err != nil || string(b.JSON) != want || b.ContentType != jsonType || b.Name != "web" || shown(b.Facts) != "host image=evil" {
+		t.Errorf("%s %s %+v, %v", b.ContentType, b.JSON, b, err)
+	}
+	if _, err := kubeapi.ReadBody(parse(t, "POST", "/api/v1/namespaces/other/pods", ""), protobuf, []byte(pod), 0); !errors.Is(err, kubeapi.ErrBody) {
+		t.Error(err)
+	}
+	if _, err := kubeapi.ReadBody(parse(t, "POST", podCollection, ""), protobuf, []byte(pod), len(want)-1); !errors.Is(err, kubeapi.ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := kubeapi.ReadBody(parse(t, "PATCH", deployment, ""), protobuf, []byte(pod), 0); !errors.Is(err, kubeapi.ErrMediaType) {
+		t.Error(err)
+	}
+	for body, want := range map[string]error{"{}": kubeapi.ErrBody, pod + "\x01": kubeapi.ErrBody, strings.Replace(pod, "Pod", "Pox", 1): kubeapi.ErrMediaType} {
+		if _, err := kubeapi.ReadBody(parse(t, "POST", podCollection, ""), protobuf, []byte(body), 0); !errors.Is(err, want) {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+	options := "k8s\x00\x0a\x13\x0a\x02v1\x12\x0dDeleteOptions\x12\x05\x2a\x03All"
+	b, err = kubeapi.ReadBody(parse(t, "DELETE", podCollection+"/web", ""), protobuf, []byte(options), 0)
+	if err != nil || !b.DryRun || string(b.JSON) != `{"apiVersion":"v1","dryRun":["All"],"kind":"DeleteOptions"}` {
+		t.Errorf("%s, %v", b.JSON, err)
 	}
 }
 

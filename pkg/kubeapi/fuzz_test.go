@@ -56,7 +56,7 @@ func FuzzReadBody(f *testing.F) {
 	for _, body := range []string{
 		`{"kind":"Pod","metadata":{"name":"x"},"spec":{"containers":[{"image":"a","securityContext":{"privileged":true}}]}}`,
 		"a: 1\n---\nb: 2", "x: &a [*a]", "{a: [1, 2.5e3, null, ~, yes]}", `{"a":"\u0085\ud83d\ude00\u2028"}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`,
-		`[{"op":"add","path":"/metadata/labels/a~1b","value":"c"},{"op":"copy","from":"/a","path":"/b"}]`, "%YAML 1.1\n---\na: !!binary aGk=", `{"roleRef":{"kind":"a","name":"b"}}`,
+		`[{"op":"add","path":"/metadata/labels/a~1b","value":"c"},{"op":"copy","from":"/a","path":"/b"}]`, "k8s\x00\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x11\x0a\x00\x12\x0d\x12\x09\x0a\x01c\x12\x04evil\x60\x01", "%YAML 1.1\n---\na: !!binary aGk=", `{"roleRef":{"kind":"a","name":"b"}}`,
 	} {
 		for i := range len(bodyKinds) {
 			f.Add(uint8(i), []byte(body))
@@ -113,6 +113,7 @@ func sameAsYAML(t *testing.T, b kubeapi.Body, doc any) {
 var bodyKinds = []struct{ method, path, media string }{
 	{"POST", podCollection, jsonType}, {"POST", podCollection, yamlType}, {"PATCH", deployment, jsonPatch}, {"PATCH", deployment, mergePatch},
 	{"PATCH", deployment, strategic}, {"PATCH", deployment, applyPatch}, {"DELETE", podCollection, jsonType}, {"POST", "/api/v1/namespaces/a/secrets", jsonType},
+	{"POST", podCollection, protobuf}, {"DELETE", podCollection, protobuf},
 	{"POST", "/apis/certificates.k8s.io/v1/certificatesigningrequests", jsonType},
 }
 

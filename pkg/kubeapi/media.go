@@ -21,6 +21,7 @@ const (
 const (
 	typeJSON      = "application/json"
 	typeYAML      = "application/yaml"
+	typeProtobuf  = "application/vnd.kubernetes.protobuf"
 	typeJSONPatch = "application/json-patch+json"
 	typeMerge     = "application/merge-patch+json"
 	typeStrategic = "application/strategic-merge-patch+json"
@@ -42,7 +43,7 @@ func readMediaType(r Request, contentType string) (string, Patch, error) {
 		}
 	}
 	if r.Verb != "patch" {
-		if bare != typeJSON && bare != typeYAML {
+		if bare != typeJSON && bare != typeYAML && bare != typeProtobuf {
 			return "", NoPatch, badType("cannot be read here")
 		}
 		return bare, NoPatch, nil
@@ -61,5 +62,5 @@ func readMediaType(r Request, contentType string) (string, Patch, error) {
 }
 
 func badType(why string) error {
-	return refuse(ErrMediaType, "header Content-Type", why, "send JSON or YAML; with kubectl and client-go, application/json")
+	return refuse(ErrMediaType, "header Content-Type", why, "send JSON or YAML")
 }

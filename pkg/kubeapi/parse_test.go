@@ -88,6 +88,8 @@ func TestParse(t *testing.T) {
 
 		{"GET", "/api/v1/namespaces/shop/pods/web-0/log", "follow=true&tailLines=10&container=web", "get |v1|pods|log shop/web-0"},
 		{"GET", "/api/v1/namespaces/shop/services/https:web:443/proxy/a/b", "x=1&x=2", "get |v1|services|proxy shop/https:web:443 /a/b"},
+		{"GET", "/api/v1/namespaces/shop/services/web/proxy/", "", "get |v1|services|proxy shop/web /"},
+		{"GET", "/api/v1/namespaces/shop/services/web/proxy/a/", "", "get |v1|services|proxy shop/web /a/"},
 		{"POST", "/api/v1/nodes/n1/proxy/run", "", "create |v1|nodes|proxy /n1 /run"},
 	} {
 		r, err := kubeapi.Parse(c.method, c.path, c.query, nil)
@@ -117,13 +119,13 @@ func TestParseRefusesPaths(t *testing.T) {
 	long := strings.Repeat("a", kubeapi.MaxName+1)
 	for _, path := range []string{
 		"", "api/v1/pods", "http://other/api/v1/pods", "//api/v1/pods", "/api//v1/pods", "/api/v1//pods", "/api/v1/pods/", "/api/v1/pods//",
-		"/version/", "/healthz//ping", "/api/v1/./pods", "/api/v1/../v1/pods", "/.", "/..", "/version/..", "/api/v1/%2e%2e/pods", "/api/v1/%2E/pods",
+		"/version/", "/healthz//ping", "/api/v1/nodes/x/proxy//", "/api/v1/nodes/x/proxy//a", "/apis/x.io/v1/nodes/x/proxy/", "/api/v1/namespaces/a/secrets/x/proxy/", "//", "/api/v1/./pods", "/api/v1/../v1/pods", "/.", "/..", "/version/..", "/api/v1/%2e%2e/pods", "/api/v1/%2E/pods",
 		"/api/v1/.%2e/pods", "/api/v1/namespaces/a/pods/%2e%2e", "/api/v1/namespaces/a/pods/..",
 		"/api/v1/namespaces/a/pods/x%2Fexec", "/api/v1/namespaces/a/pods/x%2fexec", "/api%2Fv1/secrets", "/api/v1/namespaces/a/pods/x%252Fexec",
 		"/api/v1/namespaces/a/secrets;x=1", "/api/v1/namespaces/a/secrets/db;x", "/api/v1/namespaces/a/secrets%3Bx", "/api/v1/namespaces/a/secrets/db%3bx",
 		`/api/v1/namespaces\a/secrets`, "/api/v1/namespaces/a/secrets/%5C", "/api/v1/namespaces/a/secrets/db%3Fx", "/api/v1/namespaces/a/secrets/db%23x",
 		"/API/v1/pods", "/Api/v1/pods", "/api/V1/pods", "/api/v1/Pods", "/api/v1/namespaces/A/pods", "/api/v1/Namespaces/a/pods",
-		"/api/v1/namespaces/a/pods/x/Exec", "/apis/Apps/v1/deployments", "/VERSION", "/apis/Apps", "/apis/apps/V1",
+		"/api/v1/namespaces/a/pods/x/Exec", "/apis/Apps/v1/deployments", "/VERSION", "/apis/Apps", "/apis/apps/V1", "/apis/a..b", "/apis/a_b", "/api/v1.x", "/apis/apps/-",
 		"/api/v1/pods/x%00", "/api/v1/pods/x%0a", "/api/v1/pods/x%0d%0aHost:x", "/api/v1/pods/x%7f", "/api/v1/pods/\x01", "/api/v1/pods/x y",
 		"/api/v1/pods/x%", "/api/v1/pods/x%2", "/api/v1/pods/x%zz", "/api/v1/p%6fds", "/api/v1/pods/%61", "/api/v1/pods/%2Dx",
 		"/api/v1/pods?x", "/api/v1/pods#x", "/api/v1/p\u00f6ds", "/api/v1/pods/p%C3%B6d", "/api/v1/pods/\xff", "/api/v1/pods/%ff",
@@ -175,6 +177,9 @@ func TestParseRefusesQueries(t *testing.T) {
 		if r, err := kubeapi.Parse("GET", c[0], c[1], nil); !errors.Is(err, kubeapi.ErrQuery) {
 			t.Errorf("%s?%s: %+v, %v", c[0], c[1], r, err)
 		}
+	}
+	if r, err := kubeapi.Parse("DELETE", "/api/v1/namespaces/a/pods", "fieldSelector=metadata.name", nil); !errors.Is(err, kubeapi.ErrQuery) {
+		t.Errorf("%+v, %v", r, err)
 	}
 	for _, query := range []string{"dryRun=", "dryRun=None", "dryRun=all", "dryRun=All&dryRun=", "dryRun", "watch=true", "force=true", "fieldManager=%00"} {
 		if r, err := kubeapi.Parse("POST", "/api/v1/namespaces/a/pods", query, nil); !errors.Is(err, kubeapi.ErrQuery) {

@@ -8,18 +8,33 @@ import (
 
 // readPath fills in what the path says.
 func (r *Request) readPath(escaped string) error {
-	segments, err := splitPath(escaped)
+	rest, slash := escaped, false
+	if escaped != "/" {
+		rest, slash = strings.CutSuffix(escaped, "/")
+	}
+	segments, err := splitPath(rest)
 	if err != nil {
 		return err
 	}
-	if !r.underAPI(segments) {
-		return r.readPlain(segments)
+	read := r.readResource
+	if !underAPI(segments) {
+		read = r.readPlain
 	}
-	return r.readResource(segments)
+	if err := read(segments); err != nil {
+		return err
+	}
+	if !slash {
+		return nil
+	}
+	if !r.Proxies() {
+		return refuse(ErrPath, "path", "ends with a slash", "leave it out")
+	}
+	r.Path, r.ProxyPath = r.Path+"/", r.ProxyPath+"/" // it is the pod's or service's to read
+	return nil
 }
 
 // underAPI reports paths of resources: /api/VERSION/... and /apis/GROUP/VERSION/... with something behind.
-func (r *Request) underAPI(segments []segment) bool {
+func underAPI(segments []segment) bool {
 	switch {
 	case len(segments) == 0:
 		return false

@@ -52,7 +52,7 @@ func splitPath(escaped string) ([]segment, error) {
 func readSegment(at int, raw string) (segment, error) {
 	s := segment{at: at}
 	if raw == "" {
-		return s, s.refuse("empty", "send no double slash and no slash at the end")
+		return s, s.refuse("empty", "send no double slash")
 	}
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {

@@ -20,7 +20,7 @@ var factory = request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "api
 // TestAgreesWithTheServer makes many requests. What is accepted must mean to the API server what it means here, both as it
 // was sent and as it is forwarded.
 func TestAgreesWithTheServer(t *testing.T) {
-	rounds := 600_000
+	rounds := 400_000
 	if testing.Short() {
 		rounds = 60_000
 	}

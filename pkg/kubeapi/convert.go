@@ -3,15 +3,21 @@ package kubeapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/writhq/writ/pkg/kubeapi/protobody"
 )
 
-// fromYAML turns one YAML document into JSON, with the API server's own library.
+// fromYAML turns one YAML document into JSON, with the API server's own library. JSON is YAML too, and is left as it is.
 func fromYAML(doc []byte) ([]byte, error) {
+	if bytes.HasPrefix(bytes.TrimLeft(doc, " \t\r\n"), []byte("{")) && json.Valid(doc) {
+		return doc, nil
+	}
 	if !utf8.Valid(doc) || bytes.HasPrefix(doc, []byte("\ufeff")) {
 		return nil, badBody("not UTF-8 without a byte order mark")
 	}
@@ -23,6 +29,18 @@ func fromYAML(doc []byte) ([]byte, error) {
 		return nil, badBody("not one YAML document in which each key stands once")
 	}
 	return out, nil
+}
+
+// fromProtobuf turns an object of Kubernetes itself into JSON.
+func fromProtobuf(body []byte) ([]byte, error) {
+	o, err := protobody.Decode(body)
+	if errors.Is(err, protobody.ErrUnknown) {
+		return nil, refuse(ErrMediaType, "body", err.Error(), "send JSON")
+	}
+	if err != nil {
+		return nil, badBody(err.Error())
+	}
+	return encode(o)
 }
 
 // checkDocuments refuses more than one document: the library reads the first and drops the rest.
@@ -41,8 +59,6 @@ func checkDocuments(doc string) error {
 	return nil
 }
 
-func isJSON(doc []byte) bool { return json.Valid(doc) }
-
 // isBreak reports what ends a line in YAML 1.1.
 func isBreak(c rune) bool {
 	return c == '\n' || c == '\r' || c == '\u0085' || c == '\u2028' || c == '\u2029'
@@ -55,7 +71,7 @@ func encode(v any) ([]byte, error) {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return nil, fmt.Errorf("encode body: %w", err)
+		return nil, badBody("a value that JSON has no word for")
 	}
 	escaped := make([]byte, 0, out.Len())
 	for _, c := range string(bytes.TrimSuffix(out.Bytes(), []byte("\n"))) {
