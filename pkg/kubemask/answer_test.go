@@ -323,7 +323,7 @@ func TestRefused(t *testing.T) {
 		"nothing": "", "space": " \n", "a text": "ok", "a string": `"a"`, "no bracket": `["kind":"a"}`, "a list": `[{"data":{"a":"aGV5"}}]`, "a byte order mark": "\ufeff{}",
 		"cut off": `{"data":{"a":"aGV5"}`, "cut off in a list": `{"items":[{"data":{"a":"aGV5"}},`, "text behind": `{"data":{"a":"aGV5"}}x`,
 		"two objects": `{}{"data":{"a":"aGV5"}}`, "no colon": `{"data" {"a":"aGV5"}}`, "no comma": `{"data":{"a":"aGV5" "b":"aGV5"}}`,
-		"a comma too many": `{"data":{"a":"aGV5",}}`, "a control character": "{\"data\":{\"a\":\"aG\nV5\"}}", "an escape": `{"data":{"a":"\x"}}`,
+		"a comma too many": `{"data":{"a":"aGV5",}}`, "a control character": "{\"data\":{\"a\":\"aG\nV5\"}}", "a line break for a quote": "{\"x\":\"abc\n,\"data\":{\"a\":\"aGV5\"}}", "an escape": `{"data":{"a":"\x"}}`,
 		"half an escape": `{"data":{"a":"\u12g4"}}`, "no name": `{data:{"a":"aGV5"}}`, "brackets": `{"data":["aGV5"}}`, "a literal": `{"data":{"a":nul}}`,
 		"a number": `{"data":{"a":01}}`, "another number": `{"data":{"a":1.}}`, "a plus": `{"data":{"a":+1}}`, "deep": deep, "deep classified": `{"data":` + deep + `}`,
 		"deep lists": strings.Repeat(`{"items":[`, maxDepth) + strings.Repeat(`]}`, maxDepth), "deep list": `{"items":` + strings.Repeat(`[`, maxDepth+1) + strings.Repeat(`]`, maxDepth+1) + `}`,

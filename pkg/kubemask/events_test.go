@@ -29,12 +29,12 @@ func (s *stepped) Read(b []byte) (int, error) {
 
 func TestEventsPassAtOnce(t *testing.T) {
 	var out bytes.Buffer
-	flushed := 0
+	flushed, flushes := 0, 0
 	src := &stepped{out: &out, flush: &flushed, pieces: []string{
 		`{"type":"ADDED","object":{"data":{"a":"aG`, `V5"}}}`, "\n", `{"type":"BOOKMARK","object":{}}` + "\n" + `{"ty`, `pe":"X"}`,
 	}}
 	m := must(New(secrets(t)))
-	rep, err := m.Events(&out, src, func() { flushed = out.Len() })
+	rep, err := m.Events(&out, src, func() { flushed, flushes = out.Len(), flushes+1 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +42,9 @@ func TestEventsPassAtOnce(t *testing.T) {
 	want := []string{"", "", first, first + "\n", first + "\n" + second + "\n", first + "\n" + second + "\n" + third}
 	if !slices.Equal(src.seen, want) {
 		t.Errorf("flushed %q, want %q", src.seen, want)
+	}
+	if flushes != 4 {
+		t.Errorf("flushed %d times", flushes)
 	}
 	if rep.Items != 3 || rep.Bytes != int64(out.Len()) || rep.Masked["data.*"] != 1 {
 		t.Errorf("%+v", rep)

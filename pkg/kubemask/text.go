@@ -134,12 +134,8 @@ func appendHidden(dst, text []byte, rule mask.Rule, key mask.Key) []byte {
 	case mask.Null:
 		return dst
 	case mask.Hash:
-		hashed, null := rule.AppendText(append(dst, mask.Redacted...), text, key)
-		if null {
-			return append(dst, mask.Redacted...)
-		}
-		return hashed
+		dst = append(dst, mask.Redacted...) // which is all without a key
 	}
-	out, _ := rule.AppendText(dst, text, key)
-	return out
+	dst, _ = rule.AppendText(dst, text, key)
+	return dst
 }

@@ -32,6 +32,7 @@ func TestHasPlaceholder(t *testing.T) {
 		`[{"op":"test","path":"/x","value":1},{"value":"***","path":"/spec/set/-","op":"add"}]`: true, `[{"op":"add","path":"/type","value":"***"}]`: false,
 		`[{"op":"add","path":"/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration","value":"{\"data\":{\"a\":\"Kioq\"}}"}]`: true,
 		`[{"op":"add","path":"data/a","value":"aGV5"}]`: true, `[{"op":"add","path":"/x","value":"a","path":"/data/a"}]`: true, `[{"path":"/data/a","value":"a","value":"Kioq"}]`: true,
+		`[{"op":"add","path":"","value":"aGV5"}]`: true, `[{"op":"add","path":"/metadata","value":{"name":"a","name":"b"}}]`: true,
 		// what is not understood
 		``: true, ` `: true, `x`: true, `"a"`: true, `{`: true, `{}}`: true, `[`: true, `[1]`: true, `[{}]x`: true, `{"data":{"a":"aGV5"}} `: false, `{"kind":"a","kind":"b"}`: true,
 	} {

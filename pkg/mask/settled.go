@@ -9,7 +9,7 @@ const numberSpan = 64
 // for text that somebody waits for, where a Stream keeps back too much: after "Password: " nothing is left open. Custom
 // patterns leave the last line open, up to 512 bytes of it.
 func (d *Detector) Settled(b []byte, hits []Hit) (n int) {
-	n = min(wordStart(b, len(b)), numberStart(b), ibanStart(b), pemStart(b))
+	n = min(wordStart(b, numberStart(b)), ibanStart(b), pemStart(b))
 	if len(d.custom) > 0 {
 		from := max(len(b)-streamTail, 0)
 		n = min(n, from+bytes.LastIndexAny(b[from:], "\r\n")+1)
@@ -54,7 +54,7 @@ func numberStart(b []byte) int {
 	if start > 0 && b[start-1] == '(' {
 		start--
 	}
-	return wordStart(b, start)
+	return start
 }
 
 // ibanStart returns where an account number begins that b may end in the middle of.
