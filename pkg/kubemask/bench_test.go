@@ -155,3 +155,20 @@ func BenchmarkTerminal(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkWatchPods(b *testing.B) {
+	var text bytes.Buffer
+	for i := range 2000 {
+		fmt.Fprintf(&text, `{"type":"MODIFIED","object":%s}`+"\n", podJSON(i))
+	}
+	m := must(New(Config{Resource: "pods", Fields: paths(b, "spec.containers[*].env[*].value"), Choose: redactAll}))
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	start := processorTime(b)
+	for b.Loop() {
+		if rep, err := m.Events(io.Discard, bytes.NewReader(text.Bytes()), nil); err != nil || rep.Items != 2000 {
+			b.Fatal(rep, err)
+		}
+	}
+	b.ReportMetric(float64(text.Len())*float64(b.N)/1e6/(processorTime(b)-start).Seconds(), "cpu-MB/s")
+}

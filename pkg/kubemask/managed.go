@@ -53,7 +53,7 @@ func (s *scanner) setMember(name []byte, at int, to, within *node) {
 	if within != nil {
 		s.hits = append(s.hits, found)
 	}
-	inner := scanner{m: s.m, b: append(bytes.Clone(value), '\n')}
+	inner := s.nested(append(bytes.Clone(value), '\n'))
 	inner.begin(roleThing, "")
 	if i := inner.space(0); i < 0 || inner.value(i, to, false) < 0 {
 		s.fail("a member of managedFields that is no JSON")

@@ -12,7 +12,7 @@ const maxNotes = 4
 
 // inside reads the object in an annotation. end is stop if there is none that can be read.
 func (s *scanner) inside(value []byte, obj int) (inner *scanner, end int) {
-	inner = &scanner{m: s.m, b: unquote(value), notes: s.notes + 1}
+	inner = s.nested(unquote(value))
 	if s.notes == maxNotes {
 		return inner, stop
 	}
@@ -20,6 +20,15 @@ func (s *scanner) inside(value []byte, obj int) (inner *scanner, end int) {
 		inner.objs[0].plan = s.noted(inner, obj)
 	}
 	return inner, end
+}
+
+// nested returns a scanner for a text inside of this one. It is the same each time.
+func (s *scanner) nested(text []byte) *scanner {
+	if s.inner == nil {
+		s.inner = &scanner{m: s.m, notes: s.notes + 1}
+	}
+	s.inner.reset(text)
+	return s.inner
 }
 
 // hideNote appends an annotation that is an object as text, with the same fields hidden as in the object that has it.

@@ -23,8 +23,9 @@ type scanner struct {
 	brackets [maxDepth + 1]byte // of skip
 	scratch  []byte             // the last name that had escapes
 
-	notes    int // how many annotations the text is inside of
-	obj      int // the object at hand
+	notes    int      // how many annotations the text is inside of
+	inner    *scanner // of texts inside of this one
+	obj      int      // the object at hand
 	objs     []object
 	hits     []hit
 	unsorted bool
