@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-
 )
 
 // reference masks as Masker is meant to, slowly and on top of encoding/json: no automaton, no scanner, no streaming.
