@@ -40,6 +40,10 @@ func keyLen(p []byte) int {
 
 func (r *Recorder) key(key []byte) {
 	l := r.last()
+	if l != nil && l.done && len(r.lines) == 1 && r.heard {
+		r.settle() // who types on after an answer does not wait for the echo
+		l = nil
+	}
 	if l == nil || l.done {
 		l = &line{ahead: l != nil, size: lineCost}
 		r.ahead += lineCost
@@ -51,6 +55,9 @@ func (r *Recorder) key(key []byte) {
 	stops := key[0] == 3 || key[0] == 4 || key[0] == 26 // Ctrl-C, Ctrl-D, Ctrl-Z
 	l.size, r.ahead = l.size+len(key), r.ahead+len(key)
 	l.add(key, stops || key[0] == '\r' || key[0] == '\n')
+	if l.done {
+		r.heard = false
+	}
 	if !l.done || len(r.lines) > 1 {
 		return
 	}
@@ -151,6 +158,7 @@ func (r *Recorder) see(e event, b byte) {
 	l := r.lines[0]
 	switch e {
 	case printed:
+		r.heard = true
 		l.shown(b)
 	case moved:
 		l.moved()

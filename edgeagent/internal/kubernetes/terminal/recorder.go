@@ -62,6 +62,7 @@ type Recorder struct {
 
 	lines     []*line // typed and not yet decided about: complete but for the last
 	ahead     int     // bytes of lines
+	heard     bool    // something was shown since the last line was ended
 	stopLines func() bool
 	epoch     int // of the head of lines, so that an old timer does not judge a new line
 

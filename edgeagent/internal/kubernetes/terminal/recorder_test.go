@@ -116,6 +116,7 @@ func TestInputOfATerminal(t *testing.T) {
 		"no newline shown":             {[]string{"<\x1b[24;1H", ">:wq\r", "<:wq", ".", ".", "."}, ":wq\r"},
 
 		"hidden":                       {[]string{"<? ", ">hunter2\r", "<\r\n$ "}, "[not echoed]\r"},
+		"hidden, with no newline":      {[]string{"<$ ", ">read -s x\r", "<read -s x\r\n", ">hunter2\r", "<$ ", ">ls\r", "<ls\r\n", ">id\r", "<id\r\n"}, "read -s x\r[not echoed]\rls\rid\r"},
 		"hidden, typed slowly":         {[]string{"<? ", ">h", ">u", ".", ".", ".", ">n", ">\r", "<\r\n"}, "[not echoed]\r"},
 		"hidden, then a command":       {[]string{"<? ", ">hunter2\r", "<\r\n$ ", ">ls\r", "<ls\r\n"}, "[not echoed]\rls\r"},
 		"stars instead":                {[]string{"<? ", ">h", "<*", ">u", "<*", ">\r", "<\r\n"}, "[not echoed]\r"},
