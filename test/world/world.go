@@ -42,6 +42,8 @@ type Config struct {
 	Issuers string
 	// ControlSettings of the control plane besides those that every world has, as YAML.
 	ControlSettings string
+	// ControlEnv are further variables of the control plane.
+	ControlEnv []string
 	// Visitors can sign in to the console with a browser, by choosing who they are.
 	Visitors []oidctest.Claims
 	// EdgeArgs are further arguments of the edge.
@@ -252,7 +254,7 @@ func (w *World) startControl(ctx context.Context) error {
 		return err
 	}
 	w.CAFile = filepath.Join(dir, "data", "ca.pem")
-	w.Control = &Process{Name: "writ-controlplane", Path: filepath.Join(w.Bin, "writ-controlplane"), Args: []string{"--config", file}, Env: environ(), LogFile: filepath.Join(w.Dir, "control.log")}
+	w.Control = &Process{Name: "writ-controlplane", Path: filepath.Join(w.Bin, "writ-controlplane"), Args: []string{"--config", file}, Env: append(environ(), w.ControlEnv...), LogFile: filepath.Join(w.Dir, "control.log")}
 	if err := w.Control.Start(); err != nil {
 		return err
 	}
