@@ -59,6 +59,7 @@ test: build $(if $(NODE),console-test)
 	@command -v moto_server >/dev/null || echo "note: what needs moto is skipped: pip install 'moto[server]'"
 	$(if $(KUBE),@scripts/kubelab)
 	$(NEED_KUBE) WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	$(if $(KUBE),cd test/kube/requestinfo && go test $(if $(RUN),-run '$(RUN)') ./...)
 
 e2e: build
 	@scripts/need postgresql psql pgbouncer psycopg
