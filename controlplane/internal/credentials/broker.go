@@ -172,8 +172,9 @@ func (b *Broker) make(ctx context.Context, r resources.Resource, ask Ask) (Kind,
 	return kind, cred, nil
 }
 
-// Service returns what an edge itself signs in with at a target, to read its catalog and to manage its roles.
-func (b *Broker) Service(ctx context.Context, r resources.Resource, edge string) (cred Credential, err error) {
+// Service returns what an edge itself signs in with at a database, to read its catalog and to manage its roles. At a
+// cluster an edge acts for sessions alone.
+func (b *Broker) Service(ctx context.Context, r resources.Resource) (cred Credential, err error) {
 	cred.ExpiresAt = b.cfg.Now().Add(time.Hour).UTC()
 	switch kindOf(r) {
 	case KindStatic:
@@ -184,14 +185,8 @@ func (b *Broker) Service(ctx context.Context, r resources.Resource, edge string)
 		cred.Password, err = b.secret(ctx, r.Name)
 	case KindRDSIAM:
 		err = b.rdsToken(ctx, r, &cred)
-	case KindEKS:
-		err = b.eks(ctx, *r.Kubernetes.Credential.EKS, forEdge(edge), &cred)
-	case KindServiceAccount:
-		err = b.serviceAccount(ctx, r, &cred)
-	case KindClientCertificate:
-		err = b.clientCertificate(ctx, r, &cred)
 	default:
-		err = fmt.Errorf("%w: resource %s has none", ErrSource, r.Name)
+		err = fmt.Errorf("%w: resource %s has none for edges", ErrSource, r.Name)
 	}
 	if err != nil {
 		return Credential{}, fmt.Errorf("service credential: %w", err)

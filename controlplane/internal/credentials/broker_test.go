@@ -118,7 +118,7 @@ func TestMintDynamic(t *testing.T) {
 	if err != nil || !cred.Role.ValidUntil.Equal(now.Add(time.Minute)) {
 		t.Fatalf("outlives the grant: %+v, %v", cred.Role, err)
 	}
-	service, err := b.Service(t.Context(), r, "edge-a")
+	service, err := b.Service(t.Context(), r)
 	if err != nil || service.User != "admin" || string(service.Password) != "hunter2" {
 		t.Fatalf("service: %v, %v", service, err)
 	}
@@ -154,7 +154,7 @@ func TestMintRefuses(t *testing.T) {
 		if _, _, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour))); !errors.Is(err, credentials.ErrSource) {
 			t.Errorf("%s: %v", r.Name, err)
 		}
-		if _, err := b.Service(t.Context(), r, "edge-a"); !errors.Is(err, credentials.ErrSource) {
+		if _, err := b.Service(t.Context(), r); !errors.Is(err, credentials.ErrSource) {
 			t.Errorf("%s: service: %v", r.Name, err)
 		}
 	}

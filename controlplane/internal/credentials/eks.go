@@ -56,14 +56,6 @@ func (b *Broker) forSession(ask Ask) Assumption {
 	}
 }
 
-// forEdge is for the edge's own requests. No principal's name begins as its source identity does.
-func forEdge(edge string) Assumption {
-	return Assumption{
-		SessionName: identityName("edge-" + edge), SourceIdentity: identityName("writ:edge:" + edge),
-		Tags: map[string]string{"writ:edge": tagValue(edge)}, Duration: minAssumed,
-	}
-}
-
 // eks assumes the role and signs a token with it. The role's credentials go no further.
 func (b *Broker) eks(ctx context.Context, source resources.EKS, a Assumption, cred *Credential) error {
 	a.Region, a.RoleARN, a.ExternalID = source.Region, source.RoleARN, source.ExternalID

@@ -183,20 +183,6 @@ func FuzzNamesStayApart(f *testing.F) {
 	})
 }
 
-func TestServiceEKS(t *testing.T) {
-	b, _, aws, _ := newBroker(t)
-	cred, err := b.Service(t.Context(), eksCluster(), "edge-a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	presigned(t, cred.Password)
-	a := aws.assumed[0]
-	if a.SessionName != "edge-edge-a" || !strings.HasPrefix(a.SourceIdentity, "writ_edge_edge-a-") || a.Tags["writ:edge"] != "edge-a" ||
-		a.Duration != 15*time.Minute || a.ExternalID != "writ-shop" {
-		t.Fatalf("%+v", a)
-	}
-}
-
 func TestRefreshEKS(t *testing.T) {
 	b, _, aws, clock := newBroker(t)
 	lease, first, err := b.Mint(t.Context(), eksCluster(), ask(now.Add(time.Hour)))

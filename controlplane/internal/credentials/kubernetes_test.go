@@ -35,10 +35,6 @@ func TestMintServiceAccount(t *testing.T) {
 	if err != nil || again.Lease != lease.ID || !reflect.DeepEqual(again.TokenRequest, want) || !again.ExpiresAt.Equal(now.Add(2*time.Hour)) {
 		t.Fatalf("%+v, %v", again, err)
 	}
-	own, err := b.Service(t.Context(), r, "edge-a")
-	if err != nil || !reflect.DeepEqual(own.TokenRequest, want) || string(own.Password) != "hunter2" {
-		t.Fatalf("%+v, %v", own, err)
-	}
 }
 
 func clientCertificate(t *testing.T, end time.Time) string {
@@ -89,8 +85,22 @@ func TestClusterCredentialsRefuse(t *testing.T) {
 		if _, cred, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour))); !errors.Is(err, credentials.ErrSource) || len(cred.Password) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
-		if cred, err := b.Service(t.Context(), r, "edge-a"); !errors.Is(err, credentials.ErrSource) || len(cred.Password) > 0 {
-			t.Errorf("%s: service: %v", name, err)
+	}
+}
+
+// A credential of a cluster could act as anybody there: it is for sessions alone.
+func TestEdgesHaveNoCredentialOfTheirOwnAtClusters(t *testing.T) {
+	b, _, aws, _ := newBroker(t)
+	for name, c := range map[string]resources.ClusterCredential{
+		"eks":                eksCluster().Kubernetes.Credential,
+		"service account":    {ServiceAccount: &resources.ServiceAccount{Namespace: "writ", Name: "gate"}},
+		"client certificate": {ClientCertificate: &resources.ClientCertificate{CertificatePEM: clientCertificate(t, now.Add(time.Hour))}},
+	} {
+		if cred, err := b.Service(t.Context(), cluster("orders-db", c)); !errors.Is(err, credentials.ErrSource) || len(cred.Password)+len(cred.ClientCertificate) > 0 {
+			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if len(aws.assumed) > 0 {
+		t.Error("a role was assumed")
 	}
 }

@@ -286,7 +286,7 @@ func (s *Server) ServiceCredential(ctx context.Context, req *edgev1.ServiceCrede
 	if err != nil {
 		return nil, s.about(audit.Record{Resource: clip(req.GetResource())}, err)
 	}
-	cred, err := s.cfg.Credentials.Service(ctx, resource, edge)
+	cred, err := s.cfg.Credentials.Service(ctx, resource)
 	if err != nil {
 		s.cfg.Logger.Error("make service credential", "resource", resource.Name, "error", err)
 		return nil, err
