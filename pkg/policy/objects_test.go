@@ -339,6 +339,12 @@ when { if resource.labels.contains("team=shop") then context.reason == "x" else 
 	if d := late.asks(K8sGet, "pods shop/x"); d.Depends != 0 {
 		t.Errorf("labels do not help, and still depends %b", d.Depends)
 	}
+	held := clusterEvaluator(t, strings.Replace(broad, `@id("f")`, `@id("f") @approval("1 of sre")`, 1)+`forbid (principal, action, resource is Object)
+when { resource.labels.contains("tier=core") || context.reason == "" } unless { context.approved };
+@id("closed") forbid (principal, action, resource is Object) when { resource.labels.contains("tier=closed") };`)
+	if d := held.asks(K8sGet, "pods shop/x"); d.Effect != Deny || d.Depends != DependsLabels {
+		t.Errorf("a denial that may become a hold: %v, depends %b", d.Effect, d.Depends)
+	}
 	for a, want := range map[Action]Depends{K8sGet: DependsLabels, K8sPatch: 0, SQLSelect: 0} {
 		if got := e.set.Depends(a); got != want {
 			t.Errorf("policies on %s depend on %b, want %b", a, got, want)
@@ -349,6 +355,7 @@ when { if resource.labels.contains("team=shop") then context.reason == "x" else 
 // TestUnknownFields: whose field it is may be unknown too, and then what is hidden in some object is hidden.
 func TestUnknownFields(t *testing.T) {
 	e := clusterEvaluator(t, `@id("reveal") permit (principal, action == Action::"k8s:reveal", resource);
+@id("objects") forbid (principal, action, resource) when { resource is Object in Namespace::"prod/shop" };
 @id("mask") @mask("redact") forbid (principal, action == Action::"k8s:reveal", resource in DataClass::"secret")
 unless { resource in APIResource::"prod//secrets" && resource.name like "sh.helm.release.v1.*" };`)
 	ask := func(o ObjectInfo) MaskKind {
@@ -359,6 +366,7 @@ unless { resource in APIResource::"prod//secrets" && resource.name like "sh.helm
 		want MaskKind
 	}{
 		"a release":        {ObjectInfo{Resource: "secrets", Namespace: "shop", Name: "sh.helm.release.v1.web.v1", NameKnown: true}, MaskReveal},
+		"one somewhere":    {ObjectInfo{Resource: "secrets", AllNamespaces: true, Name: "sh.helm.release.v1.web.v1", NameKnown: true}, MaskReveal},
 		"a secret":         {ObjectInfo{Resource: "secrets", Namespace: "shop", Name: "db", NameKnown: true}, MaskRedact},
 		"an unknown name":  {ObjectInfo{Resource: "secrets", Namespace: "shop"}, MaskRedact},
 		"unknown at all":   {ObjectInfo{Resource: "secrets", AllNamespaces: true}, MaskRedact},

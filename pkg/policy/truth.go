@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/cedar-policy/cedar-go/types"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/eval"
@@ -58,7 +60,7 @@ type condition struct {
 	fallible bool     // evaluating a leaf may fail
 
 	kind  types.EntityType  // of opMember, the type that the resource must have besides; empty is any
-	among []types.EntityUID // of opMember
+	among []types.EntityUID // of opMember, namespaces or objects
 }
 
 // conditionOf takes apart a node of a valid policy.
@@ -81,7 +83,7 @@ func conditionOf(n internalast.IsNode) condition {
 			c.op = opHas
 		}
 	default:
-		if kind, among, ok := membership(n); ok {
+		if kind, among, ok := membership(n); ok && !slices.ContainsFunc(among, isAlwaysKnown) {
 			c.op, c.kind, c.among = opMember, kind, among
 		}
 		c.fallible = nodeMayFail(n)
@@ -194,20 +196,15 @@ func (w *weighing) choose(parts []condition) answer {
 	return out
 }
 
-// member says whether what is asked about is one of the entities, or in one.
+// member says whether what is asked about may be one of the entities, or in one.
 func (w *weighing) member(c *condition) answer {
 	if c.kind != "" && c.kind != w.asked.cedar.UID.Type {
 		return answer{}
 	}
 	out := answer{}
 	for _, uid := range c.among {
-		switch open := unknownIn(uid) & w.unknown; {
-		case open == 0:
-			if w.evaluate(internalast.Resource().In(internalast.Value(uid)).AsIsNode()) == yes {
-				return answer{truth: yes}
-			}
-		case w.asked.mayBeIn(uid):
-			out = answer{maybe, out.rests | open}
+		if w.asked.mayBeIn(uid) {
+			out = answer{maybe, out.rests | unknownIn(uid)&w.unknown}
 		}
 	}
 	return out

@@ -191,6 +191,9 @@ func entitiesIn(v types.Value) (all []types.EntityUID, ok bool) {
 	return nil, false
 }
 
+// isAlwaysKnown reports entities of which it is always known whether an object is in them.
+func isAlwaysKnown(uid types.EntityUID) bool { return unknownIn(uid) == 0 }
+
 // unknownIn says what it takes to know whether an object is in an entity.
 func unknownIn(uid types.EntityUID) unknowns {
 	switch uid.Type {

@@ -16,7 +16,7 @@ var objects = universe{
 	conditions: []string{
 		`resource.namespace == "a"`, `resource.namespace like "k*"`, `["a", "b"].contains(resource.namespace)`,
 		`resource in Namespace::"r1/a"`, `resource in [Namespace::"r1/a", Namespace::"r1/k"]`, `resource in Namespace::"r2/a"`,
-		`resource is Object in Namespace::"r1/b"`, `resource is Object`, `resource in [Namespace::"r1/a", APIResource::"r1//secrets"]`,
+		`resource is Object in Namespace::"r1/b"`, `resource is Object`,
 		`resource == Object::"r1//pods/a/x"`, `Object::"r1//pods/b/y" == resource`, `resource != Object::"r1//pods/a/y"`,
 		`resource in Object::"r1//pods/a/x"`, `[Object::"r1//pods/a/x", Object::"r1//nodes//y"].contains(resource)`,
 		`[resource].containsAny([Object::"r1//pods/a/x"])`, `resource == Object::"r1//namespaces//a"`, `resource == Object::"r1//pods/*/*"`,
