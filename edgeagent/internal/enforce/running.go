@@ -82,5 +82,8 @@ func (f *Flight) Chunk(stream string, data []byte) {
 	}
 }
 
+// RecordStreams reports whether what passes through a command's streams is recorded.
+func (f *Flight) RecordStreams() bool { return f.v.Record != policy.RecordDigest }
+
 // Held returns the hold that was approved for the command, or "".
 func (f *Flight) Held() string { return f.hold }

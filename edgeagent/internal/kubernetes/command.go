@@ -144,9 +144,10 @@ func (cl *client) subject(r kubeapi.Request, b kubeapi.Body) *enforce.Subject {
 	return sub
 }
 
-// laundering refuses a write that would tell a hidden value, or store what stands for one.
+// laundering refuses a request that would tell a hidden value, or store what stands for one.
 func (x *exchange) laundering(c *enforce.Command) *enforce.Denied {
-	if x.b.JSON == nil || len(c.Subject.Asks[0].Questions) == 0 {
+	selected := x.r.SelectedFields()
+	if x.b.JSON == nil && len(selected) == 0 || len(c.Subject.Asks[0].Questions) == 0 {
 		return nil
 	}
 	session, facts := x.client.session, c.Subject.Asks[0].Facts
@@ -159,6 +160,15 @@ func (x *exchange) laundering(c *enforce.Command) *enforce.Denied {
 		name = x.b.Name
 	}
 	object := kubemask.Object{Group: x.r.Group, Resource: x.r.Resource, Namespace: x.r.Namespace, Name: name}
+	if field, bad := masker.ReadsMasked(selected, kubemask.Object{Group: x.r.Group, Resource: x.r.Resource}); bad {
+		return &enforce.Denied{
+			Cause: enforce.CauseMasked, Reason: "the selector chooses by " + orDefault(field, "a field") + ", which is masked for you",
+			Next: "leave it out of the selector, or ask for a policy that lets you reveal it",
+		}
+	}
+	if x.b.JSON == nil {
+		return nil
+	}
 	if field, bad := masker.ReadsMasked(x.b.Reads, object); bad {
 		return &enforce.Denied{
 			Cause: enforce.CauseMasked, Reason: "the patch reads " + orDefault(field, "a field") + ", which is masked for you",

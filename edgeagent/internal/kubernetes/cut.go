@@ -82,6 +82,10 @@ func (a *answer) copyText(term *kubemask.Terminal) error {
 	}()
 	idle := time.NewTimer(idleFlush)
 	defer idle.Stop()
+	pauses := idle.C
+	if !a.streams() {
+		pauses = nil // nobody waits for what comes next, so it can be read to its end
+	}
 	for {
 		var out []byte
 		var last error
@@ -92,7 +96,7 @@ func (a *answer) copyText(term *kubemask.Terminal) error {
 				out = term.Flush(out)
 			}
 			idle.Reset(idleFlush)
-		case <-idle.C:
+		case <-pauses:
 			out = term.Flush(nil)
 		}
 		if len(out) > 0 {

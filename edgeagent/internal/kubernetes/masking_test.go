@@ -160,3 +160,28 @@ func TestConfiguredFieldsAreMasked(t *testing.T) {
 		t.Errorf("masked fields %q", r.MaskedColumns)
 	}
 }
+
+// TestSelectorsTellNothing: who may not see a field may not choose objects by it.
+func TestSelectorsTellNothing(t *testing.T) {
+	b := newBed(t)
+	changed := *b.res
+	b.res = &changed
+	b.res.Classes = map[string][]string{"pii": {"pods:spec.nodeName"}}
+	b.res.Version++
+	if err := b.server.SetResources([]*Resource{b.res}, []byte("0123456789abcdef0123456789abcdef")); err != nil {
+		t.Fatal(err)
+	}
+	b.Policies.Set(t, permitAll+`@id("mask-pii") @mask("redact") forbid (principal, action == Action::"k8s:reveal", resource in DataClass::"pii");`)
+	mark := b.lab.Mark(t)
+	for _, selector := range []string{"spec.nodeName=n", "spec.nodeName!%3Dn", "metadata.name=x,spec.nodeName=n", "spec.nodeName=n&watch=1"} {
+		if code, body := b.do(http.MethodGet, "/api/v1/namespaces/default/pods?fieldSelector="+selector, ""); code != http.StatusForbidden {
+			t.Errorf("%s: %d %s", selector, code, body)
+		}
+	}
+	if got := b.arrived(mark); len(got) > 0 {
+		t.Errorf("the API server saw %v", got[0])
+	}
+	if code, body := b.do(http.MethodGet, "/api/v1/namespaces/default/pods?fieldSelector=status.phase=Running", ""); code != http.StatusOK {
+		t.Errorf("%d %s", code, body)
+	}
+}

@@ -120,6 +120,9 @@ type tap struct {
 func newTap(x *exchange) (*tap, error) {
 	det := x.client.cluster.detector
 	config := terminal.Config{Sink: x.flight.Chunk, TTY: x.r.Exec.TTY}
+	if !x.flight.RecordStreams() {
+		config.Sink = func(string, []byte) {}
+	}
 	if det != nil {
 		config.MaskInput = func(line []byte) []byte { return det.Redact(nil, line) }
 	}
