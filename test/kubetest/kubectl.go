@@ -69,13 +69,13 @@ func isFile(path string) bool {
 // runs the tests. With SPDY of newer versions, which prefer WebSockets, see WithoutWebSockets.
 func (k Kubectl) Command(ctx context.Context, kubeconfig string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, k.Path, args...)
-	for _, e := range os.Environ() {
-		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "KUBE") {
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
-	cmd.Env = append(cmd.Env, "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+k.cache, "KUBERC=off")
+	cmd.Env = append(environment(), "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+k.cache, "KUBERC=off")
 	return cmd
+}
+
+// environment is that of this process without the settings of Kubernetes' clients.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "KUBE") || strings.HasPrefix(e, "HELM") })
 }
 
 // WithoutWebSockets makes a kubectl that prefers WebSockets use SPDY for exec, attach and port-forward.
