@@ -68,7 +68,7 @@ type live struct {
 type plan struct {
 	general []live
 	bound   map[types.EntityUID][]live
-	objects []live // of bound, those bound to a namespace or an object
+	objects []live // of bound, those bound to a namespace or an object of the resource
 	reads   attrSet
 	open    unknowns // what any of them reads that may be unknown
 }
@@ -100,7 +100,7 @@ func (p *plans) specialise(a Action) *plan {
 		}
 		reads, _, _ := contextReads(rest)
 		out.reads |= reads
-		out.add(key, liveOf(r, rest, key, a.unknowable()))
+		out.add(p.resource.UID, key, liveOf(r, rest, key, a.unknowable()))
 	}
 	return out
 }
@@ -120,15 +120,15 @@ func liveOf(r *rule, rest *internalast.Policy, key types.EntityUID, unknown unkn
 	return l
 }
 
-// add keeps a rule that is bound to key, or to nothing.
-func (p *plan) add(key types.EntityUID, l live) {
+// add keeps a rule of a resource that is bound to key, or to nothing.
+func (p *plan) add(resource, key types.EntityUID, l live) {
 	p.open |= l.open
 	if key.IsZero() {
 		p.general = append(p.general, l)
 		return
 	}
 	p.bound[key] = append(p.bound[key], l)
-	if l.scope != 0 {
+	if l.scope != 0 && isInside(key, resource.ID) {
 		p.objects = append(p.objects, l)
 	}
 }

@@ -205,20 +205,25 @@ func unknownIn(uid types.EntityUID) unknowns {
 	return 0
 }
 
+// isInside reports whether the id of a Namespace or an Object is of the resource.
+func isInside(uid types.EntityUID, resource types.String) bool {
+	return len(uid.ID) > len(resource) && uid.ID[:len(resource)] == resource && uid.ID[len(resource)] == '/'
+}
+
 // mayBeIn compares what is known of e with the id of a Namespace or an Object.
 func (e *Entity) mayBeIn(uid types.EntityUID) bool {
-	rest, ok := strings.CutPrefix(string(uid.ID), string(e.resource)+"/")
-	if !ok || uid.Type == "Namespace" {
-		return ok
+	if !isInside(uid, types.String(e.resource)) {
+		return false
 	}
-	own := strings.TrimPrefix(string(e.cedar.UID.ID), string(e.resource)+"/")
-	for own != "" {
+	own, other := string(e.cedar.UID.ID[len(e.resource)+1:]), string(uid.ID[len(e.resource)+1:])
+	for more := uid.Type == "Object"; more; {
 		var mine, theirs string
-		mine, own, _ = strings.Cut(own, "/")
-		theirs, rest, _ = strings.Cut(rest, "/")
-		if mine != wildcard && mine != theirs {
+		var too bool
+		mine, own, more = strings.Cut(own, "/")
+		theirs, other, too = strings.Cut(other, "/")
+		if mine != wildcard && mine != theirs || more != too {
 			return false
 		}
 	}
-	return rest == ""
+	return true
 }
