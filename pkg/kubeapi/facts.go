@@ -14,8 +14,8 @@ type Facts struct {
 	Known bool
 
 	// Privileged is what Pod Security forbids at the level baseline, other than what has a field of its own; privilege
-	// escalation that is asked for; a namespace in which Pod Security is turned off; and a patch that takes away or may
-	// take away what confines a container: a security context or part of it, runAsNonRoot, hostUsers.
+	// escalation that is asked for; a namespace in which Pod Security is turned off; and a patch that takes away, by name,
+	// what confines a container: a security context or part of it, runAsNonRoot, hostUsers.
 	Privileged bool
 	// HostNamespaces is hostNetwork, hostPID, hostIPC or a port of the host.
 	HostNamespaces bool

@@ -63,7 +63,7 @@ func TestFactsOfTemplates(t *testing.T) {
 		`{}`: "",
 		`{"containers":[{"name":"a","image":"nginx:1"}],"initContainers":[{"image":"init"}],"ephemeralContainers":[{"image":"debug"}]}`: "ephemeral image=debug image=init image=nginx:1",
 		`{"volumes":[{"image":{"reference":"vol:1"}}],"image":{"registry":"r.io","repository":"app","tag":"2","digest":"sha256:0"}}`:    "image=r.io/app:2@sha256:0 image=vol:1",
-		`{"image":{"name":"app"},"sidecar":{"image":{"repository":"x"}}}`:                                                               "image=app image=x",
+		`{"image":{"name":"app"},"sidecar":{"image":{"repository":"x"}},"baseImage":"y"}`:                                               "image=app image=x image=y",
 		`{"containers":[{"securityContext":{"privileged":true}}]}`:                                                                      "privileged",
 		`{"containers":[{"securityContext":{"Privileged":true}}]}`:                                                                      "privileged",
 		`{"containers":[{"\u017fecurityContext":{"privileged":true}}]}`:                                                                 "privileged",
@@ -188,6 +188,7 @@ func TestFactsOfPatches(t *testing.T) {
 		{mergePatch, `{"roleRef":{"name":"x"}}`, allFlags},
 		{mergePatch, `{"spec":{"template":{"spec":{"containers":[{"name":"a","image":"evil"}]}}}}`, "image=evil"},
 		{strategic, `{"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"a"}],"$setElementOrder/imagePullSecrets":[{"name":"a"}],"containers":[{"name":"a","image":"evil"}]}}}}`, "image=evil"},
+		{mergePatch, `{"$setElementOrder/containers":[{"image":"evil"}]}`, "image=evil"}, // a key like any other here
 		{strategic, `{"spec":{"template":{"spec":{"securityContext":{"$patch":"delete"}}}}}`, "privileged"},
 		{strategic, `{"spec":{"template":{"spec":{"securityContext":{"$patch":"replace","runAsUser":1}}}}}`, "privileged"},
 		{strategic, `{"spec":{"template":{"spec":{"containers":[{"name":"a","$patch":"delete"}]}}}}`, ""},

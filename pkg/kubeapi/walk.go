@@ -138,9 +138,10 @@ func (w *walk) text(keys []string, s string) {
 	if unconfined(key, under, s) {
 		w.found.Privileged = true
 	}
-	switch key {
-	case "image":
+	if strings.HasSuffix(key, "image") {
 		w.add(w.images, s)
+	}
+	switch key {
 	case "reference":
 		if under == "image" {
 			w.add(w.images, s)
