@@ -199,6 +199,10 @@ func TestLabelsAreFound(t *testing.T) {
 		{"PATCH", path + "/vip", `{"metadata":{"labels":{"tier":null}}}`, "application/merge-patch+json"},
 		{"PUT", path + "/vip", `{"metadata":{"name":"vip"},"data":{"a":"b"}}`, "application/json"},
 		{"POST", path, `{"metadata":{"name":"new","labels":{"tier":"gold"}}}`, "application/json"},
+		{"PATCH", path + "/plain", `{"metadata":{"labels":{"tier":"gold"}}}`, "application/merge-patch+json"},
+		{"PATCH", path + "/plain", `[{"op":"add","path":"/metadata/labels","value":{"tier":"gold"}}]`, "application/json-patch+json"},
+		{"PATCH", path + "/plain", `[{"op":"copy","from":"/metadata/annotations","path":"/metadata/labels"}]`, "application/json-patch+json"},
+		{"PUT", path + "/plain", `{"metadata":{"name":"plain","labels":{"tier":"gold"}}}`, "application/json"},
 	} {
 		code, body := b.do(c.method, c.path, c.body, "Content-Type: "+c.media)
 		if code != http.StatusForbidden {
@@ -207,6 +211,12 @@ func TestLabelsAreFound(t *testing.T) {
 	}
 	if got := b.lab.Kubectl(t, "-n", ns, "get", "configmap", "vip", "-o", "jsonpath={.metadata.labels.tier}{.data}"); got != "gold" {
 		t.Errorf("the object is %q", got)
+	}
+	if got := b.lab.Kubectl(t, "-n", ns, "get", "configmap", "plain", "-o", "jsonpath={.metadata.labels}"); got != "" {
+		t.Errorf("the object got the labels %q", got)
+	}
+	if code, body := b.do("PATCH", path+"/plain", `{"metadata":{"labels":{"tier":"lead"}}}`, "Content-Type: application/merge-patch+json"); code != http.StatusOK {
+		t.Errorf("another label: %d %s", code, body)
 	}
 	if code, body := b.do("PATCH", path+"/plain", `{"data":{"a":"b"}}`, "Content-Type: application/merge-patch+json"); code != http.StatusOK {
 		t.Errorf("an object without the label: %d %s", code, body)

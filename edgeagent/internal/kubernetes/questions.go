@@ -31,13 +31,17 @@ func subjectWith(name policy.ResourceName, r kubeapi.Request, b kubeapi.Body, la
 		if labels != nil {
 			info.Labels, info.LabelsKnown = labels, true
 		}
-		object := name.Object(info)
+		objects := []policy.Entity{name.Object(info)}
+		if after, changed := relabelled(info, r, b); changed {
+			objects = append(objects, name.Object(after))
+		}
 		for _, a := range actionsOf(r, b) {
-			q := policy.Question{Action: a, Entity: object}
 			if a == policy.K8sDiscover {
-				q.Entity = name.Itself()
+				objects = []policy.Entity{name.Itself()}
 			}
-			questions = append(questions, q)
+			for _, o := range objects {
+				questions = append(questions, policy.Question{Action: a, Entity: o})
+			}
 		}
 		sub.Tables = []string{objectText(r, b)}
 	}
@@ -47,6 +51,20 @@ func subjectWith(name policy.ResourceName, r kubeapi.Request, b kubeapi.Body, la
 		sub.Durable = sub.Durable || !q.Action.In(policy.K8sRead)
 	}
 	return sub
+}
+
+// relabelled is an object with the labels that a change adds, where its labels are known: what may not be made with a label
+// may not be given it either. Where the outcome cannot be told, nor can they.
+func relabelled(o policy.ObjectInfo, r kubeapi.Request, b kubeapi.Body) (after policy.ObjectInfo, changed bool) {
+	if !o.LabelsKnown || r.Verb != "update" && r.Verb != "patch" {
+		return o, false
+	}
+	before := o.Labels
+	if o.LabelsKnown = b.Facts.Known; !o.LabelsKnown {
+		return o, true
+	}
+	o.Labels = slices.Compact(slices.Sorted(slices.Values(slices.Concat(before, labelList(b.Labels)))))
+	return o, len(o.Labels) > len(before)
 }
 
 // discovery are the paths that every client asks, and those that tell health and version.
