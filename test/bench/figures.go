@@ -76,7 +76,7 @@ func (b *bed) readAll(ctx context.Context, p path) (time.Duration, error) {
 }
 
 // footprint measures the edge's binary and memory.
-func (b *bed) footprint() ([]Figure, error) {
+func (b *bed) footprint(context.Context) ([]Figure, error) {
 	info, err := os.Stat(filepath.Join(b.bin, "writ-edge"))
 	if err != nil {
 		return nil, err

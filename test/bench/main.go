@@ -32,6 +32,8 @@ func main() {
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each pgbench run")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every pgbench comparison; the median counts")
 	flag.IntVar(&o.rows, "rows", 1_000_000, "rows of the masked result")
+	flag.IntVar(&o.pods, "pods", 10_000, "pods of the Kubernetes lists")
+	flag.StringVar(&o.only, "only", "", "measure only this: kubernetes")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -44,6 +46,8 @@ type options struct {
 	time     time.Duration
 	rounds   int
 	rows     int
+	pods     int
+	only     string
 }
 
 func run(ctx context.Context, o options) error {
@@ -52,28 +56,10 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	o.bin = bin
-	figures, err := inProcess()
+	figures, err := measure(ctx, o)
 	if err != nil {
 		return err
 	}
-	b, err := newBed(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer b.stop()
-	more, err := b.pgbench(ctx)
-	if err != nil {
-		return err
-	}
-	figures = append(figures, more...)
-	if more, err = b.masked(ctx); err != nil {
-		return err
-	}
-	figures = append(figures, more...)
-	if more, err = b.footprint(); err != nil {
-		return err
-	}
-	figures = append(figures, more...)
 	printFigures(figures)
 	text, err := json.MarshalIndent(figures, "", "  ")
 	if err != nil {
@@ -83,6 +69,32 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return os.WriteFile(o.out, append(text, '\n'), 0o644)
+}
+
+// measure runs what is to be measured, one after the other.
+func measure(ctx context.Context, o options) (figures []Figure, err error) {
+	if o.only == "" {
+		if figures, err = inProcess(); err != nil {
+			return nil, err
+		}
+	}
+	b, err := newBed(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	parts := []func(context.Context) ([]Figure, error){b.pgbench, b.masked, b.footprint, b.kubernetes}
+	if o.only == "kubernetes" {
+		parts = parts[3:]
+	}
+	for _, part := range parts {
+		more, err := part(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w\nthe edge says:\n%s", err, b.w.EdgeLog())
+		}
+		figures = append(figures, more...)
+	}
+	return figures, nil
 }
 
 func printFigures(figures []Figure) {

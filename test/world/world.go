@@ -106,6 +106,9 @@ func Start(t testing.TB, cfg Config) *World {
 	return w
 }
 
+// EdgeLog returns the end of what the edge said.
+func (w *World) EdgeLog() string { return tail(w.Edge) }
+
 func tail(p *Process) string {
 	if p == nil {
 		return ""
