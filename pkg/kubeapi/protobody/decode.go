@@ -33,7 +33,7 @@ func Decode(body []byte) (map[string]any, error) {
 		return nil, fmt.Errorf("%w: it does not begin as one of Kubernetes", ErrMalformed)
 	}
 	d := decoder{}
-	v, err := d.message(t.messages["unknown"], raw)
+	v, err := d.message(t.messages["envelope"], raw)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 // plain turns a message into what JSON has in its place.
 func plain(m *message, o map[string]any) (any, error) {
 	switch m.name {
-	case "unknown", "json":
+	case "envelope", "json":
 	default:
 		encodeBytes(o)
 	}

@@ -12,7 +12,7 @@ var written string
 
 // builtin are the messages that the types of k8s.io/api are made of, and that JSON writes in another way.
 const builtin = `
-type unknown
+type envelope
 1 typeMeta typemeta
 2 raw bytes
 3 contentEncoding ?string
