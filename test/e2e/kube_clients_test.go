@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,7 +76,14 @@ func (s *kubeStory) informs(flags ...string) {
 	if len(got) != len(want) || len(got) < 10 {
 		s.t.Errorf("%d parts directly, %d through the edge", len(want), len(got))
 	}
-	s.sameRequests(requests(s.lab.AuditSince(s.t, before), beside), s.ofAda(s.lab.AuditSince(s.t, between), through))
+	asked := s.lab.AuditSince(s.t, between)
+	s.sameRequests(requests(s.lab.AuditSince(s.t, before), beside), s.ofAda(asked, through))
+	streamed := slices.ContainsFunc(asked, func(e kubetest.AuditEvent) bool {
+		return e.ObjectRef.Namespace == through && e.ObjectRef.Resource == "secrets" && strings.Contains(e.RequestURI, "sendInitialEvents=true")
+	})
+	if streamed != slices.Contains(flags, "-watchlist") {
+		s.t.Errorf("lists were streamed: %v", streamed)
+	}
 }
 
 // parts runs the program and gives what it saw of each part.
@@ -120,11 +128,12 @@ func withoutProtobufOfSecrets(t *testing.T, saw string) string {
 	return string(out)
 }
 
-// requests are the sorts of requests in a namespace, each once. Whether something had to be tried again is left out.
+// requests are the sorts of requests in a namespace, each once. Conflicts are left out: some come by chance, and are tried again.
 func requests(events []kubetest.AuditEvent, namespace string) []string {
 	var found []string
 	for _, e := range events {
-		if e.ObjectRef.Namespace != namespace || !strings.HasPrefix(e.Actor(), "writ:") || e.Stage != kubetest.ResponseComplete {
+		if e.ObjectRef.Namespace != namespace || !strings.HasPrefix(e.Actor(), "writ:") || e.Stage != kubetest.ResponseComplete ||
+			e.ResponseStatus.Code == http.StatusConflict {
 			continue
 		}
 		o := e.ObjectRef
@@ -255,7 +264,7 @@ func (s *kubeStory) helms() {
 	}
 }
 
-// helmIsMasked tries to go on without what Helm has kept, which changes nothing.
+// helmIsMasked tries to go on without what Helm has kept, which says why it cannot, and changes nothing.
 func (s *kubeStory) helmIsMasked(namespace, dir string) {
 	s.t.Helper()
 	s.clientsPolicy("")
@@ -263,10 +272,14 @@ func (s *kubeStory) helmIsMasked(namespace, dir string) {
 		return s.lab.Kubectl(s.t, "-n", namespace, "get", "secrets", "-l", "owner=helm", "-o", "json")
 	}
 	before := releases()
-	for _, args := range [][]string{{"status", "shop"}, {"upgrade", "shop", dir}, {"rollback", "shop", "1"}, {"uninstall", "shop"}} {
-		if out, err := s.helm(namespace, args...); err == nil {
-			s.t.Errorf("helm %s without its releases: %s", strings.Join(args, " "), out)
+	for _, args := range [][]string{{"status", "shop"}, {"upgrade", "shop", dir}, {"rollback", "shop", "1"}, {"uninstall", "shop"}, {"install", "shop", dir}} {
+		out, err := s.helm(namespace, args...)
+		if err == nil || !strings.Contains(out, "Helm's releases are masked for you") {
+			s.t.Errorf("helm %s without its releases: %v\n%s", strings.Join(args, " "), err, out)
 		}
+	}
+	if out, err := s.helm(namespace, "list"); err != nil || strings.Contains(out, "shop") || !strings.Contains(out, "Helm's releases are masked for you") {
+		s.t.Errorf("helm list without its releases: %v\n%s", err, out)
 	}
 	if releases() != before {
 		s.t.Error("the releases were changed by a Helm that could not read them")

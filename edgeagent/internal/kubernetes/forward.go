@@ -50,6 +50,9 @@ func (x *exchange) forward() {
 	if x.flight.Held() != "" {
 		x.w.Header().Add("Warning", warning(x.flight.Held()+" was approved"))
 	}
+	if x.client.cluster.hidesReleases(x.flight.Reveal, x.r) {
+		x.w.Header().Add("Warning", warning(helmWarning))
+	}
 	a := &answer{x: x, ctx: ctx, cancel: cancel, resp: resp, masker: masker}
 	a.send()
 }
