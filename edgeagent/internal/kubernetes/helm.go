@@ -21,7 +21,7 @@ const helmWarning = "Helm's releases are masked for you, so Helm finds none: pol
 // hidesReleases reports a request that reads releases of Helm in a namespace, where policy masks them. A list is asked about as
 // one of its releases would be called.
 func (c *cluster) hidesReleases(ask reveal, r kubeapi.Request) bool {
-	if r.Group != "" || r.Resource != "secrets" || r.Subresource != "" || r.Namespace == "" || r.Verb != "get" && r.Verb != "list" {
+	if r.Group != "" || r.Resource != "secrets" || r.Namespace == "" || r.Verb != "get" && r.Verb != "list" {
 		return false
 	}
 	name := r.Name
@@ -31,7 +31,7 @@ func (c *cluster) hidesReleases(ask reveal, r kubeapi.Request) bool {
 	if !strings.HasPrefix(name, helmRelease) {
 		return false
 	}
-	choices := c.masks.choose(ask, c.res.Policy.Name, kubemask.Object{Resource: r.Resource, Namespace: r.Namespace, Name: name})
+	choices := c.masks.choose(ask, c.res.Policy.Name, kubemask.Object{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace, Name: name})
 	return slices.ContainsFunc(choices, func(shown kubemask.Choice) bool { return !shown.Reveal })
 }
 
