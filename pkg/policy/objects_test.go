@@ -345,6 +345,11 @@ when { resource.labels.contains("tier=core") || context.reason == "" } unless { 
 	if d := held.asks(K8sGet, "pods shop/x"); d.Effect != Deny || d.Depends != DependsLabels {
 		t.Errorf("a denial that may become a hold: %v, depends %b", d.Effect, d.Depends)
 	}
+	beyond := clusterEvaluator(t, strings.Replace(broad, `@id("f")`, `@id("f") @approval("1 of sre")`, 1)+`forbid (principal, action, resource is Object)
+when { if context.approved then (if resource.labels.contains("team=shop") then 1 else 0) + 1 > 5 else true };`)
+	if d := beyond.asks(K8sGet, "pods shop/x"); d.Effect != Deny || d.Depends != DependsLabels {
+		t.Errorf("a denial under approval that may become a hold: %v, depends %b", d.Effect, d.Depends)
+	}
 	for a, want := range map[Action]Depends{K8sGet: DependsLabels, K8sPatch: 0, SQLSelect: 0} {
 		if got := e.set.Depends(a); got != want {
 			t.Errorf("policies on %s depend on %b, want %b", a, got, want)
@@ -356,6 +361,7 @@ when { resource.labels.contains("tier=core") || context.reason == "" } unless { 
 func TestUnknownFields(t *testing.T) {
 	e := clusterEvaluator(t, `@id("reveal") permit (principal, action == Action::"k8s:reveal", resource);
 @id("objects") forbid (principal, action, resource) when { resource is Object in Namespace::"prod/shop" };
+@id("field") forbid (principal, action == Action::"k8s:reveal", resource) when { resource == Field::"prod//configmaps:data.x" };
 @id("mask") @mask("redact") forbid (principal, action == Action::"k8s:reveal", resource in DataClass::"secret")
 unless { resource in APIResource::"prod//secrets" && resource.name like "sh.helm.release.v1.*" };`)
 	ask := func(o ObjectInfo) MaskKind {
