@@ -3,7 +3,9 @@ package stream_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/spdystream"
 	"go.uber.org/goleak"
 
 	"github.com/writhq/writ/edgeagent/internal/kubernetes/stream"
@@ -145,6 +148,44 @@ func TestMasking(t *testing.T) {
 	})
 }
 
+// What the tap keeps back comes before the end of its channel, and before the report.
+func TestKeptBackComesFirst(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol string) {
+		for _, ends := range []bool{false, true} {
+			t.Run(fmt.Sprintf("channel ends %v", ends), func(t *testing.T) {
+				shown := make(chan struct{})
+				c := newCluster(t, func(p *process) {
+					fmt.Fprint(p.stdout, "output")
+					if stream, ok := p.stdout.(*spdystream.Stream); ok && ends {
+						_ = stream.Close()
+					} else {
+						fmt.Fprint(p.status, success)
+					}
+					<-shown
+				})
+				var kept []byte
+				tap := &tap{
+					onOutput: func(_ string, p []byte) ([]byte, error) { kept = append(kept, p...); return nil, nil },
+					onFlush:  func(string) []byte { out := kept; kept = nil; return out },
+				}
+				g := newGateway(t, c, tap, stream.Config{Settle: time.Hour})
+				k := g.connect(t, protocol, "stdout")
+				go func() { _, _ = io.Copy(io.Discard, k.status) }()
+				got := make(chan string, 1)
+				go func() {
+					b := make([]byte, len("output"))
+					_, _ = io.ReadFull(k.stdout, b)
+					got <- string(b)
+				}()
+				if b := within(t, "output", got); b != "output" {
+					t.Errorf("stdout %q", b)
+				}
+				close(shown)
+			})
+		}
+	})
+}
+
 // What the API server refuses reaches the client as it was written, and no upgrade is granted.
 func TestRefusedByAPIServer(t *testing.T) {
 	body := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"pods \"web\" is forbidden","reason":"Forbidden","code":403}` + "\n"
@@ -191,6 +232,16 @@ func TestOtherAnswersAreNotPassedOn(t *testing.T) {
 				_ = conn.Close()
 			}
 		},
+		"another WebSocket": func(w http.ResponseWriter, r *http.Request) {
+			switchTo(w, http.Header{"Sec-Websocket-Accept": {"TEVBSw=="}, "Sec-Websocket-Protocol": r.Header["Sec-Websocket-Protocol"]})
+		},
+		"an extension": func(w http.ResponseWriter, r *http.Request) {
+			sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+			switchTo(w, http.Header{
+				"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])}, "Sec-Websocket-Protocol": r.Header["Sec-Websocket-Protocol"],
+				"Sec-Websocket-Extensions": {"LEAK"},
+			})
+		},
 		"hang up": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 	}
 	for name, h := range answers {
@@ -207,6 +258,19 @@ func TestOtherAnswersAreNotPassedOn(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// switchTo upgrades to WebSocket with headers of the test's.
+func switchTo(w http.ResponseWriter, h http.Header) {
+	for name, values := range h {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "websocket")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = conn.Close()
 	}
 }
 

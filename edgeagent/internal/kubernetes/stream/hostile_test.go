@@ -348,11 +348,12 @@ func TestResize(t *testing.T) {
 	})
 	t.Run("without a terminal", func(t *testing.T) {
 		got := make(chan string, 1)
-		g := newGateway(t, newCluster(t, listening(got)), &tap{}, stream.Config{})
+		tap := &tap{}
+		g := newGateway(t, newCluster(t, listening(got)), tap, stream.Config{})
 		conn, _ := g.upgrade(t, "GET", execPath+"&stdin=true", offering(socketV5))
 		_, _ = io.WriteString(conn, masked(0x82, "\x04{\"Width\":80,\"Height\":24}")+masked(0x82, "\x00ok")+masked(0x88, ""))
-		if b := within(t, "input", got); b != "ok" {
-			t.Errorf("the process got %q", b)
+		if b := within(t, "input", got); b != "ok" || len(tap.sizes) != 0 {
+			t.Errorf("the process got %q, the tap saw %v", b, tap.sizes)
 		}
 	})
 }
