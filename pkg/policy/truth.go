@@ -75,7 +75,7 @@ func conditionOf(n internalast.IsNode) condition {
 	case internalast.NodeTypeNot:
 		c.op, c.parts = opNot, conditionsOf(t.Arg)
 	case internalast.NodeTypeNotEquals:
-		c.op, c.parts = opNot, conditionsOf(internalast.NodeTypeEquals{BinaryNode: t.BinaryNode})
+		c.op, c.parts = opNot, conditionsOf(internalast.NodeTypeEquals(t))
 	case internalast.NodeTypeIfThenElse:
 		c.op, c.parts = opIf, conditionsOf(t.If, t.Then, t.Else)
 	case internalast.NodeTypeHas:

@@ -27,10 +27,9 @@ import (
 // kube is a cluster with three ways to it.
 type kube struct {
 	*bed
-	lab        *kubetest.Lab
-	proxy      *exec.Cmd
-	paths      []kubePath // direct, kubectl proxy, edge
-	kubeconfig string     // for kubectl through the edge
+	lab   *kubetest.Lab
+	proxy *exec.Cmd
+	paths []kubePath // direct, kubectl proxy, edge
 }
 
 // kubePath is one way to the API server.

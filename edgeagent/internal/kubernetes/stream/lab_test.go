@@ -226,9 +226,17 @@ func (k kubectl) testInput(t *testing.T) {
 	}
 }
 
+// testCut ends a process that reads what the client types: its input ends with the stream. (A container runtime lets one that
+// reads nothing go on, whoever closed the stream.)
 func (k kubectl) testCut(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
-	cmd, _, stderr := k.command(nil, "exec", "web", "--", "sh", "-c", "echo $$ > "+file+"; echo ready; exec sleep 300")
+	typed, typist, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer typed.Close()
+	defer typist.Close()
+	cmd, _, stderr := k.command(typed, "exec", "-i", "web", "--", "sh", "-c", "echo $$ > "+file+"; echo ready; exec cat")
 	cmd.Stdout = nil
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
