@@ -51,7 +51,7 @@ var onlies = []only{
 	{[]string{"github.com/tink-crypto/..."}, []string{"controlplane/internal/seal"}, "", "what is at rest is sealed in one place"},
 	{[]string{"github.com/alecthomas/kong"}, []string{"pkg/config", "pkg/cli"}, "", "flags are parsed at the edge of the program"},
 	{[]string{"github.com/hashicorp/go-hclog"}, []string{}, "pkg/...", "pkg is pure: it returns errors and logs nothing"},
-	{[]string{"net", "net/http", "crypto/tls"}, []string{"pkg/cli/...", "pkg/oidctest", "pkg/identity", "pkg/kubeapi"}, "pkg/...", "pkg is pure: bytes in, values out. The command line and the test issuer are programs; pkg/identity reads crypto/tls for the names of what a peer proved; pkg/kubeapi reads http.Header"},
+	{[]string{"net", "net/http", "crypto/tls"}, []string{"pkg/cli/...", "pkg/oidctest", "pkg/identity", "pkg/kubeapi", "pkg/sigv4"}, "pkg/...", "pkg is pure: bytes in, values out. The command line and the test issuer are programs; pkg/identity reads crypto/tls for the names of what a peer proved; pkg/kubeapi and pkg/sigv4 read http.Header"},
 	{[]string{"sigs.k8s.io/yaml", "go.yaml.in/yaml/..."}, []string{"pkg/kubeapi"}, "", "bodies are read as the API server reads them, in one place; settings are read by another library, with line numbers"},
 	{[]string{"os"}, []string{"pkg/cli/...", "pkg/config"}, "pkg/...", "pkg is pure: only the loader of settings and the command line touch files"},
 	{[]string{"os/exec"}, []string{"pkg/cli", "scripts/...", "test/..."}, "", "no daemon starts a program; the command line starts psql"},

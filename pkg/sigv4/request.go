@@ -1,0 +1,159 @@
+package sigv4
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Limits of a request, so that whatever is read costs little. AWS takes headers of 8 KiB (S3) to 16 KiB in all.
+const (
+	MaxPath   = 16 << 10 // bytes of a raw path
+	MaxQuery  = 64 << 10 // bytes of a raw query; presigned URLs of STS carry whole tokens
+	MaxParams = 512      // query parameters
+	MaxHeader = 128      // names of headers
+)
+
+// Request is what is signed of a request, as it is on the wire: nothing decoded, nothing cleaned.
+type Request struct {
+	Method   string      // in upper case
+	Host     string      // the Host header or :authority
+	Path     string      // raw, from the first slash on
+	RawQuery string      // raw, without the question mark
+	Header   http.Header // canonical names, without Host, as net/http's server has them
+	Length   int64       // of the body as sent; -1 is unknown
+	BodyHash string      // SHA-256 of the body in lower-case hex. Needed only where Payload.Mode is [Absent]
+}
+
+// FromHTTP takes a request as net/http's server read it, in origin form or in absolute form (from a client that takes
+// this end for a plain proxy). It copies no header.
+func FromHTTP(r *http.Request) (*Request, error) {
+	target := r.RequestURI
+	if rest, ok := strings.CutPrefix(target, "http://"); ok {
+		authority, _, _ := strings.Cut(rest, "/")
+		if authority != r.Host || strings.Contains(authority, "@") {
+			return nil, refuse(ErrRequest, "request target", "its host is not the Host header's", "")
+		}
+		target = rest[len(authority):]
+	}
+	if !strings.HasPrefix(target, "/") {
+		return nil, refuse(ErrRequest, "request target", "no path", "")
+	}
+	path, query, _ := strings.Cut(target, "?")
+	return &Request{Method: r.Method, Host: r.Host, Path: path, RawQuery: query, Header: r.Header, Length: r.ContentLength}, nil
+}
+
+// check refuses what two readers could take for different requests. What it lets through is signed byte for byte.
+func (r *Request) check() error {
+	if !isMethod(r.Method) {
+		return refuse(ErrRequest, "method", "not a word in upper case", "")
+	}
+	if r.Host == "" || !isText(r.Host) || strings.ContainsAny(r.Host, " /?#@,\\") {
+		return refuse(ErrRequest, "host", "not a host with an optional port", "")
+	}
+	if len(r.Header) > MaxHeader {
+		return refuse(ErrRequest, "headers", "too many", "")
+	}
+	for name, values := range r.Header {
+		if err := checkHeader(name, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isMethod(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 16
+}
+
+// checkHeader allows the names that all servers read in the same way. In an object's own metadata any token may stand.
+func checkHeader(name string, values []string) error {
+	if !isHeaderName(name) && !isMetadata(name) {
+		return refuse(ErrRequest, "header name", "one that servers read in several ways", "use letters, digits and hyphens")
+	}
+	switch {
+	case http.CanonicalHeaderKey(name) != name:
+		return refuse(ErrRequest, "header "+name, "not in its canonical spelling", "")
+	case name == "Host":
+		return refuse(ErrRequest, "header Host", "given beside the request's host", "send it once")
+	case len(values) == 0:
+		return refuse(ErrRequest, "header "+name, "without a value", "")
+	case len(values) > 1 && isSingle(name):
+		return refuse(ErrRequest, "header "+name, "given more than once", "send it once")
+	}
+	return nil
+}
+
+func isHeaderName(s string) bool {
+	for i := range len(s) {
+		if !isAlnum(s[i]) && s[i] != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 256
+}
+
+// isMetadata knows user-defined metadata of S3 objects, whose names may hold underscores and dots.
+func isMetadata(s string) bool {
+	rest, ok := strings.CutPrefix(s, "X-Amz-Meta-")
+	if !ok || rest == "" || len(rest) > 256 {
+		return false
+	}
+	for i := range len(rest) {
+		if !isAlnum(rest[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", rest[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isSingle knows the headers of which a second one would leave open which of the two counts.
+func isSingle(name string) bool {
+	switch name {
+	case "Authorization", "X-Amz-Date", "Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-Target", "X-Amz-Region-Set",
+		"X-Amz-Decoded-Content-Length", "Content-Type", "Content-Length", "Transfer-Encoding", "X-Amz-Copy-Source",
+		"X-Amz-S3session-Token", "X-Amzn-Query-Mode", "Smithy-Protocol":
+		return true
+	}
+	return false
+}
+
+// get returns the only value of a header, and whether it is there.
+func (r *Request) get(name string) (string, bool) {
+	values := r.Header[name]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+// isText reports printable ASCII.
+func isText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// decode is the value of a canonical query component.
+func decode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	d, err := url.PathUnescape(s)
+	if err != nil {
+		return s
+	}
+	return d
+}
