@@ -26,7 +26,6 @@ var conditions = []string{
 	`context.now.offset(duration("1h")) > datetime("2026-01-05T12:30:00Z")`,
 	`principal in Group::"g1"`, `principal in Group::"g2"`, `principal is Agent`, `principal.email like "*@corp"`,
 	`(principal.hasTag("team") && principal.getTag("team") == "shop")`, `principal == Agent::"a"`,
-	`principal.email == Person::"boss".email`, `principal.name == Agent::"a".name`,
 	`resource in Label::"env=prod"`, `resource in Label::"env=dev"`, `resource in Resource::"r1"`, `resource in Resource::"r2"`,
 	`resource in Schema::"r1/public"`, `resource in Table::"r1/public.t1"`, `resource.system`, `resource.schema == "public"`,
 	`resource.name == "t1"`, `action in Action::"sql:write"`, `action == Action::"sql:select"`, `true`, `false`,

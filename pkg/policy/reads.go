@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 
+	"github.com/cedar-policy/cedar-go/types"
 	internalast "github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
@@ -39,7 +40,7 @@ func contextReads(p *internalast.Policy) (set attrSet, whole bool, named attrSet
 }
 
 // mayFail reports whether a valid policy may still fail when it is evaluated: integers and
-// dates overflow, and entities that are named in a policy have no attributes here.
+// dates overflow.
 func mayFail(p *internalast.Policy) bool {
 	return slices.ContainsFunc(p.Conditions, func(c internalast.ConditionType) bool { return nodeMayFail(c.Body) })
 }
@@ -57,4 +58,56 @@ func nodeMayFail(n internalast.IsNode) (found bool) {
 		return !found
 	})
 	return found
+}
+
+// readsNamed finds an entity that p names and asks something of: an attribute, or what it is in. Only what a question is about is
+// known; whether a named entity is that changes from one question to the next.
+func readsNamed(p *internalast.Policy) (uid types.EntityUID, found bool) {
+	for _, c := range p.Conditions {
+		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
+			var read internalast.IsNode
+			switch t := n.(type) {
+			case internalast.NodeTypeAccess:
+				read = t.Arg
+			case internalast.NodeTypeHas:
+				read = t.Arg
+			case internalast.NodeTypeGetTag:
+				read = t.Left
+			case internalast.NodeTypeHasTag:
+				read = t.Left
+			case internalast.NodeTypeIn:
+				read = t.Left
+			case internalast.NodeTypeIsIn:
+				read = t.Left
+			}
+			if !found && read != nil {
+				uid, found = named(read)
+			}
+			return !found
+		})
+	}
+	return uid, found
+}
+
+// named finds an entity that n may come to, and that is named in it.
+func named(n internalast.IsNode) (types.EntityUID, bool) {
+	switch t := n.(type) {
+	case internalast.NodeValue:
+		uid, ok := t.Value.(types.EntityUID)
+		return uid, ok
+	case internalast.NodeTypeIfThenElse:
+		if uid, ok := named(t.Then); ok {
+			return uid, true
+		}
+		return named(t.Else)
+	case internalast.NodeTypeAccess:
+		return named(t.Arg)
+	case internalast.NodeTypeRecord:
+		for _, e := range t.Elements {
+			if uid, ok := named(e.Value); ok {
+				return uid, true
+			}
+		}
+	}
+	return types.EntityUID{}, false
 }

@@ -25,7 +25,6 @@ var objects = universe{
 		`resource.labels.containsAny(["l=1", "l=2"])`, `resource.labels == ["l=2"]`, `[resource has name].contains(false)`,
 		`resource in APIResource::"r1//pods"`, `resource.resource == "secrets"`, `resource in Resource::"r1"`, `resource in Label::"env=prod"`,
 		`(if resource.name == "x" then "a" else "b") == resource.namespace`, `{n: resource.name}.n == "x"`, `resource == resource`,
-		`Object::"r1//pods/a/x".name == "x"`, `(if resource.name == "x" then principal else Agent::"a").email == "a@corp"`,
 		`(principal.hasTag("team") && principal.getTag("team") == resource.namespace)`, `principal in Group::"g1"`,
 		`context.privileged`, `context.images.contains("evil")`, `context.images.isEmpty()`, `context.replicas > 3`, `context.replicas == -1`,
 		`context.replicas * 4000000000000000000 > 1`, `[context.privileged].contains(true)`, `context.ports.contains(22)`,

@@ -24,6 +24,11 @@ func (r *rule) validate(v *validate.Validator) (problems []Problem) {
 	}
 	slices.Sort(messages) // the validator's order is that of a map
 	pointed := map[int]bool{}
+	if uid, ok := readsNamed(r.ast); ok {
+		p := r.problem(max(strings.Index(r.text, uid.String()), 0), fmt.Sprintf("%s is read, of which nothing is known", uid), "")
+		p.Hint = "compare it with principal or resource, and read those"
+		problems = append(problems, p)
+	}
 	for _, message := range append(messages, r.inert(v)...) {
 		word, hint := explain(message)
 		at := strings.Index(r.text, word)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,7 +47,31 @@ func send(client *http.Client, method, url, body string, headers ...string) (ans
 var volatile = regexp.MustCompile(`"(uid|creationTimestamp|resourceVersion|time|token|expirationTimestamp|lastTransitionTime|renewTime)":\s?"[^"]*"|generated-[a-z0-9]{5}|"(clusterIP|generation)":\s?"?[^",}]*"?|"clusterIPs":\s?\[[^\]]*\]|(token|kube-api-access)-[a-z0-9]{5}|\b[0-9]+(m[0-9]+)?s\b`)
 
 func (a answered) settled() string {
-	return fmt.Sprintf("%d %s %s", a.code, a.media, volatile.ReplaceAll(a.body, []byte("~")))
+	body := a.body
+	if bytes.Contains(body, []byte("SelfSubjectRulesReview")) {
+		body = unordered(body)
+	}
+	return fmt.Sprintf("%d %s %s", a.code, a.media, volatile.ReplaceAll(body, []byte("~")))
+}
+
+// unordered sorts the rules of a review, which the API server lists in the order of a map.
+func unordered(body []byte) []byte {
+	var review struct {
+		Status map[string]any `json:"status"`
+	}
+	if json.Unmarshal(body, &review) != nil {
+		return body
+	}
+	for _, rules := range review.Status {
+		if list, ok := rules.([]any); ok {
+			slices.SortFunc(list, func(x, y any) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) })
+		}
+	}
+	sorted, err := json.Marshal(review)
+	if err != nil {
+		return body
+	}
+	return sorted
 }
 
 // pathsOf asks the API server for every collection that it has.

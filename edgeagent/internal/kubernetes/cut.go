@@ -69,7 +69,7 @@ func (a *answer) copyText(term *kubemask.Terminal) error {
 	go func() {
 		for {
 			buf := make([]byte, 16<<10)
-			n, err := a.resp.Body.Read(buf)
+			n, err := a.body.Read(buf)
 			select {
 			case pieces <- piece{buf[:n], err}:
 			case <-done:

@@ -168,6 +168,18 @@ func (b *bed) client() *http.Client {
 // do sends a request with headers "Name: value", and returns the status and the body.
 func (b *bed) do(method, path, body string, headers ...string) (int, string) {
 	b.t.Helper()
+	resp := b.send(method, path, body, headers...)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// send is do for an answer that the caller reads and closes.
+func (b *bed) send(method, path, body string, headers ...string) *http.Response {
+	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, strings.NewReader(body))
 	if err != nil {
 		b.t.Fatal(err)
@@ -181,12 +193,7 @@ func (b *bed) do(method, path, body string, headers ...string) (int, string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	return resp
 }
 
 type testWriter struct{ t testing.TB }

@@ -126,6 +126,7 @@ const stopLimit = 5 * time.Second
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	config := s.cfg.TLS.Clone()
 	config.NextProtos = []string{"h2", "http/1.1"}
+	config.DynamicRecordSizingDisabled = true // clients are near, and lists are large
 	server := &http.Server{
 		Handler: s, TLSConfig: config, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog:    s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
