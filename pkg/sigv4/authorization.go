@@ -55,16 +55,20 @@ func Parse(r *Request) (*Authorization, error) {
 	}
 	a := &Authorization{params: params, Query: r.RawQuery}
 	header, hasHeader := r.get("Authorization")
-	presigned := findAuth(params)
+	presigned, old := findAuth(params), hasParam(params, "AWSAccessKeyId")
 	switch {
+	case old && (hasHeader || presigned != ""):
+		return nil, refuse(ErrQueryForm, "query parameter AWSAccessKeyId", "given beside another signature", "sign in one way")
 	case hasHeader && presigned != "":
 		return nil, refuse(ErrHeaderForm, "query parameter "+presigned, "given beside an Authorization header", "sign in one way")
 	case hasHeader:
 		err = a.readHeader(r, header)
 	case presigned != "":
 		err = a.readQuery(r)
+	case old:
+		err = errSigV2("query parameter AWSAccessKeyId")
 	default:
-		err = unsigned(params)
+		err = refuse(ErrAnonymous, "request", "not signed", "sign it with the access key that the gateway gave you")
 	}
 	if err == nil {
 		err = checkPath(r.Path, a.Scope.Service)
@@ -79,16 +83,6 @@ func Parse(r *Request) (*Authorization, error) {
 		a.params = sorted(a.params)
 	}
 	return a, nil
-}
-
-// unsigned tells what a request without any Signature Version 4 is.
-func unsigned(params []param) error {
-	for _, p := range params {
-		if p.name == "AWSAccessKeyId" {
-			return errSigV2("query parameter AWSAccessKeyId")
-		}
-	}
-	return refuse(ErrAnonymous, "request", "not signed", "sign it with the access key that the gateway gave you")
 }
 
 func errSigV2(part string) error {
@@ -159,7 +153,9 @@ func (a *Authorization) readCommon(kind error, signedHeaders, signature, regionS
 	if a.signature, ok = a.parseSignature(signature); !ok {
 		return refuse(kind, "Signature", "not lower-case hex of the algorithm's length", "")
 	}
-	if a.Algorithm == HMAC {
+	if a.Algorithm == HMAC && regionSet != "" {
+		return refuse(kind, "X-Amz-Region-Set", "given with a signature for one region", "leave it out")
+	} else if a.Algorithm == HMAC {
 		return nil
 	}
 	if a.RegionSet, ok = parseRegionSet(regionSet); !ok {

@@ -108,6 +108,10 @@ func compareParam(a, b param) int {
 	return strings.Compare(a.value, b.value)
 }
 
+func hasParam(params []param, name string) bool {
+	return slices.ContainsFunc(params, func(p param) bool { return p.name == name })
+}
+
 func sorted(all []param) []param {
 	all = slices.Clone(all)
 	slices.SortFunc(all, compareParam)
