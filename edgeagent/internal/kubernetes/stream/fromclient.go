@@ -172,7 +172,7 @@ func (f *forwarding) fromStream(frame spdyframe.Frame, buf []byte) error {
 		return nil
 	}
 	for left := frame.Size; left > 0; {
-		n, err := f.client.in.Read(buf)
+		n, err := fill(f.client.in, buf)
 		if err != nil {
 			return whose(err, ErrClient, ErrGone)
 		}

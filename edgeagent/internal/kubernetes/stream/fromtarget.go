@@ -49,7 +49,7 @@ func (f *forwarding) toStream(frame spdyframe.Frame, buf []byte) error {
 	}
 	number := p.legs[which].client // never changes
 	for left := frame.Size; left > 0; {
-		n, err := f.target.in.Read(buf)
+		n, err := fill(f.target.in, buf)
 		if err != nil {
 			return whose(err, ErrTarget, ErrTarget)
 		}

@@ -86,3 +86,17 @@ var buffers = sync.Pool{New: func() any { return new([room + chunk]byte) }}
 
 func borrow() *[room + chunk]byte    { return buffers.Get().(*[room + chunk]byte) }
 func giveBack(b *[room + chunk]byte) { buffers.Put(b) }
+
+// fill reads until p is full or the frame that r reads ends. A frame that came in one piece leaves in one: connections hand
+// it over in smaller ones, and each would cost every hop behind this one a frame of its own.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = r.Read(p[n:])
+		n += more
+	}
+	if n > 0 {
+		return n, nil // what is wrong will be told by the next call
+	}
+	return 0, err
+}

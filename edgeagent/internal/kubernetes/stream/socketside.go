@@ -121,7 +121,7 @@ func (s *socketSide) readByte() (byte, error) {
 // payload reads some of the current frame.
 func (s *socketSide) payload() (message, error) {
 	s.held = borrow()
-	n, err := s.in.Read(s.held[:chunk])
+	n, err := fill(s.in, s.held[:chunk])
 	if err == io.EOF {
 		s.pending = false
 		s.release()

@@ -148,7 +148,7 @@ func (s *spdySide) channelOf(h http.Header) (channel, error) {
 // payload reads some of the current frame.
 func (s *spdySide) payload() (message, error) {
 	s.held = borrow()
-	n, err := s.in.Read(s.held[:chunk])
+	n, err := fill(s.in, s.held[:chunk])
 	if err == io.EOF {
 		s.pending = false
 		s.release()
