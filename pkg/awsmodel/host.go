@@ -1,0 +1,169 @@
+package awsmodel
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/awsmodel/modelfile"
+)
+
+// hosts knows the names of AWS's services.
+type hosts struct {
+	suffixes []string // longest first
+	regions  map[string]bool
+	table    map[string][]*service
+	prefixes []string
+	buckets  []string // templates of S3, under which buckets have hosts
+}
+
+// location is what a host says.
+type location struct {
+	host     string
+	region   string // "" for a host of no region
+	services []*service
+	prefix   string // what stands before the service's own host
+	bucket   string
+}
+
+// Host is what the name of a host says. Services are those that it serves, by id; Region is "" when it has none.
+type Host struct {
+	Services []string
+	Region   string
+	Bucket   string // of S3's virtual-host style
+}
+
+// Host reads a host's name. Names with a port, of VPC endpoints, of a customer's own endpoints and all that the endpoint
+// rules do not list are not ok.
+func (m *Model) Host(name string) (h Host, ok bool) {
+	at, ok := m.hosts.find(name)
+	if !ok {
+		return Host{}, false
+	}
+	h = Host{Region: at.region, Bucket: at.bucket}
+	for _, s := range at.services {
+		h.Services = append(h.Services, s.ID)
+	}
+	return h, true
+}
+
+func newHosts(f modelfile.File, services []*service) hosts {
+	h := hosts{regions: map[string]bool{}, table: map[string][]*service{}, prefixes: f.Prefixes}
+	for _, p := range f.Partitions {
+		h.suffixes = append(h.suffixes, p.Suffixes...)
+		for _, r := range p.Regions {
+			h.regions[r] = true
+		}
+	}
+	slices.SortFunc(h.suffixes, func(a, b string) int { return len(b) - len(a) })
+	for _, s := range services {
+		for _, t := range s.Hosts {
+			h.table[t] = append(h.table[t], s)
+			if s.ID == "s3" {
+				h.buckets = append(h.buckets, t)
+			}
+		}
+	}
+	return h
+}
+
+func (h *hosts) find(name string) (location, bool) {
+	name = strings.ToLower(name)
+	if len(name) > 253 || strings.Contains(name, "..") || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" {
+		return location{}, false
+	}
+	for _, suffix := range h.suffixes {
+		rest, ok := strings.CutSuffix(name, "."+suffix)
+		if !ok || rest == "" {
+			continue
+		}
+		for _, t := range h.templates(rest) {
+			if at, ok := h.lookup(t); ok {
+				at.host = name
+				return at, true
+			}
+		}
+	}
+	return location{}, false
+}
+
+type templated struct{ text, region string }
+
+// templates puts {Region} in the place of each label that is a region, from the right, and last leaves all as they are.
+func (h *hosts) templates(rest string) []templated {
+	labels := strings.Split(rest, ".")
+	var out []templated
+	for i := len(labels) - 1; i >= 0; i-- {
+		l := labels[i]
+		if h.regions[l] {
+			out = append(out, h.template(labels, i, "{Region}", l))
+		} else if r, ok := strings.CutPrefix(l, "s3-"); ok && h.regions[r] {
+			out = append(out, h.template(labels, i, "s3-{Region}", r))
+		}
+	}
+	return append(out, templated{text: rest + ".{Suffix}"})
+}
+
+func (h *hosts) template(labels []string, i int, with, region string) templated {
+	labels = slices.Clone(labels)
+	labels[i] = with
+	return templated{strings.Join(labels, ".") + ".{Suffix}", region}
+}
+
+func (h *hosts) lookup(t templated) (location, bool) {
+	at := location{region: t.region}
+	if s := h.table[t.text]; s != nil {
+		at.services = s
+		return at, true
+	}
+	for _, b := range h.buckets {
+		if bucket, ok := strings.CutSuffix(t.text, "."+b); ok && !strings.Contains(bucket, "{") {
+			at.services, at.bucket = h.table[b], bucket
+			return at, true
+		}
+	}
+	for _, p := range h.prefixes {
+		if rest, ok := cutTemplate(t.text, p); ok {
+			if s := h.table[rest]; s != nil {
+				at.services, at.prefix = s, t.text[:len(t.text)-len(rest)]
+				return at, true
+			}
+		}
+	}
+	return location{}, false
+}
+
+// cutTemplate takes a prefix such as "data-" or "{AccountId}." away; a variable is one label, or a part of one.
+func cutTemplate(s, prefix string) (string, bool) {
+	for prefix != "" {
+		if prefix[0] != '{' {
+			literal, _, _ := strings.Cut(prefix, "{")
+			rest, ok := strings.CutPrefix(s, literal)
+			if !ok {
+				return "", false
+			}
+			s, prefix = rest, prefix[len(literal):]
+			continue
+		}
+		_, after, ok := strings.Cut(prefix, "}")
+		if !ok || after == "" {
+			return "", false
+		}
+		n := strings.IndexAny(s, after[:1])
+		if n <= 0 || strings.ContainsAny(s[:n], ".{") {
+			return "", false
+		}
+		s, prefix = s[n:], after
+	}
+	return s, true
+}
+
+// bindHost checks that what stands before the service's host is the operation's.
+func (c *Call) bindHost(at location) error {
+	if at.prefix == "" {
+		return nil
+	}
+	if rest, ok := cutTemplate(at.prefix, c.HostPrefix); !ok || rest != "" || c.HostPrefix == "" {
+		return refuse(ErrHost, "host", "it is not that of the operation", "")
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// walker visits what a shape holds, with the path of wire names or of members.
+type walker struct {
+	model *model
+	wire  bool
+	seen  map[string]bool
+}
+
+// maxPaths bounds what one operation may list, and maxDepth how deep a path goes.
+const (
+	maxPaths = 200
+	maxDepth = 12
+)
+
+// visit calls each with the path, the name and the shape of every member below a shape. Recursion is followed once.
+func (w *walker) visit(shapeName, path string, depth int, each func(path, member string, sh shape) bool) {
+	sh := w.model.Shapes[shapeName]
+	if depth > maxDepth || w.seen[shapeName] {
+		return
+	}
+	if sh.Type == "structure" {
+		w.seen[shapeName] = true
+		defer delete(w.seen, shapeName)
+	}
+	switch sh.Type {
+	case "list":
+		w.element(sh.Member.Shape, path+"[]", depth, each)
+	case "map":
+		w.element(sh.Value.Shape, path+"{}", depth, each)
+	case "structure":
+		for _, name := range slices.Sorted(maps.Keys(sh.Members)) {
+			m := sh.Members[name]
+			next := name
+			if w.wire && m.LocationName != "" {
+				next = m.LocationName
+			}
+			if w.wire && (m.Location == "header" || m.Location == "headers") {
+				next = "header:" + next
+			}
+			if path != "" {
+				next = path + "." + next
+			}
+			if each(next, name, w.model.Shapes[m.Shape]) {
+				w.visit(m.Shape, next, depth+1, each)
+			}
+		}
+	}
+}
+
+func (w *walker) element(shapeName, path string, depth int, each func(path, member string, sh shape) bool) {
+	if sh := w.model.Shapes[shapeName]; sh.Type == "structure" || each(path, "", sh) {
+		w.visit(shapeName, path, depth+1, each)
+	}
+}
+
+// role matches the names of members that hold a role which a service is to act as.
+var role = regexp.MustCompile(`(?i)^(.*role|.*role_?arn|.*role_?id|.*instanceprofile(name|arn)?|.*rolename|roles?|.*rolearns?)$`)
+
+// roles lists the members that pass a role on. The services that manage roles name them without passing them.
+func (b *builder) roles(s *service, op operation, w *walker) []string {
+	if _, ok := b.tables.row("roles", s.id, "none"); ok {
+		return nil
+	}
+	if row, ok := b.tables.row("roles", s.id, op.Name); ok {
+		if row[0] == "none" {
+			return nil
+		}
+		return row
+	}
+	var out []string
+	w.seen, w.wire = map[string]bool{}, false
+	in := regexp.MustCompile(`(?i)^(describe|list|get)`).MatchString(op.Name)
+	w.visit(op.Input.Shape, "", 0, func(path, member string, sh shape) bool {
+		if in || len(out) >= maxPaths {
+			return false
+		}
+		if !role.MatchString(member) {
+			return true
+		}
+		switch {
+		case sh.Type == "string":
+			out = append(out, path)
+		case sh.Type == "list" && b.isStringList(s, sh):
+			out = append(out, path+"[]")
+		case sh.Type == "structure" && strings.HasSuffix(strings.ToLower(member), "instanceprofile"):
+			for _, n := range []string{"Arn", "Name"} {
+				if _, ok := sh.Members[n]; ok {
+					out = append(out, path+"."+n)
+				}
+			}
+			return false
+		}
+		return true
+	})
+	return out
+}
+
+func (b *builder) isStringList(s *service, sh shape) bool {
+	return s.model.Shapes[sh.Member.Shape].Type == "string"
+}
+
+// secrets lists the members of answers that are not to be shown: those that AWS calls sensitive, and those of the table.
+func (b *builder) secrets(s *service, op operation, w *walker) []string {
+	var out []string
+	if op.Output != nil {
+		w.seen, w.wire = map[string]bool{}, true
+		w.visit(op.Output.Shape, "", 0, func(path, member string, sh shape) bool {
+			if len(out) >= maxPaths {
+				return false
+			}
+			named := b.tables.rows("secrets", s.id, "*", member)
+			if member == "" {
+				named = nil
+			}
+			if sh.Sensitive || len(named) > 0 {
+				out = append(out, path)
+				return false
+			}
+			return true
+		})
+	}
+	if row, ok := b.tables.row("secrets", s.id, op.Name); ok {
+		out = append(out, row...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
