@@ -25,11 +25,15 @@ type Request struct {
 	BodyHash string      // SHA-256 of the body in lower-case hex. Needed only where Payload.Mode is [Absent]
 }
 
-// FromHTTP takes a request as net/http's server read it, in origin form or in absolute form (from a client that takes
-// this end for a plain proxy). It copies no header.
+// FromHTTP takes a request as net/http's server read it, in origin form or in absolute form, as clients of
+// a plain proxy send it and net/http does for a URL with Opaque. It copies no header.
 func FromHTTP(r *http.Request) (*Request, error) {
 	target := r.RequestURI
-	if rest, ok := strings.CutPrefix(target, "http://"); ok {
+	rest, ok := strings.CutPrefix(target, "http://")
+	if !ok {
+		rest, ok = strings.CutPrefix(target, "https://")
+	}
+	if ok {
 		authority, _, _ := strings.Cut(rest, "/")
 		if authority != r.Host || strings.Contains(authority, "@") {
 			return nil, refuse(ErrRequest, "request target", "its host is not the Host header's", "")
