@@ -18,6 +18,8 @@ type Body struct {
 
 	// What the object calls itself, as far as the body says so. Name and Namespace do not contradict the path.
 	Kind, APIVersion, Namespace, Name, GenerateName string
+	// ResourceVersion is that of the stored object that the body replaces; an object cannot be made with one.
+	ResourceVersion string
 	// Labels are those that the body sets.
 	Labels map[string]string
 

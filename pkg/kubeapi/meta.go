@@ -26,7 +26,7 @@ func (b *Body) readMeta(r Request, o map[string]any) error {
 }
 
 func (b *Body) readMetadata(r Request, meta map[string]any) error {
-	err := exactKeys(meta, "name", "namespace", "generateName", "labels")
+	err := exactKeys(meta, "name", "namespace", "generateName", "labels", "resourceVersion")
 	if err != nil {
 		return err
 	}
@@ -37,6 +37,9 @@ func (b *Body) readMetadata(r Request, meta map[string]any) error {
 		return err
 	}
 	if b.GenerateName, err = textOf(meta, "generateName"); err != nil {
+		return err
+	}
+	if b.ResourceVersion, err = textOf(meta, "resourceVersion"); err != nil {
 		return err
 	}
 	if err := b.readLabels(meta["labels"]); err != nil {

@@ -111,7 +111,7 @@ func actionsOf(r kubeapi.Request, b kubeapi.Body) []policy.Action {
 		return []policy.Action{policy.K8sDryRun}
 	}
 	actions := []policy.Action{verb}
-	if b.Patch == kubeapi.ApplyPatch {
+	if b.Patch == kubeapi.ApplyPatch || verb == policy.K8sUpdate && r.Subresource == "" && b.ResourceVersion == "" {
 		actions = append(actions, policy.K8sCreate) // it makes what is not there
 	}
 	if r.Group == rbacGroup && verb != policy.K8sDelete && verb != policy.K8sDeleteCollection {

@@ -28,10 +28,10 @@ const (
 )
 
 const (
-	maxPiece  = 32 << 10               // bytes of one stream that are gathered at most
-	maxStream = 1 << 20                // bytes recorded of each stream without a terminal
-	gather    = 100 * time.Millisecond // how long the first byte of a piece waits at most
-	patience  = 2 * time.Second        // how long input waits for its echo, or for the prompt that asked for it
+	maxPiece  = 32 << 10              // bytes of one stream that are gathered at most
+	maxStream = 1 << 20               // bytes recorded of each stream without a terminal
+	gather    = 30 * time.Millisecond // how long the first byte of a piece waits at most
+	patience  = 2 * time.Second       // how long input waits for its echo, or for the prompt that asked for it
 )
 
 // Config of a recorder.
