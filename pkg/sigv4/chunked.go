@@ -101,7 +101,7 @@ func (c *chunkedBody) readHeader() error {
 		return err
 	}
 	c.buf = append(c.buf[:0], line...)
-	size, signature, err := c.parseHeader(c.buf)
+	size, err := c.parseHeader(c.buf)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (c *chunkedBody) readHeader() error {
 	c.left -= size
 	switch {
 	case c.in != nil:
-		return c.readSigned(int(min(size, MaxChunk+1)), signature)
+		return c.readSigned(int(min(size, MaxChunk+1)))
 	case size == 0:
 		return c.readTrailer()
 	}
@@ -127,26 +127,24 @@ func (c *chunkedBody) emit(b []byte) {
 	}
 }
 
-// parseHeader returns the size, and where the signature is.
-func (c *chunkedBody) parseHeader(line []byte) (size int64, signature []byte, err error) {
+// parseHeader returns the size. The signature, if there is one, is what comes right before the line end.
+func (c *chunkedBody) parseHeader(line []byte) (size int64, err error) {
 	head, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	if c.in != nil && ok {
 		n := len(head) - signatureLength - len(chunkExtension)
 		ok = n > 0 && string(head[n:n+len(chunkExtension)]) == chunkExtension && isHash(string(head[n+len(chunkExtension):]))
-		if ok {
-			head, signature = head[:n], head[n+len(chunkExtension):]
-		}
+		head = head[:max(n, 0)]
 	}
 	if !ok || len(head) == 0 || len(head) > 15 || head[0] == '0' && len(head) > 1 {
-		return 0, nil, badChunk("a chunk", "its header is not a size in hex with the extension that its kind has")
+		return 0, badChunk("a chunk", "its header is not a size in hex with the extension that its kind has")
 	}
 	for _, d := range head {
 		if !isHex(d) {
-			return 0, nil, badChunk("a chunk", "its size is not in hex")
+			return 0, badChunk("a chunk", "its size is not in hex")
 		}
 		size = size<<4 | int64(unhex(d))
 	}
-	return size, signature, nil
+	return size, nil
 }
 
 // readDataEnd follows the data of an unsigned chunk.
@@ -171,12 +169,12 @@ func (c *chunkedBody) readCRLF(p []byte) error {
 }
 
 // readSigned reads a chunk whole, verifies it and signs it anew. Its header is in buf.
-func (c *chunkedBody) readSigned(size int, signature []byte) error {
+func (c *chunkedBody) readSigned(size int) error {
 	if size > MaxChunk {
 		return badChunk("a chunk", "over 1 MiB")
 	}
 	header := len(c.buf)
-	at := header - len("\r\n") - len(signature)
+	at := header - len("\r\n") - signatureLength
 	if size > 0 {
 		c.buf = slices.Grow(c.buf, size+2)[:header+size+2]
 		if _, err := io.ReadFull(c.src, c.buf[header:header+size]); err != nil {
@@ -188,7 +186,7 @@ func (c *chunkedBody) readSigned(size int, signature []byte) error {
 	}
 	data := c.buf[header : header+size]
 	sum := c.sum(data)
-	if err := c.resign(c.buf[at:at+signatureLength], c.in.chunk(&sum), func(out *chain) []byte { return out.chunk(&sum) }); err != nil {
+	if err := c.resign(at, (*chain).chunk, &sum); err != nil {
 		return err
 	}
 	if size == 0 {
@@ -201,13 +199,14 @@ func (c *chunkedBody) readSigned(size int, signature []byte) error {
 	return err
 }
 
-// resign replaces a signature by our own if it is the one that is due.
-func (c *chunkedBody) resign(signature, due []byte, next func(*chain) []byte) error {
-	if subtle.ConstantTimeCompare(signature, due) != 1 {
+// resign replaces the signature at a place of buf by our own, if it is the one that is due.
+func (c *chunkedBody) resign(at int, next func(*chain, *[sha256.Size]byte) []byte, sum *[sha256.Size]byte) error {
+	signature := c.buf[at : at+signatureLength]
+	if subtle.ConstantTimeCompare(signature, next(c.in, sum)) != 1 {
 		return refuse(ErrChunkSignature, "a chunk", "its signature does not match", "")
 	}
 	if c.out != nil {
-		copy(signature, next(c.out))
+		copy(signature, next(c.out, sum))
 	}
 	return nil
 }
@@ -234,7 +233,7 @@ func (c *chunkedBody) readTrailer() error {
 		if !crlf {
 			text = strings.TrimSuffix(text, "\n")
 		}
-		name, value, _ := strings.Cut(text, ":")
+		name, value, colon := strings.Cut(text, ":")
 		switch {
 		case text == "" && crlf && bare:
 			bare = false // ends lines that end in LF alone, as minio-go writes them
@@ -244,7 +243,7 @@ func (c *chunkedBody) readTrailer() error {
 		case c.mode == SignedTrailer && crlf && !bare && name == trailerSignature:
 			return c.endSigned(seen, signed, start+len(name)+1, value)
 		}
-		if !c.trailerAllowed(name, value, seen) || !crlf && c.mode != SignedTrailer {
+		if !colon || !c.trailerAllowed(name, value, seen) || !crlf && c.mode != SignedTrailer {
 			return badChunk("the trailer", "a line that X-Amz-Trailer does not announce, or malformed")
 		}
 		seen, bare = append(seen, name), !crlf
@@ -262,7 +261,7 @@ func (c *chunkedBody) endSigned(seen []string, signed string, at int, signature 
 		return badChunk("the trailer", "its signature is malformed")
 	}
 	sum := c.sum([]byte(signed))
-	if err := c.resign(c.buf[at:at+signatureLength], c.in.trailer(&sum), func(out *chain) []byte { return out.trailer(&sum) }); err != nil {
+	if err := c.resign(at, (*chain).trailer, &sum); err != nil {
 		return err
 	}
 	var end [2]byte
