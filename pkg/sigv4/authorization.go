@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,6 +29,7 @@ type Authorization struct {
 	date      string  // as on the wire
 	signature []byte  // decoded
 	params    []param // sorted
+	fields    []field
 }
 
 // String leaves out the signature and the token, so that no log can hold them.
@@ -46,14 +46,15 @@ func (a *Authorization) GoString() string { return a.String() }
 // Parse reads the one signature that a request carries, and the kind of its payload.
 // The errors are those up to [ErrPayload], and [ErrEventStream].
 func Parse(r *Request) (*Authorization, error) {
-	if err := r.check(); err != nil {
+	fields, err := r.fields()
+	if err != nil {
 		return nil, err
 	}
 	params, err := parseQuery(r.RawQuery)
 	if err != nil {
 		return nil, err
 	}
-	a := &Authorization{params: params, Query: r.RawQuery}
+	a := &Authorization{fields: fields, params: params, Query: r.RawQuery}
 	header, hasHeader := r.get("Authorization")
 	presigned, old := findAuth(params), hasParam(params, "AWSAccessKeyId")
 	switch {
@@ -79,9 +80,7 @@ func Parse(r *Request) (*Authorization, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.IsSortedFunc(a.params, compareParam) {
-		a.params = sorted(a.params)
-	}
+	a.params = sorted(a.params)
 	return a, nil
 }
 
@@ -166,11 +165,18 @@ func (a *Authorization) readCommon(kind error, signedHeaders, signature, regionS
 
 // parseSignature reads 32 bytes, or an ECDSA signature in ASN.1 of P-256, of at most 72.
 func (a *Authorization) parseSignature(s string) ([]byte, bool) {
-	if a.Algorithm == HMAC && len(s) != 64 || len(s) > 144 || strings.ToLower(s) != s {
+	if a.Algorithm == HMAC && len(s) != 64 || len(s) == 0 || len(s) > 144 || len(s)%2 != 0 {
 		return nil, false
 	}
-	b, err := hex.DecodeString(s)
-	return b, err == nil && len(b) > 0
+	b := make([]byte, len(s)/2)
+	for i := range b {
+		hi, lo := s[2*i], s[2*i+1]
+		if !isLowerHex(hi) || !isLowerHex(lo) {
+			return nil, false
+		}
+		b[i] = unhex(hi)<<4 | unhex(lo)
+	}
+	return b, true
 }
 
 func parseSignedHeaders(s string) ([]string, bool) {

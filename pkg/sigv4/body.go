@@ -20,7 +20,7 @@ func NewBody(src io.Reader, v *Verified, to *Signed, tee io.Writer) (io.Reader, 
 	if v == nil || to == nil || to.ContentSHA256 != v.payload {
 		return nil, errors.New("body: not signed for the upstream with the payload hash that was verified")
 	}
-	if m := v.Payload.Mode; (m == SignedChunks || m == SignedTrailer) && !(v.chain.set() && to.chain.set()) {
+	if m := v.Payload.Mode; (m == SignedChunks || m == SignedTrailer) && (v.chain.key == nil || to.chain.key == nil) {
 		return nil, errors.New("body: chunks can be signed with " + string(HMAC) + " only")
 	}
 	out := to.chain
@@ -71,6 +71,7 @@ type hashedBody struct {
 	hash    hash.Hash
 	last    byte
 	holding bool
+	one     [1]byte
 	pending error // of the source, once it has ended
 	err     error
 }
@@ -101,10 +102,9 @@ func (h *hashedBody) Read(p []byte) (int, error) {
 
 // fill reads from the source, and returns how many bytes are there besides the one kept back.
 func (h *hashedBody) fill(p []byte) (n int) {
-	var one [1]byte
 	space := p[1:]
 	if len(space) == 0 || !h.holding {
-		space = one[:]
+		space = h.one[:]
 	}
 	n, h.pending = h.src.Read(space)
 	if n == 0 {

@@ -1,10 +1,10 @@
 package sigv4
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -18,8 +18,7 @@ type canon struct {
 	method, path, service, host string
 	params                      []param // sorted
 	but                         string  // the parameter left out, or ""
-	names                       []string
-	values                      func(name string) []string
+	fields                      []field // sorted by name, "host" among them
 	payload                     string
 }
 
@@ -31,34 +30,30 @@ func (c *canon) hash() ([sha256.Size]byte, error) {
 	b = append(appendPath(b, c.path, c.service), '\n')
 	b = append(appendQuery(b, c.params, c.but), '\n')
 	var err error
-	for _, name := range c.names {
-		if b, err = c.appendHeader(b, name); err != nil {
+	for _, f := range c.fields {
+		if b, err = c.appendField(b, f); err != nil {
 			return [sha256.Size]byte{}, err
 		}
 	}
 	b = append(b, '\n')
-	b = append(appendNames(b, c.names), '\n')
+	b = append(appendNames(b, c.fields), '\n')
 	b = append(b, c.payload...)
 	buf.b = b
 	return sha256.Sum256(b), nil
 }
 
-func (c *canon) appendHeader(b []byte, name string) ([]byte, error) {
-	b = append(append(b, name...), ':')
-	if name == "host" {
+func (c *canon) appendField(b []byte, f field) ([]byte, error) {
+	b = append(appendLower(b, f.name), ':')
+	if f.name == "host" {
 		return append(append(b, c.host...), '\n'), nil
 	}
-	values := c.values(name)
-	if len(values) == 0 {
-		return nil, refuse(ErrRequest, "header "+http.CanonicalHeaderKey(name), "signed, but not sent", "")
-	}
-	for i, v := range values {
+	for i, v := range f.values {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		var ok bool
 		if b, ok = appendTrimmed(b, v); !ok {
-			return nil, refuse(ErrRequest, "header "+http.CanonicalHeaderKey(name), "a tab or another control character in its value", "")
+			return nil, refuse(ErrRequest, "header "+http.CanonicalHeaderKey(f.name), "a tab or another control character in its value", "")
 		}
 	}
 	return append(b, '\n'), nil
@@ -67,46 +62,73 @@ func (c *canon) appendHeader(b []byte, name string) ([]byte, error) {
 // appendTrimmed appends a value without spaces at its ends and with single ones inside, quoted or not. Control
 // characters are refused: signers do not agree about tabs.
 func appendTrimmed(b []byte, v string) ([]byte, bool) {
-	start, space := len(b), false
+	v = strings.Trim(v, " ")
 	for i := range len(v) {
-		switch c := v[i]; {
-		case c < ' ' || c == 0x7f:
+		if v[i] < ' ' || v[i] == 0x7f {
 			return b, false
-		case c == ' ':
-			space = true
-		default:
-			if space && len(b) > start {
-				b = append(b, ' ')
-			}
-			space = false
-			b = append(b, c)
 		}
 	}
-	return b, true
+	for {
+		i := strings.Index(v, "  ")
+		if i < 0 {
+			return append(b, v...), true
+		}
+		b = append(b, v[:i+1]...)
+		v = strings.TrimLeft(v[i:], " ")
+	}
 }
 
-func appendNames(b []byte, names []string) []byte {
-	for i, name := range names {
+func appendNames(b []byte, fields []field) []byte {
+	for i, f := range fields {
 		if i > 0 {
 			b = append(b, ';')
 		}
-		b = append(b, name...)
+		b = appendLower(b, f.name)
 	}
 	return b
 }
 
-// stringToSign returns the string whose signature goes on the wire.
-func stringToSign(b []byte, a Algorithm, date string, s Scope, request [sha256.Size]byte) []byte {
+func appendLower(b []byte, s string) []byte {
+	for i := range len(s) {
+		b = append(b, lower(s[i]))
+	}
+	return b
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c |= 0x20
+	}
+	return c
+}
+
+// compareFold compares names as if they were in lower case.
+func compareFold(a, b field) int {
+	for i := range min(len(a.name), len(b.name)) {
+		if x, y := lower(a.name[i]), lower(b.name[i]); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a.name) - len(b.name)
+}
+
+// equalFold compares a header's name with one in lower case.
+func equalFold(name, low string) bool {
+	if len(name) != len(low) {
+		return false
+	}
+	for i := range len(name) {
+		if lower(name[i]) != low[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// appendToSign appends the string whose signature goes on the wire.
+func appendToSign(b []byte, a Algorithm, date string, s Scope, request *[sha256.Size]byte) []byte {
 	b = append(append(b, a...), '\n')
 	b = append(append(b, date...), '\n')
 	b = append(appendScope(b, s, a), '\n')
 	return hex.AppendEncode(b, request[:])
-}
-
-func mac(key *[sha256.Size]byte, message []byte) [sha256.Size]byte {
-	h := hmac.New(sha256.New, key[:])
-	h.Write(message)
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
 }

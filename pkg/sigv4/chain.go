@@ -1,28 +1,24 @@
 package sigv4
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"hash"
 )
 
 // chain is what the chunks of a body are signed by: each signature covers the one before, the first that of the request.
 type chain struct {
-	key  [sha256.Size]byte
-	tail string // date and scope, with line ends
-	last [2 * sha256.Size]byte
-	mac  hash.Hash // made when first used
-	buf  []byte
+	key   *derived // nil: chunks cannot be signed
+	date  string
+	scope Scope
+	last  [signatureLength]byte
+	mac   *mac // made when first used
 }
 
-func newChain(key [sha256.Size]byte, date string, s Scope, seed [sha256.Size]byte) chain {
-	c := chain{key: key, tail: date + "\n" + string(appendScope(nil, s, HMAC)) + "\n"}
+func newChain(key *derived, date string, s Scope, seed *[sha256.Size]byte) chain {
+	c := chain{key: key, date: date, scope: s}
 	hex.Encode(c.last[:], seed[:])
 	return c
 }
-
-func (c *chain) set() bool { return c.tail != "" }
 
 // chunk returns the signature in hex of the next chunk, whose data has this hash.
 func (c *chain) chunk(data *[sha256.Size]byte) []byte {
@@ -36,17 +32,13 @@ func (c *chain) trailer(data *[sha256.Size]byte) []byte {
 
 func (c *chain) next(kind, middle string, data *[sha256.Size]byte) []byte {
 	if c.mac == nil {
-		c.mac = hmac.New(sha256.New, c.key[:])
+		c.mac = c.key.mac()
 	}
-	b := append(append(c.buf[:0], kind...), c.tail...)
+	b := append(append(c.mac.buf[:0], kind...), c.date...)
+	b = append(appendScope(append(b, '\n'), c.scope, HMAC), '\n')
 	b = append(append(b, c.last[:]...), '\n')
 	b = append(b, middle...)
-	b = hex.AppendEncode(b, data[:])
-	c.mac.Reset()
-	c.mac.Write(b)
-	var sum [sha256.Size]byte
-	c.mac.Sum(sum[:0])
+	sum := c.mac.sign(hex.AppendEncode(b, data[:]))
 	hex.Encode(c.last[:], sum[:])
-	c.buf = b
 	return c.last[:]
 }

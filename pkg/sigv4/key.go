@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"hash"
 	"sync"
 )
 
@@ -26,7 +27,7 @@ func (c Credentials) GoString() string { return c.KeyID }
 type Keys struct {
 	mu    sync.Mutex
 	max   int
-	known map[keyName]derived
+	known map[keyName]*derived
 	order []keyName // a ring of max names
 	next  int
 }
@@ -40,51 +41,55 @@ type keyName struct {
 // derived has the secret too, so that a key whose secret has changed is derived anew.
 type derived struct {
 	secret string
-	hmac   [sha256.Size]byte
-	ecdsa  *ecdsa.PrivateKey
+	key    [sha256.Size]byte // of Version 4
+	pair   *ecdsa.PrivateKey // of Version 4A
+	macs   sync.Pool         // of *mac with key
 }
 
 // NewKeys returns a cache of at most n keys. One key serves one access key, day, region and service.
 func NewKeys(n int) *Keys {
-	return &Keys{max: n, known: make(map[keyName]derived)}
+	return &Keys{max: n, known: make(map[keyName]*derived)}
 }
 
 // signing returns the key of Version 4.
-func (k *Keys) signing(c Credentials, s Scope) [sha256.Size]byte {
+func (k *Keys) signing(c Credentials, s Scope) *derived {
 	name := keyName{c.KeyID, s, HMAC}
 	if d, ok := k.get(name, c.Secret); ok {
-		return d.hmac
+		return d
 	}
-	d := derived{secret: c.Secret, hmac: derive(c.Secret, s)}
+	d := &derived{secret: c.Secret, key: derive(c.Secret, s)}
 	k.put(name, d)
-	return d.hmac
+	return d
 }
 
-// pair returns the key pair of Version 4A, which is the same for all days and services.
-func (k *Keys) pair(c Credentials) (*ecdsa.PrivateKey, error) {
+// asymmetric returns the key pair of Version 4A, which is the same for all days and services.
+func (k *Keys) asymmetric(c Credentials) (*ecdsa.PrivateKey, error) {
 	name := keyName{c.KeyID, Scope{}, ECDSA}
 	if d, ok := k.get(name, c.Secret); ok {
-		return d.ecdsa, nil
+		return d.pair, nil
 	}
-	key, err := derivePair(c.KeyID, c.Secret)
+	pair, err := derivePair(c.KeyID, c.Secret)
 	if err != nil {
 		return nil, err
 	}
-	k.put(name, derived{secret: c.Secret, ecdsa: key})
-	return key, nil
+	k.put(name, &derived{secret: c.Secret, pair: pair})
+	return pair, nil
 }
 
-func (k *Keys) get(name keyName, secret string) (derived, bool) {
+func (k *Keys) get(name keyName, secret string) (*derived, bool) {
 	if k == nil || k.max <= 0 {
-		return derived{}, false
+		return nil, false
 	}
 	k.mu.Lock()
 	d, ok := k.known[name]
 	k.mu.Unlock()
-	return d, ok && subtle.ConstantTimeCompare([]byte(d.secret), []byte(secret)) == 1
+	if !ok || subtle.ConstantTimeCompare([]byte(d.secret), []byte(secret)) != 1 {
+		return nil, false
+	}
+	return d, true
 }
 
-func (k *Keys) put(name keyName, d derived) {
+func (k *Keys) put(name keyName, d *derived) {
 	if k == nil || k.max <= 0 {
 		return
 	}
@@ -112,4 +117,27 @@ func derive(secret string, s Scope) [sha256.Size]byte {
 		key = h.Sum(nil)
 	}
 	return [sha256.Size]byte(key)
+}
+
+// mac signs one message after another. The message is written to buf.
+type mac struct {
+	hash hash.Hash
+	buf  []byte
+	sum  [sha256.Size]byte
+}
+
+// mac returns one that is to be given back to macs, or kept.
+func (d *derived) mac() *mac {
+	if m, ok := d.macs.Get().(*mac); ok {
+		return m
+	}
+	return &mac{hash: hmac.New(sha256.New, d.key[:]), buf: make([]byte, 0, 256)}
+}
+
+func (m *mac) sign(message []byte) *[sha256.Size]byte {
+	m.buf = message
+	m.hash.Reset()
+	m.hash.Write(message)
+	m.hash.Sum(m.sum[:0])
+	return &m.sum
 }

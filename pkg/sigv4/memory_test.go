@@ -13,33 +13,33 @@ func hexOf(sum [32]byte) string { return hex.EncodeToString(sum[:]) }
 func TestKeys(t *testing.T) {
 	k := NewKeys(3)
 	scope := Scope{"20150830", "us-east-1", "sts"}
-	if got, want := k.signing(testCredentials, scope), derive(testSecret, scope); got != want {
+	if got, want := k.signing(testCredentials, scope).key, derive(testSecret, scope); got != want {
 		t.Error("another key")
 	}
 	changed := Credentials{KeyID: testKey, Secret: "rotated"}
 	for range 2 {
-		if got, want := k.signing(changed, scope), derive("rotated", scope); got != want {
+		if got, want := k.signing(changed, scope).key, derive("rotated", scope); got != want {
 			t.Error("the key of an old secret is used")
 		}
 	}
 	for i := range 100 {
 		scope.Region = fmt.Sprint("r", i%7)
-		if got, want := k.signing(testCredentials, scope), derive(testSecret, scope); got != want {
+		if got, want := k.signing(testCredentials, scope).key, derive(testSecret, scope); got != want {
 			t.Error("another key")
 		}
 		if len(k.known) > 3 || len(k.order) > 3 {
 			t.Fatalf("%d keys are kept", len(k.known))
 		}
 	}
-	first, err := k.pair(testCredentials)
+	first, err := k.asymmetric(testCredentials)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := k.pair(testCredentials); again != first {
+	if again, _ := k.asymmetric(testCredentials); again != first {
 		t.Error("the pair is derived twice")
 	}
 	for _, none := range []*Keys{nil, NewKeys(0), {}} {
-		if got, want := none.signing(testCredentials, scope), derive(testSecret, scope); got != want {
+		if got, want := none.signing(testCredentials, scope).key, derive(testSecret, scope); got != want {
 			t.Error("another key without a cache")
 		}
 	}
@@ -52,7 +52,7 @@ func TestKeysTogether(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				scope := Scope{"20150830", fmt.Sprint("r", (i+g)%6), "sts"}
-				if k.signing(testCredentials, scope) != derive(testSecret, scope) {
+				if k.signing(testCredentials, scope).key != derive(testSecret, scope) {
 					t.Error("another key")
 				}
 			}

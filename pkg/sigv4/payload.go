@@ -129,7 +129,7 @@ func (p *Payload) readChunked(r *Request) error {
 
 func isHash(s string) bool {
 	for i := range len(s) {
-		if !isHex(s[i]) || s[i] >= 'A' && s[i] <= 'F' {
+		if !isLowerHex(s[i]) {
 			return false
 		}
 	}

@@ -123,7 +123,7 @@ func (a *Authorization) strip(r *Request) error {
 		switch {
 		case authParam(p.name) != "":
 		case strings.HasPrefix(name, "X-Amz-"):
-			if _, twice := r.Header[name]; twice || a.Hoisted[name] != nil || !isHeaderName(name) && !isMetadata(name) {
+			if _, twice := r.Header[name]; twice || a.Hoisted[name] != nil || !isHeaderName(name) {
 				return refuse(ErrQueryForm, "query", "a parameter that stands for a header is given twice or has no header's name", "")
 			}
 			a.Hoisted[name] = []string{decode(p.value)}

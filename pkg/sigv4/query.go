@@ -113,6 +113,9 @@ func hasParam(params []param, name string) bool {
 }
 
 func sorted(all []param) []param {
+	if slices.IsSortedFunc(all, compareParam) {
+		return all
+	}
 	all = slices.Clone(all)
 	slices.SortFunc(all, compareParam)
 	return all

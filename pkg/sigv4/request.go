@@ -47,23 +47,32 @@ func FromHTTP(r *http.Request) (*Request, error) {
 	return &Request{Method: r.Method, Host: r.Host, Path: path, RawQuery: query, Header: r.Header, Length: r.ContentLength}, nil
 }
 
-// check refuses what two readers could take for different requests. What it lets through is signed byte for byte.
-func (r *Request) check() error {
+// field is a header. Names compare in any case.
+type field struct {
+	name   string
+	values []string
+}
+
+// fields refuses what two readers could take for different requests, and returns the headers. There is room for what
+// signing adds.
+func (r *Request) fields() ([]field, error) {
 	if !isMethod(r.Method) {
-		return refuse(ErrRequest, "method", "not a word in upper case", "")
+		return nil, refuse(ErrRequest, "method", "not a word in upper case", "")
 	}
 	if r.Host == "" || !isText(r.Host) || strings.ContainsAny(r.Host, " /?#@,\\") {
-		return refuse(ErrRequest, "host", "not a host with an optional port", "")
+		return nil, refuse(ErrRequest, "host", "not a host with an optional port", "")
 	}
 	if len(r.Header) > MaxHeader {
-		return refuse(ErrRequest, "headers", "too many", "")
+		return nil, refuse(ErrRequest, "headers", "too many", "")
 	}
+	all := make([]field, 0, len(r.Header)+6)
 	for name, values := range r.Header {
 		if err := checkHeader(name, values); err != nil {
-			return err
+			return nil, err
 		}
+		all = append(all, field{name, values})
 	}
-	return nil
+	return all, nil
 }
 
 func isMethod(s string) bool {
@@ -75,13 +84,12 @@ func isMethod(s string) bool {
 	return s != "" && len(s) <= 16
 }
 
-// checkHeader allows the names that all servers read in the same way. In an object's own metadata any token may stand.
+// checkHeader allows the names that all servers read in the same way, as net/http spells them.
 func checkHeader(name string, values []string) error {
-	if !isHeaderName(name) && !isMetadata(name) {
-		return refuse(ErrRequest, "header name", "one that servers read in several ways", "use letters, digits and hyphens")
-	}
 	switch {
-	case http.CanonicalHeaderKey(name) != name:
+	case !isHeaderName(name):
+		return refuse(ErrRequest, "header name", "one that servers read in several ways", "use letters, digits and hyphens")
+	case !isCanonical(name):
 		return refuse(ErrRequest, "header "+name, "not in its canonical spelling", "")
 	case name == "Host":
 		return refuse(ErrRequest, "header Host", "given beside the request's host", "send it once")
@@ -93,25 +101,31 @@ func checkHeader(name string, values []string) error {
 	return nil
 }
 
+const metadata = "x-amz-meta-"
+
+// isHeaderName wants letters, digits and hyphens. User-defined metadata of S3 objects may hold any token: SDKs send
+// underscores there.
 func isHeaderName(s string) bool {
 	for i := range len(s) {
-		if !isAlnum(s[i]) && s[i] != '-' {
+		if isAlnum(s[i]) || s[i] == '-' {
+			continue
+		}
+		if i < len(metadata) || !strings.EqualFold(s[:len(metadata)], metadata) || strings.IndexByte("!#$%&'*+.^_`|~", s[i]) < 0 {
 			return false
 		}
 	}
 	return s != "" && len(s) <= 256
 }
 
-// isMetadata knows user-defined metadata of S3 objects, whose names may hold underscores and dots.
-func isMetadata(s string) bool {
-	rest, ok := strings.CutPrefix(s, "X-Amz-Meta-")
-	if !ok || rest == "" || len(rest) > 256 {
-		return false
-	}
-	for i := range len(rest) {
-		if !isAlnum(rest[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", rest[i]) < 0 {
+// isCanonical reports the spelling of net/http.CanonicalHeaderKey.
+func isCanonical(s string) bool {
+	upper := true
+	for i := range len(s) {
+		c := s[i]
+		if upper && c >= 'a' && c <= 'z' || !upper && c >= 'A' && c <= 'Z' {
 			return false
 		}
+		upper = c == '-'
 	}
 	return true
 }

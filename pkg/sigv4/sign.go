@@ -34,19 +34,27 @@ type Signed struct {
 	SessionToken  string // "" without one
 	RegionSet     string // "" in Version 4
 
+	sent  [5]string // the values that Set puts on a header, so that they need no memory of their own
 	chain chain
 }
 
+// The places in Signed.sent.
+const (
+	sentDate = iota
+	sentContent
+	sentToken
+	sentRegionSet
+	sentAuthorization
+)
+
+var sentNames = [...]string{"X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Region-Set", "Authorization"}
+
 // Set puts everything on the header of the request that was signed.
 func (s *Signed) Set(h http.Header) {
-	h["Authorization"] = []string{s.Authorization}
-	h["X-Amz-Date"] = []string{s.Date}
-	h["X-Amz-Content-Sha256"] = []string{s.ContentSHA256}
-	if s.SessionToken != "" {
-		h["X-Amz-Security-Token"] = []string{s.SessionToken}
-	}
-	if s.RegionSet != "" {
-		h["X-Amz-Region-Set"] = []string{s.RegionSet}
+	for i, name := range sentNames {
+		if s.sent[i] != "" {
+			h[name] = s.sent[i : i+1 : i+1]
+		}
 	}
 }
 
@@ -64,43 +72,46 @@ func (s *Signer) Sign(r *Request, c Credentials, to Target, payload string, at t
 		return nil, errors.New("sign: key, service and region are required")
 	}
 	out := &Signed{Date: at.UTC().Format(timeFormat), ContentSHA256: payload, SessionToken: c.SessionToken, RegionSet: strings.Join(to.RegionSet, ",")}
+	out.sent = [5]string{out.Date, out.ContentSHA256, out.SessionToken, out.RegionSet}
 	scope := Scope{Date: out.Date[:dateLength], Region: to.Region, Service: to.Service}
 	algorithm := HMAC
 	if out.RegionSet != "" {
 		algorithm = ECDSA
 	}
-	request, names, err := out.hash(r, to.Service)
+	request, fields, err := out.hash(r, to.Service)
 	if err != nil {
 		return nil, err
 	}
-	var stack [256]byte
-	message := stringToSign(stack[:0], algorithm, out.Date, scope, request)
-	signature, err := out.sign(s.keys, c, scope, algorithm, message)
+	signature, err := out.sign(s.keys, c, scope, algorithm, &request)
 	if err != nil {
 		return nil, err
 	}
-	out.Authorization = header(algorithm, c.KeyID, scope, names, signature)
+	out.Authorization = header(algorithm, c.KeyID, scope, fields, signature)
+	out.sent[sentAuthorization] = out.Authorization
 	return out, nil
 }
 
-func (s *Signed) sign(keys *Keys, c Credentials, scope Scope, a Algorithm, message []byte) ([]byte, error) {
-	if a == ECDSA {
-		key, err := keys.pair(c)
-		if err != nil {
-			return nil, err
-		}
-		sum := sha256.Sum256(message)
-		return ecdsa.SignASN1(rand.Reader, key, sum[:])
+// sign returns the signature in hex.
+func (s *Signed) sign(keys *Keys, c Credentials, scope Scope, a Algorithm, request *[sha256.Size]byte) ([]byte, error) {
+	if a == HMAC {
+		key := keys.signing(c, scope)
+		m := key.mac()
+		s.chain = newChain(key, s.Date, scope, m.sign(appendToSign(m.buf[:0], HMAC, s.Date, scope, request)))
+		key.macs.Put(m)
+		return s.chain.last[:], nil
 	}
-	key := keys.signing(c, scope)
-	sum := mac(&key, message)
-	s.chain = newChain(key, s.Date, scope, sum)
-	return sum[:], nil
+	key, err := keys.asymmetric(c)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(appendToSign(nil, ECDSA, s.Date, scope, request))
+	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	return hex.AppendEncode(nil, signature), err
 }
 
-// hash returns the hash of the canonical request and the names signed.
-func (s *Signed) hash(r *Request, service string) (sum [sha256.Size]byte, names []string, err error) {
-	if err := r.check(); err != nil {
+// hash returns the hash of the canonical request and what is signed.
+func (s *Signed) hash(r *Request, service string) (sum [sha256.Size]byte, fields []field, err error) {
+	if fields, err = r.fields(); err != nil {
 		return sum, nil, err
 	}
 	if err := checkPath(r.Path, service); err != nil {
@@ -113,46 +124,23 @@ func (s *Signed) hash(r *Request, service string) (sum [sha256.Size]byte, names 
 	if name := findAuth(params); name != "" {
 		return sum, nil, refuse(ErrQueryForm, "query parameter "+name, "cannot be beside a signed header", "")
 	}
-	names = s.names(r.Header)
-	c := canon{
-		method: r.Method, path: r.Path, service: service, host: r.Host, names: names, payload: s.ContentSHA256,
-		params: sorted(params), values: func(name string) []string { return s.values(r, name) },
-	}
+	fields = s.fields(fields)
+	c := canon{method: r.Method, path: r.Path, service: service, host: r.Host, fields: fields, payload: s.ContentSHA256, params: sorted(params)}
 	sum, err = c.hash()
-	return sum, names, err
+	return sum, fields, err
 }
 
-// names lists what is signed, in lower case and sorted.
-func (s *Signed) names(h http.Header) []string {
-	names := make([]string, 0, len(h)+5)
-	names = append(names, "host", "x-amz-content-sha256", "x-amz-date")
-	if s.SessionToken != "" {
-		names = append(names, "x-amz-security-token")
-	}
-	if s.RegionSet != "" {
-		names = append(names, "x-amz-region-set")
-	}
-	for name := range h {
-		if !isOurs(name) {
-			names = append(names, strings.ToLower(name))
+// fields are those of the request that are signed, and what signing sets.
+func (s *Signed) fields(of []field) []field {
+	of = slices.DeleteFunc(of, func(f field) bool { return isOurs(f.name) })
+	of = append(of, field{name: "host"})
+	for i := range sentAuthorization {
+		if s.sent[i] != "" {
+			of = append(of, field{sentNames[i], s.sent[i : i+1]})
 		}
 	}
-	slices.Sort(names)
-	return names
-}
-
-func (s *Signed) values(r *Request, name string) []string {
-	switch name {
-	case "x-amz-content-sha256":
-		return []string{s.ContentSHA256}
-	case "x-amz-date":
-		return []string{s.Date}
-	case "x-amz-security-token":
-		return []string{s.SessionToken}
-	case "x-amz-region-set":
-		return []string{s.RegionSet}
-	}
-	return r.signedValues(name)
+	slices.SortFunc(of, compareFold)
+	return of
 }
 
 // isOurs knows the headers that signing sets, and those that are never signed: they are for one hop, or change on the way.
@@ -167,13 +155,13 @@ func isOurs(name string) bool {
 	return false
 }
 
-func header(a Algorithm, key string, scope Scope, names []string, signature []byte) string {
+func header(a Algorithm, key string, scope Scope, fields []field, signature []byte) string {
 	b := make([]byte, 0, 512)
 	b = append(append(b, a...), " Credential="...)
 	b = append(append(b, key...), '/')
 	b = append(appendScope(b, scope, a), ", SignedHeaders="...)
-	b = append(appendNames(b, names), ", Signature="...)
-	return string(hex.AppendEncode(b, signature))
+	b = append(appendNames(b, fields), ", Signature="...)
+	return string(append(b, signature...))
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -2,8 +2,8 @@ package sigv4
 
 import (
 	"crypto/ecdsa"
-	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"net/http"
 	"slices"
@@ -43,7 +43,6 @@ type Verified struct {
 	// ID is the same for two requests if and only if they say the same, by the same key at the same second.
 	ID [sha256.Size]byte
 
-	request *Request
 	payload string
 	chain   chain
 }
@@ -58,17 +57,17 @@ func (v *Verifier) Verify(r *Request, a *Authorization, secret string) (*Verifie
 	if err := a.checkTime(v.now()); err != nil {
 		return nil, err
 	}
-	out := &Verified{Authorization: a, request: r}
-	if err := out.checkHeaders(); err != nil {
+	out := &Verified{Authorization: a}
+	fields, err := out.signedFields(r)
+	if err != nil {
 		return nil, err
 	}
-	var err error
 	if out.payload, err = a.payloadHash(r); err != nil {
 		return nil, err
 	}
 	c := canon{
 		method: r.Method, path: r.Path, service: a.Scope.Service, host: r.Host,
-		params: a.params, names: a.SignedHeaders, values: r.signedValues, payload: out.payload,
+		params: a.params, fields: fields, payload: out.payload,
 	}
 	if a.Presigned {
 		c.but = qSignature
@@ -77,43 +76,48 @@ func (v *Verifier) Verify(r *Request, a *Authorization, secret string) (*Verifie
 	if err != nil {
 		return nil, err
 	}
-	if err := out.checkSignature(v.keys, Credentials{KeyID: a.KeyID, Secret: secret}, request); err != nil {
+	if err := out.checkSignature(v.keys, Credentials{KeyID: a.KeyID, Secret: secret}, &request); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
 // checkSignature compares in constant time, and keeps what chunks are chained by.
-func (v *Verified) checkSignature(keys *Keys, c Credentials, request [sha256.Size]byte) error {
-	bad := refuse(ErrSignature, "signature", "not that of this request by this key", "check the secret key, and that nothing on the way changes requests")
-	var stack [256]byte
-	message := stringToSign(stack[:0], v.Algorithm, v.date, v.Scope, request)
-	v.ID = fingerprint(c.KeyID, message)
+func (v *Verified) checkSignature(keys *Keys, c Credentials, request *[sha256.Size]byte) error {
+	v.ID = fingerprint(c.KeyID, v.Authorization, request)
 	if v.Algorithm == ECDSA {
-		key, err := keys.pair(c)
+		key, err := keys.asymmetric(c)
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(message)
+		sum := sha256.Sum256(appendToSign(nil, ECDSA, v.date, v.Scope, request))
 		if !ecdsa.VerifyASN1(&key.PublicKey, sum[:], v.signature) {
-			return bad
+			return errSignature()
 		}
 		return nil
 	}
 	key := keys.signing(c, v.Scope)
-	sum := mac(&key, message)
-	if !hmac.Equal(sum[:], v.signature) {
-		return bad
+	m := key.mac()
+	defer key.macs.Put(m)
+	sum := m.sign(appendToSign(m.buf[:0], HMAC, v.date, v.Scope, request))
+	if subtle.ConstantTimeCompare(sum[:], v.signature) != 1 {
+		return errSignature()
 	}
 	v.chain = newChain(key, v.date, v.Scope, sum)
 	return nil
 }
 
+func errSignature() error {
+	return refuse(ErrSignature, "signature", "not that of this request by this key", "check the secret key, and that nothing on the way changes requests")
+}
+
 // fingerprint does not depend on the signature, of which ECDSA has many for one message.
-func fingerprint(keyID string, message []byte) [sha256.Size]byte {
-	var stack [512]byte
-	b := append(append(stack[:0], keyID...), '\n')
-	return sha256.Sum256(append(b, message...))
+func fingerprint(keyID string, a *Authorization, request *[sha256.Size]byte) [sha256.Size]byte {
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	b := append(append(buf.b[:0], keyID...), '\n')
+	buf.b = appendToSign(b, a.Algorithm, a.date, a.Scope, request)
+	return sha256.Sum256(buf.b)
 }
 
 func (a *Authorization) checkTime(now time.Time) error {
@@ -137,19 +141,43 @@ func (a *Authorization) Until() time.Time {
 	return a.Time.Add(MaxSkew)
 }
 
-// checkHeaders wants the host and every X-Amz-* header signed, and lists what else is not.
-func (v *Verified) checkHeaders() error {
-	if !v.Signs("host") {
-		return refuse(ErrUnsigned, "header Host", "not signed", "sign it")
+// signedFields returns what is signed, in its order. It wants the host and every X-Amz-* header among it, and lists what
+// else is not.
+func (v *Verified) signedFields(r *Request) ([]field, error) {
+	var covered [MaxHeader]bool
+	fields := make([]field, 0, len(v.SignedHeaders))
+	for _, name := range v.SignedHeaders {
+		i := slices.IndexFunc(v.fields, func(f field) bool { return equalFold(f.name, name) })
+		switch {
+		case i >= 0:
+			covered[i] = true
+			fields = append(fields, v.fields[i])
+		case name == "host":
+			fields = append(fields, field{name: name})
+		case name == "content-length" && r.Length >= 0:
+			fields = append(fields, field{name, []string{itoa(r.Length)}})
+		default:
+			return nil, refuse(ErrRequest, "header "+http.CanonicalHeaderKey(name), "signed, but not sent", "")
+		}
 	}
-	for name := range v.request.Header {
-		if name == "Authorization" || v.Signs(name) {
-			continue
+	if !slices.Contains(v.SignedHeaders, "host") {
+		return nil, refuse(ErrUnsigned, "header Host", "not signed", "sign it")
+	}
+	return fields, v.listUnsigned(&covered)
+}
+
+func (v *Verified) listUnsigned(covered *[MaxHeader]bool) error {
+	for i, f := range v.fields {
+		switch {
+		case covered[i] || f.name == "Authorization":
+		case strings.HasPrefix(f.name, "X-Amz-"):
+			return refuse(ErrUnsigned, "header "+f.name, "not signed", "sign it, or leave it out")
+		default:
+			if v.NotSigned == nil {
+				v.NotSigned = make([]string, 0, len(v.fields)-i)
+			}
+			v.NotSigned = append(v.NotSigned, f.name)
 		}
-		if strings.HasPrefix(name, "X-Amz-") {
-			return refuse(ErrUnsigned, "header "+name, "not signed", "sign it, or leave it out")
-		}
-		v.NotSigned = append(v.NotSigned, name)
 	}
 	slices.Sort(v.NotSigned)
 	return nil
@@ -157,12 +185,7 @@ func (v *Verified) checkHeaders() error {
 
 // Signs reports whether the signature covers a header, in whatever case it is written.
 func (a *Authorization) Signs(name string) bool {
-	for _, signed := range a.SignedHeaders {
-		if len(signed) == len(name) && strings.EqualFold(signed, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.SignedHeaders, func(signed string) bool { return equalFold(name, signed) })
 }
 
 // payloadHash is what stands for the body in the signature.
@@ -179,25 +202,13 @@ func (a *Authorization) payloadHash(r *Request) (string, error) {
 // PayloadHash is what to sign the request with for the upstream, so that the body can be sent on as it comes.
 func (v *Verified) PayloadHash() string { return v.payload }
 
-// signedValues finds a header by its name in lower case.
-func (r *Request) signedValues(name string) []string {
-	if values, ok := r.Header[http.CanonicalHeaderKey(name)]; ok {
-		return values
-	}
-	if name == "content-length" && r.Length >= 0 {
-		return []string{itoa(r.Length)}
-	}
-	return nil
-}
-
-// Forward returns the signed headers to send on, which the caller may change. It leaves out what [Sign] sets and what
-// is for one hop only.
+// Forward returns the signed headers to send on. It leaves out what [Signer.Sign] sets and what is for one hop only. The
+// values are those of the request, not copies.
 func (v *Verified) Forward() http.Header {
 	out := make(http.Header, len(v.SignedHeaders)+4)
-	for _, name := range v.SignedHeaders {
-		name = http.CanonicalHeaderKey(name)
-		if values, ok := v.request.Header[name]; ok && !isOurs(name) {
-			out[name] = slices.Clone(values)
+	for _, f := range v.fields {
+		if !isOurs(f.name) && v.Signs(f.name) {
+			out[f.name] = slices.Clip(f.values)
 		}
 	}
 	return out

@@ -58,14 +58,13 @@ func presign(t testing.TB, r *Request, expires time.Duration) *Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := canon{method: r.Method, path: r.Path, service: s.Service, host: r.Host, params: params, names: []string{"host"}, payload: emptyHash}
+	c := canon{method: r.Method, path: r.Path, service: s.Service, host: r.Host, params: params, fields: []field{{name: "host"}}, payload: emptyHash}
 	sum, err := c.hash()
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := derive(testSecret, s)
-	signature := mac(&key, stringToSign(nil, HMAC, date, s, sum))
-	r.RawQuery += "&X-Amz-Signature=" + hexOf(signature)
+	signature := (*Keys)(nil).signing(testCredentials, s).mac().sign(appendToSign(nil, HMAC, date, s, &sum))
+	r.RawQuery += "&X-Amz-Signature=" + hexOf(*signature)
 	return r
 }
 
