@@ -12,8 +12,8 @@ type hosts struct {
 	suffixes []string // longest first
 	regions  map[string]bool
 	table    map[string][]*service
-	prefixes []string
-	buckets  []string // templates of S3, under which buckets have hosts
+	prefixes map[string][]*service // what operations put before a service's host
+	buckets  []string              // templates of S3, under which buckets have hosts
 }
 
 // location is what a host says.
@@ -21,7 +21,7 @@ type location struct {
 	host     string
 	region   string // "" for a host of no region
 	services []*service
-	prefix   string // what stands before the service's own host
+	prefix   map[*service]string // what stands before the service's own host
 	bucket   string
 }
 
@@ -43,11 +43,12 @@ func (m *Model) Host(name string) (h Host, ok bool) {
 	for _, s := range at.services {
 		h.Services = append(h.Services, s.ID)
 	}
+	slices.Sort(h.Services)
 	return h, true
 }
 
 func newHosts(f modelfile.File, services []*service) hosts {
-	h := hosts{regions: map[string]bool{}, table: map[string][]*service{}, prefixes: f.Prefixes}
+	h := hosts{regions: map[string]bool{}, table: map[string][]*service{}, prefixes: map[string][]*service{}}
 	for _, p := range f.Partitions {
 		h.suffixes = append(h.suffixes, p.Suffixes...)
 		for _, r := range p.Regions {
@@ -56,6 +57,9 @@ func newHosts(f modelfile.File, services []*service) hosts {
 	}
 	slices.SortFunc(h.suffixes, func(a, b string) int { return len(b) - len(a) })
 	for _, s := range services {
+		for _, p := range s.Prefixes {
+			h.prefixes[p] = append(h.prefixes[p], s)
+		}
 		for _, t := range s.Hosts {
 			h.table[t] = append(h.table[t], s)
 			if s.ID == "s3" {
@@ -109,10 +113,21 @@ func (h *hosts) template(labels []string, i int, with, region string) templated 
 	return templated{strings.Join(labels, ".") + ".{Suffix}", region}
 }
 
+// lookup finds the services of a host: those whose own it is, and those whose operations put something before theirs.
 func (h *hosts) lookup(t templated) (location, bool) {
-	at := location{region: t.region}
-	if s := h.table[t.text]; s != nil {
-		at.services = s
+	at := location{region: t.region, services: h.table[t.text]}
+	for p, services := range h.prefixes {
+		rest, ok := cutTemplate(t.text, p)
+		if !ok {
+			continue
+		}
+		for _, s := range services {
+			if slices.Contains(s.Hosts, rest) && !slices.Contains(at.services, s) {
+				at.add(s, t.text[:len(t.text)-len(rest)])
+			}
+		}
+	}
+	if at.services != nil {
 		return at, true
 	}
 	for _, b := range h.buckets {
@@ -121,15 +136,15 @@ func (h *hosts) lookup(t templated) (location, bool) {
 			return at, true
 		}
 	}
-	for _, p := range h.prefixes {
-		if rest, ok := cutTemplate(t.text, p); ok {
-			if s := h.table[rest]; s != nil {
-				at.services, at.prefix = s, t.text[:len(t.text)-len(rest)]
-				return at, true
-			}
-		}
-	}
 	return location{}, false
+}
+
+func (at *location) add(s *service, prefix string) {
+	at.services = append(slices.Clip(at.services), s)
+	if at.prefix == nil {
+		at.prefix = map[*service]string{}
+	}
+	at.prefix[s] = prefix
 }
 
 // cutTemplate takes a prefix such as "data-" or "{AccountId}." away; a variable is one label, or a part of one.
@@ -158,11 +173,11 @@ func cutTemplate(s, prefix string) (string, bool) {
 }
 
 // bindHost checks that what stands before the service's host is the operation's.
-func (c *Call) bindHost(at location) error {
-	if at.prefix == "" {
+func (c *Call) bindHost(prefix string) error {
+	if prefix == "" {
 		return nil
 	}
-	if rest, ok := cutTemplate(at.prefix, c.HostPrefix); !ok || rest != "" || c.HostPrefix == "" {
+	if rest, ok := cutTemplate(prefix, c.HostPrefix); !ok || rest != "" || c.HostPrefix == "" {
 		return refuse(ErrHost, "host", "it is not that of the operation", "")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package awsmodel
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func (m *Model) Identify(r Request) (Call, error) {
 		if err != nil {
 			return Call{}, err
 		}
-		c, err := a.identify(r, in, at)
+		c, err := a.identify(r, in, at, at.prefix[s])
 		if err == nil {
 			found = append(found, c)
 		} else {
@@ -46,22 +47,16 @@ func (m *Model) Identify(r Request) (Call, error) {
 		}
 		found = preferred(found)
 	}
-	return m.finish(found[0], r, at)
+	return finish(found[0], r, at)
 }
 
-func (m *Model) finish(c Call, r Request, at location) (Call, error) {
+func finish(c Call, r Request, at location) (Call, error) {
 	c.Region = r.Region
 	if r.Service == "" {
 		if !c.NoAuth {
 			return Call{}, refuse(ErrService, "signature", "the operation is not taken unsigned", "sign the request")
 		}
 		c.Region = at.region
-	}
-	if err := checkHeaders(c); err != nil {
-		return Call{}, err
-	}
-	if err := c.bindHost(at); err != nil {
-		return Call{}, err
 	}
 	if c.InputEvents {
 		return c, refuse(ErrUnsupported, "body", "a stream of events is signed event by event, which is not passed on", "")
@@ -120,7 +115,18 @@ func readInput(r Request) (input, error) {
 }
 
 // identify finds the request's operation in one service.
-func (a *api) identify(r Request, in input, at location) (Call, error) {
+func (a *api) identify(r Request, in input, at location, prefix string) (Call, error) {
+	c, err := a.operate(r, in, at)
+	if err == nil {
+		err = checkHeaders(c)
+	}
+	if err == nil {
+		err = c.bindHost(prefix)
+	}
+	return c, err
+}
+
+func (a *api) operate(r Request, in input, at location) (Call, error) {
 	p, err := a.protocol(r)
 	if err != nil {
 		return Call{}, err
@@ -196,7 +202,7 @@ func sameActions(a, b []modelfile.Action) bool {
 // preferred is the call of the service that gives the siblings their name, or of the first.
 func preferred(calls []Call) []Call {
 	slices.SortStableFunc(calls, func(a, b Call) int {
-		return rank(a) - rank(b)
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Service, b.Service))
 	})
 	for _, c := range calls[1:] {
 		calls[0].Siblings = append(calls[0].Siblings, c.Service)

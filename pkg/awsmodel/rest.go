@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/writhq/writ/pkg/awsmodel/modelfile"
 )
 
 // identifyREST finds the operation of a REST service by method, path, query and headers.
@@ -24,8 +26,11 @@ func (a *api) identifyREST(r Request, in input, at location) (Call, error) {
 		return Call{}, refuse(ErrQuery, "query parameter "+clip(why), "it is unknown to the operation, or repeated", "")
 	case len(found) == 0:
 		return Call{}, refuse(ErrOperation, "method and path", "the service has no such operation", "")
-	case len(found) > 1:
+	case len(found) > 1 && !alias(found):
 		return Call{}, refuse(ErrAmbiguous, "request", "it could be "+found[0].op.Name+" or "+found[1].op.Name, "")
+	}
+	if found[0].op.Flags&modelfile.Deprecated != 0 {
+		slices.Reverse(found)
 	}
 	in.labels = found[0].labels
 	for i, l := range in.labels {
@@ -151,6 +156,12 @@ func (rs routes) find(method, path string, in *input, s3 bool) (best []matched, 
 		}
 	}
 	return best, why
+}
+
+// alias says that two operations are one under an older and a newer name: they need the same actions.
+func alias(found []matched) bool {
+	return len(found) == 2 && len(found[0].op.Actions) > 0 && sameActions(found[0].op.Actions, found[1].op.Actions) &&
+		(found[0].op.Flags^found[1].op.Flags)&modelfile.Deprecated != 0
 }
 
 func keep(best []matched, m matched) []matched {

@@ -17,6 +17,7 @@ type route struct {
 	headers  []string        // required headers, in canonical form
 	queries  map[string]bool // parameters of the query; true may be repeated
 	free     bool            // a map takes every parameter
+	lists    bool            // and each may be repeated
 }
 
 // segment is a part of the path between slashes.
@@ -67,7 +68,10 @@ func newRoute(a *api, op *operation) *route {
 		switch m.At {
 		case modelfile.InQuery:
 			kind := a.Shapes[m.Shape].Kind
-			r.free = r.free || kind == modelfile.MapOf
+			if kind == modelfile.MapOf {
+				r.free = true
+				r.lists = a.Shapes[a.Shapes[m.Shape].Elem].Kind == modelfile.ListOf
+			}
 			r.queries[wireName(*m)] = kind == modelfile.ListOf || kind == modelfile.MapOf
 			if required && kind != modelfile.MapOf && kind != modelfile.ListOf {
 				r.keys = append(r.keys, wireName(*m))
@@ -157,8 +161,8 @@ func (r *route) unknownQuery(query []pair) (string, bool) {
 			known = slices.Contains(r.fixed, p)
 		case p.name == "x-id":
 			known = p.value == r.op.Name
-		case r.free:
-			known = true
+		case r.free && !known:
+			repeats, known = r.lists, true
 		}
 		if !known {
 			return p.name, true

@@ -127,15 +127,15 @@ func (a *api) action(in input, p Protocol) (Call, error) {
 
 // readBody reads a body that is at most MaxBody, and refuses one that is compressed.
 func readBody(r Request) ([]byte, error) {
-	if len(r.Header["Content-Encoding"]) > 0 {
-		return nil, refuse(ErrBody, "header Content-Encoding", "compressed bodies are not read", "send it as it is")
-	}
 	if r.Body == nil {
 		return nil, nil
 	}
 	b, err := r.Body()
 	if err != nil {
 		return nil, err
+	}
+	if len(b) > 0 && len(r.Header["Content-Encoding"]) > 0 {
+		return nil, refuse(ErrBody, "header Content-Encoding", "compressed bodies are not read", "send it as it is")
 	}
 	if len(b) > MaxBody {
 		return nil, refuse(ErrTooLarge, "body", "it is too large", "")

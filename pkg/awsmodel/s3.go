@@ -17,9 +17,6 @@ func bucketPath(path, host string) (string, string, error) {
 		}
 		return path, "", nil
 	}
-	if bucket == "WriteGetObjectResponse" && path == "/WriteGetObjectResponse" {
-		return path, "", nil
-	}
 	for _, suffix := range []string{"-s3alias", "--ol-s3", "--x-s3", "--table-s3", ".mrap", "--op-s3"} {
 		if strings.HasSuffix(bucket, suffix) {
 			return "", "", refuse(ErrUnsupported, "bucket", "it is an access point or a bucket of another sort", "name a general purpose bucket")

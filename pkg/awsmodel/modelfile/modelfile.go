@@ -127,6 +127,8 @@ type Resource struct {
 	Optional bool
 	// Pathless says that the real ARN may have a path before the name, which requests do not tell.
 	Pathless bool
+	// Lower says that the service keeps names in lower case.
+	Lower bool
 	// Slashes says that a value may have slashes.
 	Slashes bool
 }
@@ -178,6 +180,7 @@ type Head struct {
 	Protocols      []Protocol
 	Hosts          []string // templates of hosts, with {Region} and {Suffix}
 	Base           string   // the path before those of operations, where a host serves them, or ""
+	Prefixes       []string // what operations put before the host, templates with members
 	Offset, Size   int      // of the block
 }
 
@@ -193,7 +196,6 @@ type Partition struct {
 type File struct {
 	Sources    []string // what it was made from, a line each
 	Partitions []Partition
-	Prefixes   []string // prefixes of hosts that operations add
 	Services   []Head
 	Dictionary string
 }

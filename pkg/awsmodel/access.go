@@ -1,0 +1,171 @@
+package awsmodel
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/awsmodel/modelfile"
+)
+
+// ErrActions says that nothing is known of the IAM actions of an operation: it is to be denied.
+var ErrActions = errors.New("IAM actions not known")
+
+// Owner is whose resources are meant where the request names them without saying so.
+type Owner struct {
+	Partition, Region, Account string
+}
+
+// Access is one IAM action that a call needs, on resources. There is at least one resource.
+type Access struct {
+	Action    string // such as s3:GetObject
+	Level     Level
+	Resources []Resource
+}
+
+// ResourceKind tells what is known of a resource. The zero value is nothing.
+type ResourceKind uint8
+
+// The kinds of resources.
+const (
+	UnknownResource ResourceKind = iota // the request does not tell which one is meant
+	AnyResource                         // the action is checked on "*"
+	NamedResource                       // ARN
+)
+
+// Resource is what an action is checked on.
+type Resource struct {
+	Kind ResourceKind
+	ARN  string // "*" for AnyResource, "" for UnknownResource
+	Type string // such as bucket
+	// Pathless says that the real ARN may have a path before the name, as IAM's users and roles have; names are unique
+	// without it.
+	Pathless bool
+}
+
+// maxResources bounds the resources of one action.
+const maxResources = 1000
+
+// Access says what a call needs. A resource is named only when the request's members spell its ARN out, or hold every
+// variable of the one template of its type; else there is an UnknownResource among the resources.
+func (m *Model) Access(c Call, p Params, o Owner) ([]Access, error) {
+	if c.IsZero() || len(c.op.Actions) == 0 {
+		return nil, refuse(ErrActions, "operation", "nothing is known of its IAM actions", "")
+	}
+	f := newFacts(c, p, o)
+	var out []Access
+	for _, a := range c.op.Actions {
+		if !f.holds(a.When) {
+			continue
+		}
+		resources := f.resources(a)
+		if i := slices.IndexFunc(out, func(x Access) bool { return x.Action == a.Name }); i >= 0 {
+			out[i].Resources = append(out[i].Resources, resources...)
+			continue
+		}
+		out = append(out, Access{Action: a.Name, Level: a.Level, Resources: resources})
+	}
+	if len(out) == 0 {
+		return nil, refuse(ErrActions, "operation", "nothing is known of its IAM actions with these members", "")
+	}
+	return out, nil
+}
+
+// Role is a role, or an instance profile, that a call hands to a service.
+type Role struct {
+	Path  string // of the member
+	Value string // an ARN or a name
+}
+
+// Roles are the roles that a call passes on, for which AWS checks iam:PassRole. It lists every member that seems to hold
+// one, so that a few are not passed in truth.
+func (m *Model) Roles(c Call, p Params) []Role {
+	if c.IsZero() {
+		return nil
+	}
+	var out []Role
+	for _, path := range c.op.Roles {
+		for _, v := range p.Strings(path) {
+			out = append(out, Role{path, v})
+		}
+	}
+	return out
+}
+
+// facts are what conditions and templates are filled from.
+type facts struct {
+	call    Call
+	params  Params
+	owner   Owner
+	source  Value // of CopyObject and UploadPartCopy
+	foreign bool  // the account that the request names is malformed
+}
+
+func newFacts(c Call, p Params, o Owner) *facts {
+	f := &facts{call: c, params: p, owner: o}
+	if c.Service == "s3" {
+		f.source = copySource(p.Get("CopySource").Text)
+	}
+	if c.op.Account != "" {
+		if v := p.Get(c.op.Account); v.Kind == Text {
+			f.owner.Account = v.Text
+			f.foreign = !isAccount(v.Text)
+		}
+	}
+	return f
+}
+
+func isAccount(s string) bool {
+	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
+}
+
+func (f *facts) values(path string) []string {
+	if path == "@path" {
+		return []string{f.call.Path}
+	}
+	if rest, ok := strings.CutPrefix(path, "@CopySource."); ok {
+		return f.source.Strings(rest)
+	}
+	return f.params.Strings(path)
+}
+
+// holds evaluates a condition of an action.
+func (f *facts) holds(when string) bool {
+	if when == "" {
+		return true
+	}
+	for _, c := range strings.Split(when, "|") {
+		path, want, hasValue := strings.Cut(c, "=")
+		path, absent := strings.CutPrefix(path, "!")
+		present := f.present(path)
+		switch {
+		case hasValue && slices.Contains(f.values(path), want), !hasValue && present != absent:
+			return true
+		}
+	}
+	return false
+}
+
+func (f *facts) present(path string) bool {
+	if strings.HasPrefix(path, "@") {
+		return len(f.values(path)) > 0
+	}
+	return len(f.params.All(path)) > 0
+}
+
+func (f *facts) resources(a modelfile.Action) []Resource {
+	if len(a.Resources) == 0 && !a.Unknown {
+		return []Resource{{Kind: AnyResource, ARN: "*"}}
+	}
+	r := &resolution{facts: f, unknown: a.Unknown, missed: map[string]bool{}}
+	for _, t := range a.Resources {
+		r.add(t)
+	}
+	for path, missed := range r.missed {
+		r.unknown = r.unknown || missed && path != ""
+	}
+	if r.unknown || len(r.out) == 0 || len(r.out) > maxResources {
+		r.out = append(r.out[:min(len(r.out), maxResources)], Resource{Kind: UnknownResource})
+	}
+	return r.out
+}
