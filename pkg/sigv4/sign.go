@@ -68,8 +68,8 @@ func (s *Signed) GoString() string { return "signed request" }
 // one hop or that proxies change. payload is the body's SHA-256 in hex or one of the words for x-amz-content-sha256 as in
 // [Payload.Hash]. The header is not changed; see [Signed.Set].
 func (s *Signer) Sign(r *Request, c Credentials, to Target, payload string, at time.Time) (*Signed, error) {
-	if c.KeyID == "" || c.Secret == "" || to.Service == "" || (to.Region == "") == (len(to.RegionSet) == 0) {
-		return nil, errors.New("sign: key, service and region are required")
+	if err := to.check(c); err != nil {
+		return nil, err
 	}
 	out := &Signed{Date: at.UTC().Format(timeFormat), ContentSHA256: payload, SessionToken: c.SessionToken, RegionSet: strings.Join(to.RegionSet, ",")}
 	out.sent = [5]string{out.Date, out.ContentSHA256, out.SessionToken, out.RegionSet}
@@ -89,6 +89,19 @@ func (s *Signer) Sign(r *Request, c Credentials, to Target, payload string, at t
 	out.Authorization = header(algorithm, c.KeyID, scope, fields, signature)
 	out.sent[sentAuthorization] = out.Authorization
 	return out, nil
+}
+
+func (t Target) check(c Credentials) error {
+	if c.Secret == "" || !isName(c.KeyID) || !isName(t.Service) || !isText(c.SessionToken) {
+		return errors.New("sign: a key and a service are required")
+	}
+	if len(t.RegionSet) == 0 && isName(t.Region) {
+		return nil
+	}
+	if _, ok := parseRegionSet(strings.Join(t.RegionSet, ",")); !ok || t.Region != "" {
+		return errors.New("sign: a region or a set of regions is required")
+	}
+	return nil
 }
 
 // sign returns the signature in hex.
