@@ -144,6 +144,38 @@ const (
 	K8sAdmin   Action = "k8s:admin"
 )
 
+// AWS actions, after the access levels that AWS gives its IAM actions: AWSList and AWSGet are List and Read, AWSChange is Write, AWSTag is
+// Tagging and AWSPermissions is Permissions management. Which IAM action it is stands in the context.
+const (
+	AWSList        Action = "aws:list"
+	AWSGet         Action = "aws:get"
+	AWSChange      Action = "aws:change"
+	AWSTag         Action = "aws:tag"
+	AWSPermissions Action = "aws:permissions"
+)
+
+// AWS actions that hand on or change who acts. AWSPassRole gives a role to a service and is asked about the role, besides the call
+// itself; AWSAssumeRole leaves the session for another role, and is asked in the place of its level.
+const (
+	AWSPassRole   Action = "aws:pass_role"
+	AWSAssumeRole Action = "aws:assume_role"
+)
+
+// AWS actions that belong to no group. AWSUnidentified is a call of a known operation whose IAM action is not known, AWSReveal
+// shows a classified field of an answer in clear.
+const (
+	AWSUnidentified Action = "aws:unidentified"
+	AWSReveal       Action = "aws:reveal"
+)
+
+// Groups of AWS actions.
+const (
+	AWSAll   Action = "aws:all"
+	AWSRead  Action = "aws:read"
+	AWSWrite Action = "aws:write"
+	AWSAdmin Action = "aws:admin"
+)
+
 // family tells which context an action is decided with.
 type family uint8
 
@@ -153,6 +185,7 @@ const (
 	familyRequest
 	familyStatement
 	familyAPI
+	familyCall
 )
 
 // groups gives the groups of every action that can be asked, innermost first.
@@ -190,13 +223,22 @@ var groups = map[Action][]Action{
 	K8sNonResource: {K8sAdmin, K8sAll},
 
 	K8sReveal: nil,
+
+	AWSList: {AWSRead, AWSAll}, AWSGet: {AWSRead, AWSAll}, AWSChange: {AWSWrite, AWSAll}, AWSTag: {AWSWrite, AWSAll},
+	AWSPermissions: {AWSAdmin, AWSAll}, AWSPassRole: {AWSAdmin, AWSAll}, AWSAssumeRole: {AWSAdmin, AWSAll},
+
+	AWSUnidentified: nil, AWSReveal: nil,
 }
 
 // groupsOnly are the names that stand for several actions, with the one that holds them all.
 var groupsOnly = map[Action]Action{
 	SQLAll: SQLAll, SQLRead: SQLAll, SQLWrite: SQLAll, SQLExecute: SQLAll, SQLSession: SQLAll, SQLAdmin: SQLAll,
 	K8sAll: K8sAll, K8sRead: K8sAll, K8sWrite: K8sAll, K8sConnect: K8sAll, K8sAdmin: K8sAll,
+	AWSAll: AWSAll, AWSRead: AWSAll, AWSWrite: AWSAll, AWSAdmin: AWSAll,
 }
+
+// reveals reports the actions that show something in clear, which a mask may take the place of.
+func (a Action) reveals() bool { return a == SQLReveal || a == K8sReveal || a == AWSReveal }
 
 // Known reports whether a is an action or a group of the schema.
 func (a Action) Known() bool { return a.Askable() || groupsOnly[a] != "" }
@@ -232,6 +274,8 @@ func (a Action) family() family {
 		return familyStatement
 	case strings.HasPrefix(string(a), "k8s:"):
 		return familyAPI
+	case strings.HasPrefix(string(a), "aws:"):
+		return familyCall
 	}
 	return familyNone
 }

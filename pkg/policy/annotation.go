@@ -153,14 +153,14 @@ func misplaced(p *internalast.Policy, o obligations) []fault {
 	add(permit && held, annotApproval, "@approval on a permit: a second permit would drop it",
 		"write a forbid with unless { context.approved }")
 	add(permit && o.mask != nil, annotMask, "@mask on a permit: a permitted column is shown in clear",
-		`write a forbid on Action::"sql:reveal" or Action::"k8s:reveal"`)
+		`write a forbid on Action::"sql:reveal", Action::"k8s:reveal" or Action::"aws:reveal"`)
 	add(o.holdTimeout > 0 && !held, annotHoldTimeout, "@hold_timeout without @approval", "add @approval")
 	add(o.hours.windows != nil && !held, annotHours, "@approval_hours without @approval", "add @approval")
 	add(!permit && !held && (o.rows > 0), annotRows, "@rows on a forbid", "put it on the permit")
 	add(!permit && !held && (o.record != nil), annotRecord, "@record on a forbid", "put it on the permit; refusals are always recorded")
 	add(!permit && !held && (o.undo != UndoNone), annotUndo, "@undo on a forbid", "put it on the permit")
 	add(!permit && o.mask != nil && !onlyReveal(p), annotMask, "@mask on a policy that also forbids other actions",
-		`limit it to action == Action::"sql:reveal", or to action == Action::"k8s:reveal"`)
+		`limit it to action == Action::"sql:reveal", Action::"k8s:reveal" or Action::"aws:reveal"`)
 	add(held && o.mask != nil, annotMask, "@mask together with @approval", "write two policies")
 	add(held && !permit && !reads.has(attrApproved), annotApproval, "@approval has no effect: the policy does not read context.approved",
 		"end it with unless { context.approved }")
@@ -170,7 +170,7 @@ func misplaced(p *internalast.Policy, o obligations) []fault {
 }
 
 func onlyReveal(p *internalast.Policy) bool {
-	reveals := func(uid types.EntityUID) bool { return uid == actionUID(SQLReveal) || uid == actionUID(K8sReveal) }
+	reveals := func(uid types.EntityUID) bool { return Action(uid.ID).reveals() && uid == actionUID(Action(uid.ID)) }
 	switch s := p.Action.(type) {
 	case internalast.ScopeTypeEq:
 		return reveals(s.Entity)

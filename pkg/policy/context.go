@@ -58,6 +58,13 @@ const (
 	attrTTY
 	attrPorts
 	attrPortsKnown
+	attrAction
+	attrOperation
+	attrService
+	attrRegion
+	attrPassedRoles
+	attrRequestTags
+	attrParams
 	attrCount
 )
 
@@ -68,6 +75,7 @@ var attrNames = [attrCount]types.String{
 	"verb", "subresource", "collection", "dry_run", "body_known", "images", "privileged", "host_namespaces", "host_paths",
 	"service_accounts", "secrets", "config_maps", "roles", "subjects", "replicas", "command", "container", "stdin", "tty", "ports",
 	"ports_known",
+	"action", "operation", "service", "region", "passed_roles", "request_tags", "params",
 }
 
 // attrSet is a set of attributes.
@@ -81,7 +89,8 @@ var familyAttrs = [...]attrSet{
 	familyOpening:   1<<attrDurationSeconds - 1,
 	familyRequest:   1<<attrKind - 1,
 	familyStatement: (1<<attrVerb - 1) &^ (1<<attrDurationSeconds | 1<<attrActions),
-	familyAPI:       (1<<attrCount - 1) &^ (1<<attrVerb - 1<<attrDurationSeconds),
+	familyAPI:       (1<<attrAction - 1) &^ (1<<attrVerb - 1<<attrDurationSeconds),
+	familyCall:      (1<<attrCount-1)&^(1<<attrAction-1<<attrDurationSeconds) | 1<<attrDryRun,
 }
 
 // Depends says which facts of a single execution a decision rests on. A decision that

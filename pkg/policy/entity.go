@@ -25,8 +25,11 @@ func (e Entity) String() string {
 
 // revealedBy is the action that shows the entity in clear.
 func (e Entity) revealedBy() Action {
-	if e.cedar.UID.Type == "Field" {
+	switch e.cedar.UID.Type {
+	case "Field":
 		return K8sReveal
+	case awsField:
+		return AWSReveal
 	}
 	return SQLReveal
 }

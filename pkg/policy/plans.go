@@ -50,6 +50,10 @@ func subjectOf(p Principal, r Resource) subject {
 	writeStrings(h, slices.Sorted(slices.Values(p.Groups))...)
 	writeMap(h, p.Attrs)
 	writeMap(h, r.Labels)
+	if r.Role != nil {
+		writeStrings(h, r.Role.ARN)
+		writeStrings(h, slices.Sorted(slices.Values(r.Role.Privileges))...)
+	}
 	return subject(h.Sum(nil))
 }
 

@@ -17,7 +17,7 @@ import (
 var schemaFiles embed.FS
 
 // schemaOrder lists the schema's parts: the core, then one per protocol.
-var schemaOrder = []string{"schema/core.cedarschema", "schema/sql.cedarschema", "schema/k8s.cedarschema"}
+var schemaOrder = []string{"schema/core.cedarschema", "schema/sql.cedarschema", "schema/k8s.cedarschema", "schema/aws.cedarschema"}
 
 // Schema returns the Cedar schema that every bundle is validated against, as text.
 func Schema() []byte {

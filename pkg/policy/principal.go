@@ -63,6 +63,14 @@ type Resource struct {
 	Name   ResourceName
 	Kind   string
 	Labels map[string]string
+	// Role is what sessions act in, of an AWS account.
+	Role *Role
+}
+
+// Role is an IAM role, as its analysis found it.
+type Role struct {
+	ARN        string
+	Privileges []string // privileged IAM actions that its policies allow
 }
 
 // Origin is what stays the same for a whole session or access request. The zero value
@@ -114,12 +122,11 @@ func (r Resource) entity() (types.Entity, error) {
 		}
 		labels = append(labels, types.NewEntityUID("Label", types.String(k+"="+r.Labels[k])))
 	}
-	return types.Entity{
-		UID:     r.Name.uid(),
-		Parents: types.NewEntityUIDSet(labels...),
-		Attributes: types.NewRecord(types.RecordMap{
-			"name": types.String(r.Name),
-			"kind": types.String(r.Kind),
-		}),
-	}, nil
+	attrs := types.RecordMap{"name": types.String(r.Name), "kind": types.String(r.Kind)}
+	if r.Role != nil {
+		attrs["role"] = types.NewRecord(types.RecordMap{
+			"arn": types.String(r.Role.ARN), "privileged": types.Boolean(len(r.Role.Privileges) > 0), "privileges": stringSet(r.Role.Privileges),
+		})
+	}
+	return types.Entity{UID: r.Name.uid(), Parents: types.NewEntityUIDSet(labels...), Attributes: types.NewRecord(attrs)}, nil
 }

@@ -143,8 +143,8 @@ func (c *testCase) check(s *Set) error {
 		return errors.New("give either action or actions")
 	case !masking && c.Expect != "allow" && c.Expect != "deny" && c.Expect != "hold":
 		return errors.New("expect is one of allow, deny, hold, reveal or mask")
-	case masking != (len(actions) == 1 && (actions[0] == SQLReveal || actions[0] == K8sReveal)):
-		return fmt.Errorf("expect reveal or mask goes with action %s or %s and no other", SQLReveal, K8sReveal)
+	case masking != (len(actions) == 1 && actions[0].reveals()):
+		return fmt.Errorf("expect reveal or mask goes with action %s, %s or %s and no other", SQLReveal, K8sReveal, AWSReveal)
 	case (c.Mask != "") != (c.Expect == "mask"):
 		return errors.New("mask goes with expect: mask")
 	case len(c.Approvals) > 0 && c.Expect != "hold":
@@ -190,7 +190,7 @@ func (f *testFile) evaluator(s *Set, c *testCase) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.For(who, Resource{Name: ResourceName(c.Resource), Kind: r.Kind, Labels: r.Labels}, o)
+	return s.For(who, Resource{Name: ResourceName(c.Resource), Kind: r.Kind, Labels: r.Labels, Role: r.Role.role()}, o)
 }
 
 // principal is the one that the file names so, with those it acts for.
@@ -222,7 +222,14 @@ func (f *testFile) principal(name string) (Principal, error) {
 // about builds what the test asks about.
 func (c *testCase) about(actions []Action) (Entity, error) {
 	e, err := c.entity()
-	if actions[0].family() != familyAPI {
+	if key := firstSet(c.Account); key != "" && actions[0].family() != familyCall {
+		return e, fmt.Errorf("%s goes with aws: actions", key)
+	}
+	switch actions[0].family() {
+	case familyAPI:
+	case familyCall:
+		return c.aws(actions)
+	default:
 		if key := firstSet(c.Cluster); err == nil && key != "" {
 			err = fmt.Errorf("%s goes with k8s: actions", key)
 		}

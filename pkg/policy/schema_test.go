@@ -72,9 +72,9 @@ func inSchema(e types.Entity, target types.EntityUID, get func(types.EntityUID) 
 // TestWhatMustBeNamedIsInNoGroup: what reaches the server's files, is not understood, or
 // shows data is never given by a group.
 func TestWhatMustBeNamedIsInNoGroup(t *testing.T) {
-	for _, a := range []Action{SQLProgram, SQLUnparsed, SQLReveal, SQLFilter, K8sReveal} {
-		if a.In(SQLAll) || a.In(K8sAll) {
-			t.Errorf("%s is in sql:all", a)
+	for _, a := range []Action{SQLProgram, SQLUnparsed, SQLReveal, SQLFilter, K8sReveal, AWSUnidentified, AWSReveal} {
+		if a.In(SQLAll) || a.In(K8sAll) || a.In(AWSAll) {
+			t.Errorf("%s is in a group", a)
 		}
 	}
 }
@@ -97,8 +97,12 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 		"Object": shop.Object(ObjectInfo{
 			Group: "apps", Version: "v1", Resource: "deployments", Namespace: "web", Name: "x", NameKnown: true, Labels: []string{"a=b"}, LabelsKnown: true,
 		}),
-		"Path":  shop.NonResource("/metrics"),
-		"Field": shop.Field(ObjectInfo{Resource: "secrets", Namespace: "web", Name: "x", NameKnown: true}, "data.*", "secret"),
+		"Path": shop.NonResource("/metrics"),
+		"AWSResource": shop.AWSResource(AWSResourceInfo{
+			Partition: "aws", Service: "s3", Region: "eu-west-1", Account: "111122223333", ARN: "arn:aws:s3:::b", ARNKnown: true, Type: "bucket", TagsKnown: true,
+		}),
+		"AWSField": shop.AWSField("secretsmanager", "GetSecretValue", "SecretString", "secret"),
+		"Field":    shop.Field(ObjectInfo{Resource: "secrets", Namespace: "web", Name: "x", NameKnown: true}, "data.*", "secret"),
 	}
 	for kind := range maps.Keys(principalTypes) {
 		s := &Set{}
@@ -112,7 +116,7 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 				t.Errorf("%s: %v", ent.UID, err)
 			}
 		}
-		facts := map[family]*Facts{familyOpening: openingFacts, familyRequest: Asked{}.Facts(), familyStatement: Statement{}.Facts(), familyAPI: APIRequest{}.Facts()}
+		facts := map[family]*Facts{familyOpening: openingFacts, familyRequest: Asked{}.Facts(), familyStatement: Statement{}.Facts(), familyAPI: APIRequest{}.Facts(), familyCall: AWSCall{}.Facts()}
 		for uid, a := range sch.Actions {
 			if a.AppliesTo == nil {
 				continue
@@ -186,6 +190,9 @@ func TestSubjectsDoNotCollide(t *testing.T) {
 		"resource": func(_ *Principal, r *Resource) { r.Name = "s" },
 		"sort":     func(_ *Principal, r *Resource) { r.Kind = "x" },
 		"label":    func(_ *Principal, r *Resource) { r.Labels = map[string]string{"l": "n"} },
+		"role":     func(_ *Principal, r *Resource) { r.Role = &Role{} },
+		"role arn": func(_ *Principal, r *Resource) { r.Role = &Role{ARN: "a"} },
+		"power":    func(_ *Principal, r *Resource) { r.Role = &Role{Privileges: []string{"a"}} },
 	} {
 		p, r := base()
 		change(&p, &r)

@@ -10,7 +10,7 @@ import (
 //go:embed starter
 var starterFiles embed.FS
 
-// Starter is a small bundle to begin with, with its tests. It speaks of databases and clusters labelled
+// Starter is a small bundle to begin with, with its tests. It speaks of databases, clusters and AWS accounts labelled
 // env=dev, env=demo and env=prod, of the groups agents, dba, sre, oncall and pii-readers, and of the
 // data classes pii and secret.
 func Starter() Bundle {

@@ -45,10 +45,11 @@ type testPrincipal struct {
 type testResource struct {
 	Kind   string            `yaml:"kind"`
 	Labels map[string]string `yaml:"labels"`
+	Role   *testRole         `yaml:"role"` // of an AWS account
 }
 
-// testCase asks one or more actions about one entity. At most one of Schema, Table, Column, Function, Setting, Object and Path
-// is set, and Field only with Object; none is the resource itself.
+// testCase asks one or more actions about one entity. At most one of Schema, Table, Column, Function, Setting, Object, Path
+// and ARN is set, and Field only with Object or for aws:reveal; none is the resource itself.
 type testCase struct {
 	Name      string   `yaml:"name"`
 	Principal string   `yaml:"principal"`
@@ -58,6 +59,7 @@ type testCase struct {
 
 	Database testEntity `yaml:",inline"`
 	Cluster  testObject `yaml:",inline"`
+	Account  testThing  `yaml:",inline"`
 	Classes  []string   `yaml:"classes"` // of a column or a field
 
 	With testContext `yaml:"with"`
@@ -87,6 +89,7 @@ type testEntity struct {
 type testContext struct {
 	Statement testStatement `yaml:",inline"`
 	Request   testRequest   `yaml:",inline"`
+	Call      testCall      `yaml:",inline"`
 
 	At          string   `yaml:"at"`
 	Application string   `yaml:"application"`

@@ -71,7 +71,7 @@ func TestResults(t *testing.T) {
 		{on + "action: sql:select, table: t, expect: deny", `error: table "t" is not of the form schema.name`},
 		{on + "action: sql:select, table: a.b, schema: a, expect: deny", "error: give one of schema and table"},
 		{on + "action: sql:select, table: a.b, expect: yes", "error: expect is one of allow, deny, hold, reveal or mask"},
-		{on + "action: sql:reveal, column: a.b.c, expect: allow", "error: expect reveal or mask goes with action sql:reveal or k8s:reveal and no other"},
+		{on + "action: sql:reveal, column: a.b.c, expect: allow", "error: expect reveal or mask goes with action sql:reveal, k8s:reveal or aws:reveal and no other"},
 		{on + "action: sql:reveal, column: a.b.c, expect: mask", "error: mask goes with expect: mask"},
 		{on + "action: sql:select, table: a.b, expect: allow, approvals: [1 of dba]", "error: approvals go with expect: hold; those already given go into with.approvals"},
 		{on + "action: sql:select, table: a.b, expect: allow, policies: [nothing]", `error: unknown policy "nothing"`},

@@ -153,7 +153,11 @@ func (c *testCase) facts(a Action) (*Facts, error) {
 	if key := c.With.foreign(a.family()); key != "" {
 		return nil, fmt.Errorf("with.%s does not go with %s", key, a)
 	}
-	if a.family() != familyAPI {
+	switch a.family() {
+	case familyAPI:
+	case familyCall:
+		return c.With.Call.facts(c.With.Request.DryRun).Facts(), nil
+	default:
 		return c.With.facts(a.family())
 	}
 	o, err := c.objectInfo()
@@ -161,12 +165,16 @@ func (c *testCase) facts(a Action) (*Facts, error) {
 }
 
 // foreign names a key of with that is no fact of what is asked: "" when there is none. Older bundles may give facts of
-// statements with any action but k8s:.
+// statements with any action but k8s: and aws:.
 func (c testContext) foreign(fam family) string {
-	if fam == familyAPI {
-		return firstSet(c.Statement)
+	switch fam {
+	case familyAPI:
+		return firstSet(c.Statement) + firstSet(c.Call)
+	case familyCall:
+		c.Request.DryRun = false
+		return firstSet(c.Statement) + firstSet(c.Request)
 	}
-	return firstSet(c.Request)
+	return firstSet(c.Request) + firstSet(c.Call)
 }
 
 // firstSet is the key of the first field of a struct that is not zero.

@@ -85,7 +85,7 @@ func TestResultsForClusters(t *testing.T) {
 		{on + "action: k8s:discover, object: pods shop/web, expect: deny", "object does not go with k8s:discover"},
 		{on + "action: k8s:nonresource, path: metrics, expect: deny", `path "metrics" does not begin with a slash`},
 		{on + "action: k8s:reveal, object: secrets shop/db, expect: reveal", `k8s:reveal needs field, for example "data.*"`},
-		{on + "action: k8s:reveal, object: secrets shop/db, field: data.*, expect: allow", "expect reveal or mask goes with action sql:reveal or k8s:reveal and no other"},
+		{on + "action: k8s:reveal, object: secrets shop/db, field: data.*, expect: allow", "expect reveal or mask goes with action sql:reveal, k8s:reveal or aws:reveal and no other"},
 		{on + "actions: [\"k8s:get\", \"k8s:discover\"], object: pods shop/web, expect: deny", "object does not go with k8s:discover"},
 		{on + "actions: [\"k8s:get\", \"sql:select\"], object: pods shop/web, expect: deny", "k8s:get and sql:select are never asked together"},
 		{on + "action: sql:select, table: a.b, object: pods shop/web, expect: deny", "object goes with k8s: actions"},

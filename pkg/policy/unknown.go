@@ -25,8 +25,9 @@ const (
 // wildcard stands in the id of an Object for a namespace or a name that is unknown.
 const wildcard = "*"
 
-// unknownAttrs are attributes of an Object that may be missing from it. Every object has them.
-var unknownAttrs = map[types.String]unknowns{"namespace": unknownNamespace, "name": unknownName, "labels": unknownLabels}
+// unknownAttrs are attributes of an Object or an AWSResource that may be missing from it. Every one of them has them.
+var unknownAttrs = map[types.String]unknowns{"namespace": unknownNamespace, "name": unknownName, "labels": unknownLabels,
+	"arn": unknownName, "type": unknownName, "tags": unknownLabels}
 
 // unknownFacts are the facts of a request that may be unknown. Those that say so themselves are in told.
 var unknownFacts, told = func() (facts, told map[types.String]unknowns) {
@@ -47,6 +48,8 @@ func (a Action) unknowable() unknowns {
 		return unknownObject | unknownLabels | unknownBody | unknownPorts
 	case a.family() == familyAPI:
 		return unknownObject | unknownLabels | unknownBody
+	case a.family() == familyCall:
+		return unknownName | unknownLabels
 	}
 	return 0
 }
@@ -106,8 +109,8 @@ func unknownsOf(n internalast.IsNode) (values, flags unknowns) {
 			}
 		}
 		if eq, ok := n.(internalast.NodeTypeEquals); ok && variable(eq.Left) == "resource" {
-			if v, ok := eq.Right.(internalast.NodeValue); ok && !isObject(v.Value) {
-				return false // it is known what type the resource is of, and only an Object's id may be unknown
+			if v, ok := eq.Right.(internalast.NodeValue); ok && !isSingle(v.Value) {
+				return false // it is known what type the resource is of, and only the id of a single thing may be unknown
 			}
 		}
 		if _, among, ok := membership(n); ok {
@@ -121,9 +124,10 @@ func unknownsOf(n internalast.IsNode) (values, flags unknowns) {
 	return values, flags
 }
 
-func isObject(v types.Value) bool {
+// isSingle reports entities in which nothing else is, and whose id may be unknown.
+func isSingle(v types.Value) bool {
 	uid, ok := v.(types.EntityUID)
-	return ok && uid.Type == "Object"
+	return ok && (uid.Type == "Object" || uid.Type == awsResource)
 }
 
 // variable names the variable that a node is, "" for any other node.
@@ -143,7 +147,7 @@ func membership(n internalast.IsNode) (kind types.EntityType, among []types.Enti
 		if variable(right) == "resource" {
 			left, right = right, left
 		}
-		if among, ok = literals(right); ok && len(among) == 1 && among[0].Type == "Object" { // nothing else is in an Object
+		if among, ok = literals(right); ok && len(among) == 1 && isSingle(among[0]) {
 			return "", among, variable(left) == "resource"
 		}
 	case internalast.NodeTypeIn:
@@ -201,19 +205,24 @@ func unknownIn(uid types.EntityUID) unknowns {
 		return unknownNamespace
 	case "Object":
 		return unknownObject
+	case awsResource:
+		return unknownName
 	}
 	return 0
 }
 
-// isInside reports whether the id of a Namespace or an Object is of the resource.
+// isInside reports whether the id of a Namespace, an Object or an AWSResource is of the resource.
 func isInside(uid types.EntityUID, resource types.String) bool {
 	return len(uid.ID) > len(resource) && uid.ID[:len(resource)] == resource && uid.ID[len(resource)] == '/'
 }
 
-// mayBeIn compares what is known of e with the id of a Namespace or an Object.
+// mayBeIn compares what is known of e with the id of a Namespace, an Object or an AWSResource.
 func (e *Entity) mayBeIn(uid types.EntityUID) bool {
 	if !isInside(uid, types.String(e.resource)) {
 		return false
+	}
+	if kind := e.cedar.UID.Type; kind == awsResource || uid.Type == awsResource {
+		return kind == uid.Type && e.mayBeCalled(string(uid.ID))
 	}
 	own, other := string(e.cedar.UID.ID[len(e.resource)+1:]), string(uid.ID[len(e.resource)+1:])
 	for more := uid.Type == "Object"; more; {

@@ -133,12 +133,15 @@ func drawSubject(t *rapid.T, set *Set) *Evaluator {
 
 // everything asks plain Cedar all policies about one object of which everything is known.
 func everything(e *Evaluator, all *cedar.PolicySet, a Action, q asking, m Moment, approved bool) (bool, cedar.Diagnostic) {
-	asked := e.name.Object(q.object)
+	return everythingOn(e, all, a, e.name.Object(q.object), q.body.Facts(), m, approved)
+}
+
+func everythingOn(e *Evaluator, all *cedar.PolicySet, a Action, asked Entity, f *Facts, m Moment, approved bool) (bool, cedar.Diagnostic) {
 	store := types.EntityMap{e.plans.principal.UID: e.plans.principal, e.plans.resource.UID: e.plans.resource,
 		asked.cedar.UID: asked.cedar, actionUID(a): actionEntity(a)}
 	got, diag := cedar.Authorize(all, store, cedar.Request{
 		Principal: e.plans.principal.UID, Action: actionUID(a), Resource: asked.cedar.UID,
-		Context: record(familyAttrs[familyAPI], &e.session, q.body.Facts(), m, false, approved),
+		Context: record(familyAttrs[a.family()], &e.session, f, m, false, approved),
 	})
 	return got == cedar.Allow, diag
 }
