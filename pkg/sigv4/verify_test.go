@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -114,10 +115,9 @@ func TestVerifyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"", "wrong"} {
-		if _, err := newVerifier(t, testTime).Verify(good, a, secret); err == nil {
-			t.Errorf("secret %q verifies", secret)
-		}
+	for secret, kind := range map[string]error{"": ErrKey, "wrong": ErrSignature} {
+		_, err := newVerifier(t, testTime).Verify(good, a, secret)
+		wantKind(t, err, kind)
 	}
 }
 
@@ -354,5 +354,19 @@ func TestCode(t *testing.T) {
 	}
 	if len(codes) != 20 {
 		t.Errorf("%d kinds have codes", len(codes))
+	}
+}
+
+// The page has a row for each kind of refusal.
+func TestCodesAreDescribed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/aws-signatures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range codes {
+		row := "| " + c.kind.Error() + " | " + strings.Join(c.names[:], " | ") + " |\n"
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/aws-signatures.md has no row\n%s", row)
+		}
 	}
 }
