@@ -13,7 +13,7 @@ func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(nam
 var ours = map[string]bool{
 	"x-amz-date": true, "x-amz-security-token": true, "x-amz-content-sha256": true, "x-amz-target": true, "x-amz-user-agent": true,
 	"x-amz-trailer": true, "x-amz-decoded-content-length": true, "x-amz-te": true, "x-amz-region-set": true, "x-amz-sdk-checksum-algorithm": true,
-	"x-amz-api-version": true,
+	"x-amz-api-version": true, "x-amz-glacier-version": true,
 }
 
 // checkHeaders refuses a header x-amz-* that is none of the operation's: a service may understand what is not known here.

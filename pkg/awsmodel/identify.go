@@ -42,7 +42,7 @@ func (m *Model) Identify(r Request) (Call, error) {
 		return Call{}, why
 	case 1:
 	default:
-		if !same(found) {
+		if !same(found, r.Host != "") {
 			return Call{}, ambiguous(found)
 		}
 		found = preferred(found)
@@ -183,10 +183,13 @@ func kindOf(err error) error {
 }
 
 // same says whether calls are one operation of services that share an API: the same name, protocol, actions and address.
-func same(calls []Call) bool {
+func same(calls []Call, byHost bool) bool {
 	first := calls[0]
 	for _, c := range calls[1:] {
-		if c.Operation != first.Operation || c.Protocol != first.Protocol || c.Path != first.Path || c.HostPrefix != first.HostPrefix || !sameActions(c.op.Actions, first.op.Actions) {
+		if c.Operation != first.Operation || c.Protocol != first.Protocol || c.Path != first.Path || !sameActions(c.op.Actions, first.op.Actions) {
+			return false
+		}
+		if c.HostPrefix != first.HostPrefix && !byHost {
 			return false
 		}
 	}
@@ -199,22 +202,15 @@ func sameActions(a, b []modelfile.Action) bool {
 	})
 }
 
-// preferred is the call of the service that gives the siblings their name, or of the first.
+// preferred is the call of the service with the most operations: that of which the others are parts.
 func preferred(calls []Call) []Call {
 	slices.SortStableFunc(calls, func(a, b Call) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Service, b.Service))
+		return cmp.Or(cmp.Compare(len(b.api.Operations), len(a.api.Operations)), cmp.Compare(a.Service, b.Service))
 	})
 	for _, c := range calls[1:] {
 		calls[0].Siblings = append(calls[0].Siblings, c.Service)
 	}
 	return calls[:1]
-}
-
-func rank(c Call) int {
-	if c.Service == c.api.SigningName {
-		return 0
-	}
-	return 1
 }
 
 func ambiguous(calls []Call) error {

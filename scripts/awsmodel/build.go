@@ -57,7 +57,9 @@ func (b *builder) service(s *service) (modelfile.Service, error) {
 		if _, hidden := b.tables.row("hidden", s.id, name); hidden {
 			continue
 		}
-		o, err := b.operation(s, out.Prefix, shapes, s.model.Operations[name])
+		op := s.model.Operations[name]
+		op.Name = name // on the wire; the model's own name may carry a version
+		o, err := b.operation(s, out.Prefix, shapes, op)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", name, err)
 		}
