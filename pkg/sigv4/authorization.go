@@ -105,7 +105,7 @@ func (a *Authorization) readHeader(r *Request, value string) error {
 	}
 	var ok bool
 	if a.KeyID, a.Scope, ok = parseCredential(fields[0], a.Algorithm); !ok {
-		return refuse(ErrHeaderForm, part, "its Credential is not KEY/date/region/service/"+terminator, "")
+		return refuse(ErrHeaderForm, part, "it has no Credential of the form KEY/date/region/service/"+terminator, "")
 	}
 	if a.date, ok = r.get("X-Amz-Date"); !ok {
 		return refuse(ErrHeaderForm, "header X-Amz-Date", "missing", "send it; Date does not take its place")
@@ -117,7 +117,8 @@ func (a *Authorization) readHeader(r *Request, value string) error {
 
 var authNames = [3]string{"Credential=", "SignedHeaders=", "Signature="}
 
-// authFields returns the values of authNames, in that order. Each must be there once, and nothing else.
+// authFields returns the values of authNames, in that order. None may be there twice, and nothing else. One that is not
+// there is empty, as none may be.
 func authFields(s string) (fields [3]string, err error) {
 	const part = "header Authorization"
 	var seen [3]bool
@@ -133,9 +134,6 @@ func authFields(s string) (fields [3]string, err error) {
 			return fields, refuse(ErrHeaderForm, part, "a field given twice", "")
 		}
 		seen[i], fields[i] = true, field[len(authNames[i]):]
-	}
-	if seen != [3]bool{true, true, true} {
-		return fields, refuse(ErrHeaderForm, part, "it needs Credential, SignedHeaders and Signature", "")
 	}
 	return fields, nil
 }

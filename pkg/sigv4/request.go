@@ -47,6 +47,15 @@ func FromHTTP(r *http.Request) (*Request, error) {
 	return &Request{Method: r.Method, Host: r.Host, Path: path, RawQuery: query, Header: r.Header, Length: r.ContentLength}, nil
 }
 
+// URL returns what net/http's client sends as this path and query, byte for byte, over HTTP/1.1 and HTTP/2.
+func (r *Request) URL(scheme string) *url.URL {
+	u := &url.URL{Scheme: scheme, Host: r.Host, Opaque: r.Path, RawQuery: r.RawQuery}
+	if strings.HasPrefix(r.Path, "//") {
+		u.Opaque = "//" + r.Host + r.Path // in absolute form, since the path would be read as a host
+	}
+	return u
+}
+
 // field is a header. Names compare in any case.
 type field struct {
 	name   string
