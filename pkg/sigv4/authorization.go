@@ -26,6 +26,7 @@ type Authorization struct {
 	// such. Send them as headers, or refuse them.
 	Hoisted http.Header
 
+	request   *Request
 	date      string  // as on the wire
 	signature []byte  // decoded
 	params    []param // sorted
@@ -54,7 +55,7 @@ func Parse(r *Request) (*Authorization, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authorization{fields: fields, params: params, Query: r.RawQuery}
+	a := &Authorization{request: r, fields: fields, params: params, Query: r.RawQuery}
 	header, hasHeader := r.get("Authorization")
 	presigned, old := findAuth(params), hasParam(params, "AWSAccessKeyId")
 	switch {

@@ -237,6 +237,7 @@ func TestChunkedRefuses(t *testing.T) {
 		"line feeds":            {unsignedTrailer, 3, nil, "3\nabc\n0\n\n", ErrChunk},
 		"line feed after zero":  {unsignedTrailer, 3, nil, "3\r\nabc\r\n0\r\n\n", ErrChunk},
 		"data too long":         {unsignedTrailer, 3, nil, "3\r\nabcd\r\n0\r\n\r\n", ErrChunk},
+		"no line end":           {unsignedTrailer, 3, nil, "3\r\nabcXX0\r\n\r\n", ErrChunk},
 		"leading zero":          {unsignedTrailer, 3, nil, "03\r\nabc\r\n0\r\n\r\n", ErrChunk},
 		"two zeros":             {unsignedTrailer, 3, nil, "3\r\nabc\r\n00\r\n\r\n", ErrChunk},
 		"prefix":                {unsignedTrailer, 3, nil, "0x3\r\nabc\r\n0\r\n\r\n", ErrChunk},
@@ -271,7 +272,6 @@ func TestChunkedRefuses(t *testing.T) {
 		"two extensions":        {signedChunks, 3, nil, "3;a=b;chunk-signature=" + sig + "\r\nabc\r\n", ErrChunk},
 		"another extension":     {signedChunks, 3, nil, "3;Chunk-signature=" + sig + "\r\nabc\r\n", ErrChunk},
 		"wrong signature":       {signedChunks, 3, nil, "3;chunk-signature=" + sig + "\r\nabc\r\n", ErrChunkSignature},
-		"chunk over the limit":  {signedChunks, MaxChunk + 1, nil, fmt.Sprintf("%x;chunk-signature=%s\r\n", MaxChunk+1, sig), ErrChunk},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -349,6 +349,15 @@ func TestChunksAreChained(t *testing.T) {
 	wantKind(t, err, ErrChunkSignature)
 }
 
+func TestMaxChunk(t *testing.T) {
+	for n, kind := range map[int]error{MaxChunk: nil, MaxChunk + 1: ErrChunk} {
+		data := sample(n)
+		u := newUpload(t, signedChunks, int64(n))
+		_, err := read(t, strings.NewReader(u.wire(n, data)), u)
+		wantKind(t, err, kind)
+	}
+}
+
 func TestNewBodyRefuses(t *testing.T) {
 	u, hashed := newUpload(t, signedChunks, 0), newUpload(t, emptyHash, -1)
 	if _, err := NewBody(strings.NewReader(""), u.v, hashed.to, nil); err == nil {
@@ -395,8 +404,8 @@ func TestBodyErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadAll(body); !errors.Is(err, errBroken) {
-			t.Errorf("%s, reading along: %v", name, err)
+		if sent, err := io.ReadAll(body); !errors.Is(err, errBroken) || len(sent) >= len(wire) || u.v.Payload.Mode >= SignedChunks && len(sent) > 0 {
+			t.Errorf("%s, reading along: %v after %d bytes", name, err, len(sent))
 		}
 	}
 }

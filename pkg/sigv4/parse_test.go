@@ -22,7 +22,7 @@ const (
 func headerRequest() *Request {
 	return &Request{
 		Method: "GET", Host: "sts.amazonaws.com", Path: "/", BodyHash: emptyHash, Length: -1,
-		Header: http.Header{"X-Amz-Date": {"20150830T123600Z"}, "Authorization": {goodHeader}},
+		Header: http.Header{"X-Amz-Date": {"20150830T123600.5Z"}, "Authorization": {goodHeader}},
 	}
 }
 
@@ -125,9 +125,9 @@ func TestParseRequest(t *testing.T) {
 		"anonymous":               {func(r *Request) { r.Header.Del("Authorization") }, ErrAnonymous},
 		"two authorizations":      {func(r *Request) { r.Header.Add("Authorization", goodHeader) }, ErrRequest},
 		"no date":                 {func(r *Request) { r.Header.Del("X-Amz-Date"); r.Header.Set("Date", "Sun, 30 Aug 2015 12:36:00 GMT") }, ErrHeaderForm},
-		"two dates":               {func(r *Request) { r.Header.Add("X-Amz-Date", "20150830T123600Z") }, ErrRequest},
+		"two dates":               {func(r *Request) { r.Header.Add("X-Amz-Date", "20150830T123600.5Z") }, ErrRequest},
 		"date in lower case":      {func(r *Request) { r.Header.Set("X-Amz-Date", "20150830t123600z") }, ErrHeaderForm},
-		"date with a fraction":    {func(r *Request) { r.Header.Set("X-Amz-Date", "20150830T1236.0Z") }, ErrHeaderForm},
+		"date with a fraction":    {func(r *Request) { r.Header.Set("X-Amz-Date", "20150830T123600.5Z") }, ErrHeaderForm},
 		"day 31 of June":          {func(r *Request) { r.Header.Set("X-Amz-Date", "20150631T123600Z") }, ErrHeaderForm},
 		"presigned too":           {func(r *Request) { r.RawQuery = goodQuery }, ErrHeaderForm},
 		"date in the query":       {func(r *Request) { r.RawQuery = "X-Amz-Date=20150830T123600Z" }, ErrHeaderForm},
@@ -261,7 +261,7 @@ func TestParseQueryForm(t *testing.T) {
 	}
 	for _, name := range []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Region-Set"} {
 		r := queryRequest()
-		r.Header.Set(name, "20150830T123600Z")
+		r.Header.Set(name, "20150830T123600.5Z")
 		_, err := Parse(r)
 		wantKind(t, err, ErrQueryForm)
 	}
@@ -270,6 +270,29 @@ func TestParseQueryForm(t *testing.T) {
 	r.Header.Set("X-Amz-Acl", "b")
 	_, err := Parse(r)
 	wantKind(t, err, ErrQueryForm)
+}
+
+// Chunks are signed by the HMAC of a request's header, so that they cannot go with anything else.
+func TestChunksNeedHeaderForm(t *testing.T) {
+	r := queryRequest()
+	r.RawQuery += "&X-Amz-Content-Sha256=" + signedChunks
+	r.Header.Set("X-Amz-Decoded-Content-Length", "1")
+	_, err := Parse(r)
+	wantKind(t, err, ErrPayload)
+	base := &Request{Method: "PUT", Host: "h", Path: "/", Header: http.Header{"X-Amz-Decoded-Content-Length": {"1"}}}
+	_, err = Parse(signed(t, base, testCredentials, Target{Service: "s3", RegionSet: []string{"*"}}, signedChunks))
+	wantKind(t, err, ErrPayload)
+	if _, err = Parse(signed(t, base, testCredentials, Target{Service: "s3", RegionSet: []string{"*"}}, unsignedTrailer)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPayloadSaidOnce(t *testing.T) {
+	r := queryRequest()
+	r.RawQuery += "&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD"
+	r.Header.Set("X-Amz-Content-Sha256", emptyHash)
+	_, err := Parse(r)
+	wantKind(t, err, ErrPayload)
 }
 
 func TestParsePresignedS3(t *testing.T) {

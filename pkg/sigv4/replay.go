@@ -22,14 +22,14 @@ type Replays struct {
 }
 
 // ReplaysConfig says how much is remembered.
+//
+// Grace is there because dates on the wire have no fractions: a client that says the same twice within a second signs it in
+// the same way, unless it signs an invocation id, as aws-sdk-go-v2 does and botocore does not. Both sign a retry anew.
 type ReplaysConfig struct {
 	Max   int              // requests remembered at a time, about 200 bytes each. Required; one set per session keeps sessions apart
 	Now   func() time.Time // required
 	Grace time.Duration    // how long after the first time the same request is let through. Default 0
 }
-
-// Grace exists because dates on the wire have no fractions: a client that says the same twice within a second signs it in
-// the same way, unless it signs an invocation id. botocore, aws-sdk-go-v2 and the JavaScript SDK sign anew for each retry.
 
 // NewReplays returns an empty set.
 func NewReplays(c ReplaysConfig) (*Replays, error) {

@@ -48,11 +48,14 @@ type Verified struct {
 }
 
 // Verify holds a request to its signature by a key whose secret the caller looked up. The request must be the one that
-// was parsed. The session token is only known to be signed: whether it is the key's own is for the caller to compare.
+// was parsed, unchanged but for its BodyHash. The session token is only known to be signed: whether it is the key's own is for the caller to compare.
 // The body is verified when it is read, see [NewBody].
 func (v *Verifier) Verify(r *Request, a *Authorization, secret string) (*Verified, error) {
 	if secret == "" {
 		return nil, refuse(ErrKey, "access key", "no secret", "")
+	}
+	if a == nil || a.request != r {
+		return nil, errors.New("verify: not the request that was parsed")
 	}
 	if err := a.checkTime(v.now()); err != nil {
 		return nil, err
@@ -166,6 +169,8 @@ func (v *Verified) signedFields(r *Request) ([]field, error) {
 	return fields, v.listUnsigned(&covered)
 }
 
+// listUnsigned refuses any X-Amz-* header: botocore and aws-sdk-go-v2 sign them all, and services act on them. What SDKs
+// leave out are User-Agent, hop-by-hop headers, X-Amzn-Trace-Id and, of botocore, amz-sdk-invocation-id and amz-sdk-request.
 func (v *Verified) listUnsigned(covered *[MaxHeader]bool) error {
 	for i, f := range v.fields {
 		switch {

@@ -129,6 +129,19 @@ func TestVerifyNeedsBodyHash(t *testing.T) {
 	wantKind(t, err, ErrPayload)
 }
 
+func TestVerifyWantsWhatWasParsed(t *testing.T) {
+	r := signed(t, &Request{Method: "GET", Host: "h", Path: "/", Header: http.Header{}}, testCredentials, Target{Service: "sts", Region: "x"}, emptyHash)
+	a, err := Parse(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []*Authorization{nil, {}, a} {
+		if _, err := newVerifier(t, testTime).Verify(clone(r), a, testSecret); err == nil {
+			t.Error("another request is verified")
+		}
+	}
+}
+
 func TestNewVerifierWantsClock(t *testing.T) {
 	if _, err := NewVerifier(VerifierConfig{}); err == nil {
 		t.Error("a verifier without a clock")
