@@ -3,9 +3,9 @@ package iampolicy
 import "slices"
 
 // Limits of a document. IAM's own are narrower: 10,240 characters of inline policies, 6,144 of a managed one, white
-// space not counted; its API takes 131,072.
+// space not counted; AWS itself has managed policies of over 131,072.
 const (
-	MaxDocument = 131_072 // bytes, decoded
+	MaxDocument = 256 << 10 // bytes, decoded
 	maxDepth    = 12
 	maxValues   = 50_000
 )
