@@ -193,21 +193,28 @@ func TestSmithySigV4A(t *testing.T) {
 		req := r.request(service)
 		plain(req)
 		creds := credentials.Credentials{AccessKeyID: id, SecretAccessKey: testSecret, SessionToken: "token/+="}
+		presigned := i%3 == 0
+		kind := httpv4.SignatureTypeHeader
+		if presigned {
+			kind = httpv4.SignatureTypeQueryString
+			req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&X-Amz-Expires=60", "&")
+		}
 		err := sigv4a.New(func(o *httpv4.SignerOptions) {
 			o.AddPayloadHashHeader, o.DisableDoublePathEscape = true, rawPath(service)
 		}).SignRequest(&sigv4a.SignRequestInput{
-			Request: req, PayloadHash: hexBytes(t, emptyHash), Credentials: creds, Service: service, RegionSet: []string{"eu-*", "us-east-1"}, Time: testTime,
+			Request: req, PayloadHash: hexBytes(t, emptyHash), Credentials: creds, Service: service, RegionSet: []string{"eu-*", "us-east-1"}, Time: testTime, SignatureType: kind,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		wire := onWire(t, req)
 		wire.Header.Del("Host")
+		wire.RawQuery = strings.ReplaceAll(wire.RawQuery, "+", "%20")
 		v, err := verify(t, wire)
 		if err != nil {
 			t.Fatalf("%d: %v\n%s %s?%s\n%q", i, err, wire.Method, wire.Path, wire.RawQuery, wire.Header)
 		}
-		if v.Algorithm != ECDSA || strings.Join(v.RegionSet, " ") != "eu-* us-east-1" || v.Scope.Region != "" {
+		if v.Algorithm != ECDSA || v.Presigned != presigned || strings.Join(v.RegionSet, " ") != "eu-* us-east-1" || v.Scope.Region != "" {
 			t.Errorf("%v %v", v, v.RegionSet)
 		}
 		tampered := clone(wire)
