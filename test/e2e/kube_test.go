@@ -45,7 +45,9 @@ func newKubeStory(t *testing.T) *kubeStory {
 	s := &kubeStory{t: t, lab: kubetest.Start(t, kubetest.Config{}), policyDir: t.TempDir()}
 	s.World = world.Start(t, world.Config{Policy: s.writePolicy("")})
 	s.agent, s.sre = s.Token("ada@example.com", "agent", "agents"), s.Token("sam@example.com", "person", "sre")
-	s.joinCluster()
+	if err := s.Apply(t.Context(), s.lab.Join(t)); err != nil {
+		t.Fatal(err)
+	}
 	s.namespace = s.lab.Namespace(t, "shop")
 	s.writ(s.agent, "request", "lab", "--for", "30m", "--reason", "ticket 4711", "--no-wait")
 	s.kubeconfig = filepath.Join(t.TempDir(), "config")
@@ -59,42 +61,6 @@ func (s *kubeStory) writePolicy(more string) string {
 		s.t.Fatal(err)
 	}
 	return s.policyDir
-}
-
-// joinCluster applies the RBAC that the documentation names, and puts the cluster into the inventory.
-func (s *kubeStory) joinCluster() {
-	s.t.Helper()
-	s.lab.Kubectl(s.t, "apply", "-f", filepath.Join("..", "..", "deployments", "kubernetes", "rbac.yaml"))
-	s.lab.Apply(s.t, `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: story-agents}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: Group, name: "writ:agents", apiGroup: rbac.authorization.k8s.io}]
-`)
-	dir := s.t.TempDir()
-	token, ca := filepath.Join(dir, "token"), filepath.Join(dir, "ca.pem")
-	broker := s.lab.Kubectl(s.t, "-n", "writ", "create", "token", "writ-broker", "--duration", "1h")
-	if err := os.WriteFile(token, []byte(broker), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(ca, s.lab.CAPEM, 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	err := s.Apply(s.t.Context(), fmt.Sprintf(`
-kind: kubernetes
-name: lab
-labels: {env: demo}
-edges: [edge-a]
-endpoint: %q
-allow_loopback: true
-tls: {mode: verify-full, ca_file: %q}
-credential:
-  service_account: {namespace: writ, name: writ-edge, token_file: %q}
-`, strings.TrimPrefix(s.lab.Server, "https://"), ca, token))
-	if err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // writ runs a command that must succeed.
