@@ -22,7 +22,7 @@ const (
 func headerRequest() *Request {
 	return &Request{
 		Method: "GET", Host: "sts.amazonaws.com", Path: "/", BodyHash: emptyHash, Length: -1,
-		Header: http.Header{"X-Amz-Date": {"20150830T123600.5Z"}, "Authorization": {goodHeader}},
+		Header: http.Header{"X-Amz-Date": {"20150830T123600Z"}, "Authorization": {goodHeader}},
 	}
 }
 
@@ -125,7 +125,7 @@ func TestParseRequest(t *testing.T) {
 		"anonymous":               {func(r *Request) { r.Header.Del("Authorization") }, ErrAnonymous},
 		"two authorizations":      {func(r *Request) { r.Header.Add("Authorization", goodHeader) }, ErrRequest},
 		"no date":                 {func(r *Request) { r.Header.Del("X-Amz-Date"); r.Header.Set("Date", "Sun, 30 Aug 2015 12:36:00 GMT") }, ErrHeaderForm},
-		"two dates":               {func(r *Request) { r.Header.Add("X-Amz-Date", "20150830T123600.5Z") }, ErrRequest},
+		"two dates":               {func(r *Request) { r.Header.Add("X-Amz-Date", "20150830T123600Z") }, ErrRequest},
 		"date in lower case":      {func(r *Request) { r.Header.Set("X-Amz-Date", "20150830t123600z") }, ErrHeaderForm},
 		"date with a fraction":    {func(r *Request) { r.Header.Set("X-Amz-Date", "20150830T123600.5Z") }, ErrHeaderForm},
 		"day 31 of June":          {func(r *Request) { r.Header.Set("X-Amz-Date", "20150631T123600Z") }, ErrHeaderForm},
@@ -261,7 +261,7 @@ func TestParseQueryForm(t *testing.T) {
 	}
 	for _, name := range []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Region-Set"} {
 		r := queryRequest()
-		r.Header.Set(name, "20150830T123600.5Z")
+		r.Header.Set(name, "20150830T123600Z")
 		_, err := Parse(r)
 		wantKind(t, err, ErrQueryForm)
 	}
