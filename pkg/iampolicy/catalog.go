@@ -49,6 +49,10 @@ type entry struct {
 	pattern pattern
 }
 
+func newEntry(action string, class Class) entry {
+	return entry{action, class, strings.ToLower(action), newActionPattern(action)}
+}
+
 // Catalog is a set of privileged actions. The zero value is empty, and refused by [Analyse].
 type Catalog struct {
 	names    []entry // without wildcards, sorted by key
@@ -72,10 +76,11 @@ func Default() Catalog {
 		default:
 			service, names, _ := strings.Cut(line, ": ")
 			for name := range strings.FieldsSeq(names) {
-				c.put(service+":"+name, class)
+				c.names = append(c.names, newEntry(service+":"+name, class))
 			}
 		}
 	}
+	slices.SortFunc(c.names, func(a, b entry) int { return byKey(a, b.key) })
 	c.seal()
 	return c
 }
@@ -113,7 +118,7 @@ func (c Catalog) With(add, remove []string) (Catalog, error) {
 
 // put adds an entry, unless it is there.
 func (c *Catalog) put(action string, class Class) bool {
-	e := entry{action, class, strings.ToLower(action), newActionPattern(action)}
+	e := newEntry(action, class)
 	list := &c.names
 	if strings.ContainsAny(action, "*?") {
 		list = &c.patterns
