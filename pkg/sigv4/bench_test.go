@@ -121,7 +121,7 @@ func BenchmarkReplays(b *testing.B) {
 	v := seen(0, testTime.Add(MaxSkew))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		copy(v.ID[:], fmt.Sprint(i))
+		copy(v.sum[:], fmt.Sprint(i))
 		if err := s.Use(v); err != nil {
 			b.Fatal(err)
 		}

@@ -265,6 +265,7 @@ func TestChunkedRefuses(t *testing.T) {
 		"control in trailer":    {unsignedTrailer, 0, []string{"x-a"}, "0\r\nx-a:b\x00\r\n\r\n", ErrChunk},
 		"return in trailer":     {unsignedTrailer, 0, []string{"x-a"}, "0\r\nx-a:b\rc\r\n\r\n", ErrChunk},
 		"trailer with LF":       {unsignedTrailer, 0, []string{"x-a"}, "0\r\nx-a:b\n\r\n", ErrChunk},
+		"trailer as of minio":   {unsignedTrailer, 0, []string{"x-a"}, "0\r\nx-a:b\n\r\n\r\n", ErrChunk},
 		"signature in trailer":  {unsignedTrailer, 0, []string{"x-a"}, "0\r\nx-a:b\r\nx-amz-trailer-signature:" + sig + "\r\n\r\n", ErrChunk},
 		"no signature":          {signedChunks, 3, nil, "3\r\nabc\r\n0\r\n\r\n", ErrChunk},
 		"short signature":       {signedChunks, 3, nil, "3;chunk-signature=" + sig[1:] + "\r\nabc\r\n", ErrChunk},

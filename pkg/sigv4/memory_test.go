@@ -93,7 +93,7 @@ type clock struct{ t time.Time }
 func (c *clock) now() time.Time { return c.t }
 
 func seen(id byte, until time.Time) *Verified {
-	return &Verified{ID: [32]byte{id}, Authorization: &Authorization{Time: until.Add(-MaxSkew)}}
+	return &Verified{sum: [32]byte{id}, Authorization: &Authorization{Time: until.Add(-MaxSkew)}}
 }
 
 func TestReplays(t *testing.T) {

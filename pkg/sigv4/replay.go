@@ -41,11 +41,12 @@ func NewReplays(c ReplaysConfig) (*Replays, error) {
 
 // Use takes a verified request, or returns [ErrReplayed], or [ErrReplaysFull] if there is no place to remember it.
 func (s *Replays) Use(v *Verified) error {
+	id := v.ID()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	s.forget(now)
-	if first, ok := s.seen[v.ID]; ok {
+	if first, ok := s.seen[id]; ok {
 		if now.Sub(first) <= s.grace && s.grace > 0 {
 			return nil
 		}
@@ -54,8 +55,8 @@ func (s *Replays) Use(v *Verified) error {
 	if len(s.seen) >= s.max {
 		return refuse(ErrReplaysFull, "request", "too many signed requests in a quarter of an hour", "send fewer, or wait")
 	}
-	s.seen[v.ID] = now
-	heap.Push(&s.due, expiry{v.Until(), v.ID})
+	s.seen[id] = now
+	heap.Push(&s.due, expiry{v.Until(), id})
 	return nil
 }
 

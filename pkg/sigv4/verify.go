@@ -40,10 +40,9 @@ type Verified struct {
 	// NotSigned are the headers, in canonical spelling and sorted, that the signature does not cover. Anyone on the way may
 	// have put them there. No X-Amz-* is among them.
 	NotSigned []string
-	// ID is the same for two requests if and only if they say the same, by the same key at the same second.
-	ID [sha256.Size]byte
 
 	payload string
+	sum     [sha256.Size]byte // of the canonical request
 	chain   chain
 }
 
@@ -75,25 +74,23 @@ func (v *Verifier) Verify(r *Request, a *Authorization, secret string) (*Verifie
 	if a.Presigned {
 		c.but = qSignature
 	}
-	request, err := c.hash()
-	if err != nil {
+	if out.sum, err = c.hash(); err != nil {
 		return nil, err
 	}
-	if err := out.checkSignature(v.keys, Credentials{KeyID: a.KeyID, Secret: secret}, &request); err != nil {
+	if err := out.checkSignature(v.keys, Credentials{KeyID: a.KeyID, Secret: secret}); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
 // checkSignature compares in constant time, and keeps what chunks are chained by.
-func (v *Verified) checkSignature(keys *Keys, c Credentials, request *[sha256.Size]byte) error {
-	v.ID = fingerprint(c.KeyID, v.Authorization, request)
+func (v *Verified) checkSignature(keys *Keys, c Credentials) error {
 	if v.Algorithm == ECDSA {
 		key, err := keys.asymmetric(c)
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(appendToSign(nil, ECDSA, v.date, v.Scope, request))
+		sum := sha256.Sum256(appendToSign(nil, ECDSA, v.date, v.Scope, &v.sum))
 		if !ecdsa.VerifyASN1(&key.PublicKey, sum[:], v.signature) {
 			return errSignature()
 		}
@@ -102,7 +99,7 @@ func (v *Verified) checkSignature(keys *Keys, c Credentials, request *[sha256.Si
 	key := keys.signing(c, v.Scope)
 	m := key.mac()
 	defer key.macs.Put(m)
-	sum := m.sign(appendToSign(m.buf[:0], HMAC, v.date, v.Scope, request))
+	sum := m.sign(appendToSign(m.buf[:0], HMAC, v.date, v.Scope, &v.sum))
 	if subtle.ConstantTimeCompare(sum[:], v.signature) != 1 {
 		return errSignature()
 	}
@@ -114,13 +111,11 @@ func errSignature() error {
 	return refuse(ErrSignature, "signature", "not that of this request by this key", "check the secret key, and that nothing on the way changes requests")
 }
 
-// fingerprint does not depend on the signature, of which ECDSA has many for one message.
-func fingerprint(keyID string, a *Authorization, request *[sha256.Size]byte) [sha256.Size]byte {
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
-	b := append(append(buf.b[:0], keyID...), '\n')
-	buf.b = appendToSign(b, a.Algorithm, a.date, a.Scope, request)
-	return sha256.Sum256(buf.b)
+// ID is the same for two requests if and only if they say the same, by the same key at the same second. It does not depend
+// on the signature, of which ECDSA has many for one message.
+func (v *Verified) ID() [sha256.Size]byte {
+	b := append(append(make([]byte, 0, 512), v.KeyID...), '\n')
+	return sha256.Sum256(appendToSign(b, v.Algorithm, v.date, v.Scope, &v.sum))
 }
 
 func (a *Authorization) checkTime(now time.Time) error {
