@@ -99,12 +99,17 @@ type facts struct {
 	owner   Owner
 	source  Value // of CopyObject and UploadPartCopy
 	foreign bool  // the account that the request names is malformed
+	queue   []string
 }
 
 func newFacts(c Call, p Params, o Owner) *facts {
 	f := &facts{call: c, params: p, owner: o}
 	if c.Service == "s3" {
 		f.source = copySource(p.Get("CopySource").Text)
+	}
+	if v := p.Get("QueueUrl"); c.Service == "sqs" && v.Kind == Text {
+		account, name, ok := queueURL(v.Text)
+		f.owner.Account, f.queue, f.foreign = account, []string{name}, !ok
 	}
 	if c.op.Account != "" {
 		if v := p.Get(c.op.Account); v.Kind == Text {
@@ -115,18 +120,48 @@ func newFacts(c Call, p Params, o Owner) *facts {
 	return f
 }
 
+// queueURL reads the end of a queue's URL: its account and name.
+func queueURL(s string) (account, name string, ok bool) {
+	_, path, ok := strings.Cut(s, "://")
+	parts := strings.Split(path, "/")
+	if !ok || len(parts) != 3 {
+		return "", "", false
+	}
+	return parts[1], parts[2], isAccount(parts[1]) && parts[2] != ""
+}
+
 func isAccount(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
 }
 
+// apiPath is the path of a call to API Gateway as its ARNs have it: without the version. One that is encoded is not told.
+func (f *facts) apiPath() []string {
+	if strings.Contains(f.call.Path, "%") {
+		return nil
+	}
+	if rest, ok := strings.CutPrefix(f.call.Path, "/v2/"); ok && f.call.Service == "apigatewayv2" {
+		return []string{"/" + rest}
+	}
+	return []string{f.call.Path}
+}
+
 func (f *facts) values(path string) []string {
 	if path == "@path" {
-		return []string{f.call.Path}
+		return f.apiPath()
 	}
 	if rest, ok := strings.CutPrefix(path, "@CopySource."); ok {
 		return f.source.Strings(rest)
 	}
-	return f.params.Strings(path)
+	if path == "@QueueUrl.Name" {
+		return f.queue
+	}
+	values := f.params.Strings(strings.TrimPrefix(path, "~"))
+	if path[0] == '~' {
+		for i := range values {
+			values[i] = strings.TrimPrefix(values[i], "/")
+		}
+	}
+	return values
 }
 
 // holds evaluates a condition of an action.

@@ -18,12 +18,8 @@ type resolution struct {
 
 // add fills one type's template.
 func (r *resolution) add(t modelfile.Resource) {
-	if len(t.Binds) == 0 {
-		r.unknown = true
-		return
-	}
-	if b := t.Binds[0]; b.Var == "" {
-		r.whole(t, b.Path)
+	if len(t.Binds) == 1 && t.Binds[0].Var == "" {
+		r.whole(t, t.Binds[0].Path)
 		return
 	}
 	templates, ok := []string{r.scoped(t.ARN)}, true
@@ -46,6 +42,10 @@ func (r *resolution) add(t modelfile.Resource) {
 		return
 	}
 	for _, arn := range templates {
+		if strings.Contains(arn, "${") {
+			r.unknown = true
+			return
+		}
 		r.out = append(r.out, Resource{Kind: NamedResource, ARN: r.fold(t, arn), Type: t.Type, Pathless: t.Pathless})
 	}
 }
@@ -101,7 +101,7 @@ func expand(templates []string, variable string, values []string, t modelfile.Re
 	}
 	var out []string
 	for _, v := range values {
-		if !fills(v, t.Slashes) {
+		if !fills(v, t) {
 			return nil, false
 		}
 		for _, s := range templates {
@@ -111,21 +111,20 @@ func expand(templates []string, variable string, values []string, t modelfile.Re
 	return out, true
 }
 
-// fills says whether a value may stand for a variable. With slashes the name is the rest of the ARN and may be anything
-// but control characters, as the keys of S3 are.
-func fills(v string, slashes bool) bool {
+// fills says whether a value may stand for a variable: a name, which has no part of an ARN's syntax.
+func fills(v string, t modelfile.Resource) bool {
 	if v == "" || len(v) > 2048 || strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return false
 	}
-	if strings.HasPrefix(v, "arn:") && !slashes {
+	if strings.Contains(v, "${") {
 		return false
 	}
-	return slashes || !strings.ContainsAny(v, "/:*?${} ")
+	return t.Free || !strings.ContainsAny(v, ":*? ") && (t.Slashes || !strings.Contains(v, "/"))
 }
 
 // fits says whether an ARN is one that a template makes, in whatever region and account.
 func fits(arn, template string) bool {
-	if !strings.HasPrefix(arn, "arn:") || len(arn) > 2048 || strings.ContainsAny(arn, "*?$") || strings.ContainsFunc(arn, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+	if !strings.HasPrefix(arn, "arn:") || len(arn) > 2048 || strings.ContainsAny(arn, "*?") || strings.Contains(arn, "${") || strings.ContainsFunc(arn, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return false
 	}
 	have, want := strings.SplitN(arn, ":", 6), strings.SplitN(template, ":", 6)

@@ -216,6 +216,8 @@ var exceptions = map[string]string{
 	"signin":           "lives outside of AWS's API hosts",
 
 	"cloudsearchdomain:Search":                       "botocore makes a POST of what the model has as a GET",
+	"s3:CreateSession":                               "is of directory buckets",
+	"s3:RenameObject":                                "is of directory buckets",
 	"s3:ListDirectoryBuckets":                        "is s3express",
 	"s3:WriteGetObjectResponse":                      "is s3-object-lambda",
 	"s3control:CreateBucket":                         "is s3-outposts",

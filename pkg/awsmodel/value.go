@@ -54,7 +54,7 @@ func (v Value) Get(name string) Value {
 }
 
 // All returns the values at a path of members: names joined with dots, "[]" behind a list for each element, "{}" behind a
-// map for each value. What is absent is left out.
+// map for each value and "{@}", at the end, for each key. What is absent is left out.
 func (v Value) All(path string) []Value {
 	if v.Kind == NoValue {
 		return nil
@@ -63,12 +63,16 @@ func (v Value) All(path string) []Value {
 		return []Value{v}
 	}
 	part, rest, _ := strings.Cut(path, ".")
-	name := strings.TrimRight(part, "[]{}")
+	name := strings.TrimRight(part, "[]{@}")
 	here := []Value{v}
 	if name != "" {
 		here = []Value{v.Get(name)}
 	}
-	for steps := part[len(name):]; len(steps) >= 2; steps = steps[2:] {
+	steps := part[len(name):]
+	if steps == "{@}" {
+		return v.Get(name).keys()
+	}
+	for ; len(steps) >= 2; steps = steps[2:] {
 		var next []Value
 		for _, h := range here {
 			next = append(next, h.children()...)
@@ -78,6 +82,14 @@ func (v Value) All(path string) []Value {
 	var out []Value
 	for _, h := range here {
 		out = append(out, h.All(rest)...)
+	}
+	return out
+}
+
+func (v Value) keys() []Value {
+	var out []Value
+	for _, f := range v.Fields {
+		out = append(out, Value{Kind: Text, Text: f.Name})
 	}
 	return out
 }

@@ -66,7 +66,20 @@ func (b *builder) actions(s *service, prefix string, op operation) []modelfile.A
 	if !ok {
 		return nil
 	}
-	return []modelfile.Action{b.action(s, prefix, a, op, "", "")}
+	out := []modelfile.Action{b.action(s, prefix, a, op, "", "")}
+	if b.tagsOnCreation(s, op) {
+		out = append(out, modelfile.Action{Name: "ec2:CreateTags", Level: modelfile.Tagging, When: "TagSpecifications", Unknown: true})
+	}
+	return out
+}
+
+// tagsOnCreation says that an operation of EC2 tags what it makes, for which EC2 checks CreateTags.
+func (b *builder) tagsOnCreation(s *service, op operation) bool {
+	if s.id != "ec2" || op.Input == nil {
+		return false
+	}
+	_, ok := s.model.Shapes[op.Input.Shape].Members["TagSpecifications"]
+	return ok
 }
 
 // verbAction is the rule of API Gateway: the action is the HTTP method, on the request's path.

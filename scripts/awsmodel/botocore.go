@@ -73,6 +73,7 @@ type shape struct {
 	Member          ref
 	Key, Value      ref
 	Required        []string
+	Enum            []string
 	Payload         string
 	Sensitive       bool
 	Union           bool

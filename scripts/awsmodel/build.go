@@ -141,7 +141,7 @@ func payload(m *model, r *ref) shape {
 }
 
 // reads are the verbs of operations that only look.
-var reads = []string{"Get", "List", "Describe", "Head", "Batch", "Search", "Query", "Scan", "Lookup", "Check", "Test", "Validate", "Estimate", "Preview", "Detect", "Count", "Discover", "Filter", "Find", "Is", "Poll", "View", "Retrieve", "Select", "Simulate", "Verify", "Analyze", "Compare", "Calculate", "Predict", "Recognize", "Read", "Resolve", "Suggest", "Translate"}
+var reads = []string{"Get", "TransactGet", "List", "Describe", "Head", "Batch", "Search", "Query", "Scan", "Lookup", "Check", "Test", "Validate", "Estimate", "Preview", "Detect", "Count", "Discover", "Filter", "Find", "Is", "Poll", "View", "Retrieve", "Select", "Simulate", "Verify", "Analyze", "Compare", "Calculate", "Predict", "Recognize", "Read", "Resolve", "Suggest", "Translate"}
 
 // mutates trusts a level of Read or List only for an operation whose name says the same.
 func mutates(name string, actions []modelfile.Action) bool {

@@ -63,7 +63,7 @@ func (r *resolver) bind(typ string) (modelfile.Resource, bool) {
 		}
 		res.Binds = append(res.Binds, modelfile.Bind{Var: v, Path: m})
 	}
-	return res, len(vars) > 0 && r.lists(res.Binds) <= 1
+	return res, r.lists(res.Binds) <= 1
 }
 
 func (r *resolver) template(typ string) string {
@@ -103,37 +103,63 @@ func (r *resolver) byTable(res modelfile.Resource, row []string) (modelfile.Reso
 	for _, f := range row {
 		v, m, ok := strings.Cut(f, "=")
 		switch {
+		case ok && r.from == "CopySource":
+			res.Binds = append(res.Binds, modelfile.Bind{Var: v, Path: "@CopySource." + m})
 		case ok && r.from != "":
-			res.Binds = append(res.Binds, modelfile.Bind{Var: v, Path: "@" + r.from + "." + m})
+			res.Binds = append(res.Binds, modelfile.Bind{Var: v, Path: r.from + "." + m})
 		case ok:
 			res.Binds = append(res.Binds, modelfile.Bind{Var: v, Path: m})
 		case f == "pathless":
 			res.Pathless = true
 		case f == "slashes":
 			res.Slashes = true
+		case f == "free":
+			res.Free = true
 		case f == "unknown":
 			return res, false
 		default:
 			panic("table resources: " + f)
 		}
 	}
+	if !r.complete(res) {
+		panic("table resources: " + r.prefix + " " + res.Type + " does not fill " + res.ARN)
+	}
 	return res, true
+}
+
+// complete says whether the binds are a whole ARN or fill the template's variables, no more and no less.
+func (r *resolver) complete(res modelfile.Resource) bool {
+	if len(res.Binds) == 1 && res.Binds[0].Var == "" {
+		return true
+	}
+	var have []string
+	for _, b := range res.Binds {
+		have = append(have, b.Var)
+	}
+	want := variablesOf(res.ARN)
+	slices.Sort(have)
+	slices.Sort(want)
+	return slices.Equal(have, want)
 }
 
 // has says whether a path of members, or one of a copy's source, is there.
 func (r *resolver) has(path string) bool {
+	if path == "@QueueUrl.Name" {
+		path = "QueueUrl"
+	}
 	if strings.HasPrefix(path, "@") || r.from != "" {
 		return true
 	}
+	path = strings.TrimPrefix(path, "~")
 	sh := r.service.model.Shapes[r.op.Input.Shape]
 	for _, part := range strings.Split(path, ".") {
-		name := strings.TrimSuffix(part, "[]")
+		name := strings.TrimRight(part, "[]{@}")
 		m, ok := sh.Members[name]
 		if !ok {
 			return false
 		}
 		sh = r.service.model.Shapes[m.Shape]
-		if name != part {
+		if strings.HasSuffix(part, "[]") {
 			sh = r.service.model.Shapes[sh.Member.Shape]
 		}
 	}
@@ -151,6 +177,9 @@ func (r *resolver) whole(typ string, vars []string) (string, bool) {
 	for _, name := range r.input() {
 		n := plain(name)
 		stem, isARN := strings.CutSuffix(n, "arn")
+		if strings.Contains(r.op.Name, "Tag") && (n == "resource" || n == "resourcename") {
+			stem, isARN = "resource", true
+		}
 		if !isARN || !r.isString(name) {
 			continue
 		}
@@ -200,7 +229,8 @@ func (r *resolver) isStrings(name string) bool {
 func (r *resolver) required(res modelfile.Resource) bool {
 	required := r.service.model.Shapes[r.op.Input.Shape].Required
 	for _, b := range res.Binds {
-		if !strings.HasPrefix(b.Path, "@") && !slices.Contains(required, strings.TrimSuffix(b.Path, "[]")) {
+		path := strings.TrimRight(strings.TrimPrefix(b.Path, "~"), "[]{@}")
+		if !strings.HasPrefix(path, "@") && !strings.Contains(path, ".") && !slices.Contains(required, path) {
 			return false
 		}
 	}

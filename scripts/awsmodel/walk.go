@@ -66,23 +66,19 @@ var role = regexp.MustCompile(`(?i)^(.*role|.*role_?arn|.*role_?id|.*instancepro
 
 // roles lists the members that pass a role on. The services that manage roles name them without passing them.
 func (b *builder) roles(s *service, op operation, w *walker) []string {
+	if row, ok := b.tables.row("roles", s.id, op.Name); ok {
+		return row
+	}
 	if _, ok := b.tables.row("roles", s.id, "none"); ok {
 		return nil
 	}
-	if row, ok := b.tables.row("roles", s.id, op.Name); ok {
-		if row[0] == "none" {
-			return nil
-		}
-		return row
-	}
 	var out []string
 	w.seen, w.wire = map[string]bool{}, false
-	in := regexp.MustCompile(`(?i)^(describe|list|get)`).MatchString(op.Name)
 	w.visit(op.Input.Shape, "", 0, func(path, member string, sh shape) bool {
-		if in || len(out) >= maxPaths {
+		if len(out) >= maxPaths {
 			return false
 		}
-		if !role.MatchString(member) {
+		if !role.MatchString(member) || len(sh.Enum) > 0 {
 			return true
 		}
 		switch {

@@ -109,6 +109,7 @@ func (c *coder) action(a *Action) {
 		c.bool(&r.Pathless)
 		c.bool(&r.Slashes)
 		c.bool(&r.Lower)
+		c.bool(&r.Free)
 		list(c, &r.Binds, func(b *Bind) {
 			c.string(&b.Var)
 			c.string(&b.Path)

@@ -120,13 +120,14 @@ type Bind struct {
 type Resource struct {
 	Type string
 	ARN  string // the template, as the reference writes it
-	// Binds has one entry per variable beside Partition, Region and Account, or one for the whole ARN. None means that
-	// the members do not say which resource is meant.
+	// Binds has one entry per variable beside Partition, Region and Account, or one for the whole ARN.
 	Binds []Bind
 	// Optional says that the resource is left out when its members are absent.
 	Optional bool
 	// Pathless says that the real ARN may have a path before the name, which requests do not tell.
 	Pathless bool
+	// Free says that a value may have any characters, as the keys of S3 have.
+	Free bool
 	// Lower says that the service keeps names in lower case.
 	Lower bool
 	// Slashes says that a value may have slashes.
