@@ -193,8 +193,9 @@ func TestParseRequest(t *testing.T) {
 		"hash in upper case":    {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", strings.ToUpper(goodSig)) }, ErrPayload},
 		"empty hash":            {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", "") }, ErrPayload},
 		"two hashes":            {func(r *Request) { r.Header["X-Amz-Content-Sha256"] = []string{goodSig, emptyHash} }, ErrRequest},
-		"events":                {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", signedEvents) }, ErrEventStream},
+		"events":                {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-HMAC-SHA256-EVENTS") }, ErrEventStream},
 		"ECDSA chunks":          {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD") }, ErrPayload},
+		"ECDSA events":          {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-EVENTS") }, ErrEventStream},
 		"chunks without length": {func(r *Request) { r.Header.Set("X-Amz-Content-Sha256", signedChunks) }, ErrPayload},
 	}
 	for name, test := range tests {

@@ -38,7 +38,6 @@ const (
 	unsignedTrailer  = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	signedChunks     = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	signedTrailer    = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-	signedEvents     = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 	emptyHash        = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	maxDecodedLength = 5 << 40 // bytes; an object's limit in S3
 	maxTrailers      = 8
@@ -76,19 +75,28 @@ func (a *Authorization) readPayload(r *Request) error {
 		a.Payload.Mode = SignedChunks
 	case signedTrailer:
 		a.Payload.Mode = SignedTrailer
-	case signedEvents:
-		return refuse(ErrEventStream, part, "a stream of events", "use the operation without streaming input")
 	default:
-		if !isHash(value) {
-			return refuse(ErrPayload, part, "neither a SHA-256 in lower-case hex nor a known kind", "")
-		}
 		a.Payload.Mode = Hashed
-		return nil
+		return checkHash(value)
 	}
 	if a.Presigned || a.Algorithm != HMAC && a.Payload.Mode != UnsignedChunks {
 		return refuse(ErrPayload, part, "a kind that does not go with the way the request is signed", "")
 	}
 	return a.Payload.readChunked(r)
+}
+
+// checkHash refuses what is no hash, and says what it is if AWS knows it.
+func checkHash(value string) error {
+	const part = "header X-Amz-Content-Sha256"
+	switch kind, streams := strings.CutPrefix(value, "STREAMING-"); {
+	case isHash(value):
+		return nil
+	case streams && strings.HasSuffix(kind, "-EVENTS"):
+		return refuse(ErrEventStream, part, "a stream of events", "use the operation without streaming input")
+	case streams && strings.HasPrefix(kind, "AWS4-ECDSA-"):
+		return refuse(ErrPayload, part, "chunks signed by "+string(ECDSA)+" are not supported", "sign them by "+string(HMAC)+", or send the body whole")
+	}
+	return refuse(ErrPayload, part, "neither a SHA-256 in lower-case hex nor a known kind", "")
 }
 
 // absentPayload is the mode of a request without x-amz-content-sha256. S3 takes none in the Authorization header form.
