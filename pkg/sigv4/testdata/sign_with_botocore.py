@@ -28,13 +28,15 @@ def add(name, request, body):
     out.append({"name": name, "method": request.method, "url": request.url, "headers": headers, "body": base64.b64encode(body).decode()})
 
 
+session = botocore.session.Session()
+session.set_credentials(KEY, SECRET, TOKEN)
+
+
 class Stop(Exception):
     pass
 
 
 def client(service, operation, endpoint=None, **params):
-    session = botocore.session.Session()
-    session.set_credentials(KEY, SECRET, TOKEN)
     c = session.create_client(service, region_name="eu-west-1", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"}))
 
     def capture(request, **kwargs):
@@ -57,7 +59,7 @@ def client(service, operation, endpoint=None, **params):
 
 client("sts", "get_caller_identity")
 client("iam", "create_role", RoleName="r", AssumeRolePolicyDocument="{}", Tags=[{"Key": "a b", "Value": "c+d&e"}])
-client("ec2", "run_instances", ImageId="ami-1", MinCount=1, MaxCount=1)
+client("sqs", "send_message", QueueUrl="https://sqs.eu-west-1.amazonaws.com/1/q", MessageBody="a")
 client("dynamodb", "list_tables")
 client("cloudwatch", "list_metrics")
 client("eks", "list_clusters", maxResults=5, nextToken="a+b/c=")
