@@ -82,6 +82,7 @@ var nevers = []never{
 		"google.golang.org/grpc/...", "proto/...", "go.etcd.io/...", "github.com/jackc/pgx/...", "pkg/wire/...", "pkg/sqlclass", "edgeagent/internal/postgres", "edgeagent/internal/tunnel",
 	}, "the pipeline knows no protocol, no gRPC and no database: every protocol calls it in the same way"},
 	{"edgeagent/internal/postgres", []string{"google.golang.org/grpc/...", "edgeagent/internal/tunnel", "edgeagent/internal/mysql", "edgeagent/internal/kubernetes", "edgeagent/internal/aws"}, "a protocol folder knows the pipeline and its own protocol, not its neighbours and not the control plane"},
+	{"edgeagent/internal/signin", []string{"net/http", "edgeagent/internal/postgres", "edgeagent/internal/kubernetes", "edgeagent/internal/aws"}, "sessions are shared in the same way whatever the requests say"},
 	{"edgeagent/internal/spool", []string{"google.golang.org/grpc/...", "edgeagent/internal/tunnel"}, "records are kept whether or not anything can be sent"},
 	{"pkg/wire/pgwire", []string{"net", "context", "github.com/hashicorp/go-hclog", "pkg/policy", "pkg/sqlclass"}, "a codec is pure"},
 	{"pkg/policy", []string{"net/http", "pkg/sqlclass", "pkg/wire/...", "proto/..."}, "a decision comes from facts and policies alone"},

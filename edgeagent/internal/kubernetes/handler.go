@@ -61,13 +61,13 @@ func (x *exchange) serve() {
 		x.refuse(err, nil)
 		return
 	}
-	cl, release, err := x.server.clients.signIn(x.req.Context(), access, ask)
+	signedIn, release, err := x.server.clients.SignIn(x.req.Context(), access, ask)
 	if err != nil {
 		x.refuse(err, nil)
 		return
 	}
 	defer release()
-	x.client = cl
+	x.client = signedIn.With
 	if err := x.read(); err != nil {
 		x.refuseUnread(err)
 		return
@@ -81,7 +81,7 @@ func (x *exchange) serve() {
 	c.Refuse = x.laundering(c)
 	c.Still = func() bool { return x.laundering(c) == nil }
 	c.Preview = x.previewer()
-	x.flight, err = cl.session.Begin(x.req.Context(), c)
+	x.flight, err = x.client.session.Begin(x.req.Context(), c)
 	if err != nil {
 		x.refuse(err, &x.r)
 		return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/edgeagent/internal/kubernetes/stream"
+	"github.com/writhq/writ/edgeagent/internal/signin"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/mask"
@@ -55,7 +56,7 @@ type Server struct {
 	cfg      Config
 	log      hclog.Logger
 	clusters clusters
-	clients  clients
+	clients  *signin.Pool[*client]
 	streams  *stream.Proxy
 	maskKey  atomic.Pointer[mask.Key]
 	slots    chan struct{}
@@ -82,8 +83,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxRequests), streams: stream.New(stream.Config{})}
 	s.clusters.byName = map[string]*cluster{}
-	s.clients.server, s.clients.byKey, s.clients.byToken = s, map[clientKey]*client{}, map[tokenDigest]*client{}
-	return s, nil
+	var err error
+	s.clients, err = signin.New(signin.Config[*client]{
+		Pipeline: cfg.Pipeline, Keys: cfg.Keys, Max: cfg.MaxSessions, Idle: cfg.Idle, Clock: cfg.Clock,
+		Attach: s.attach, Detach: func(c *client) { c.out.close() },
+	})
+	return s, err
 }
 
 func setDefault[T int | time.Duration](v *T, def T) {
@@ -141,7 +146,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			server.Close()
 		}
 	})
-	defer s.clients.closeAll()
+	defer s.clients.CloseAll()
 	err := server.ServeTLS(l, "", "")
 	if stop() { // ctx still runs, so this was not asked for
 		return fmt.Errorf("serve kubernetes clients: %w", err)
