@@ -36,6 +36,8 @@ type Admitted struct {
 	BreakGlass    bool // the grant was asked for without approvers
 	// Credential signs in upstream. It is wiped by the protocol after use.
 	Credential Credential
+	// ClientSecret is what the client signs its requests with, where it signs them.
+	ClientSecret []byte
 }
 
 // Credential is a leased upstream credential. It lives in memory only.
@@ -50,6 +52,14 @@ type Credential struct {
 	ClientCertificate []byte
 	// TokenRequest is set when Password is good for nothing but to ask the target for a token, which then signs in.
 	TokenRequest *TokenRequest
+	// AWS signs requests, in the place of User and Password.
+	AWS *AWSKeys
+}
+
+// AWSKeys are a temporary access key.
+type AWSKeys struct {
+	KeyID                string
+	Secret, SessionToken []byte
 }
 
 // TokenRequest names the service account for which the target gives out a token.
@@ -70,6 +80,11 @@ func (c *Credential) Wipe() {
 	clear(c.Password)
 	clear(c.ClientCertificate)
 	c.Password, c.ClientCertificate, c.TokenRequest = nil, nil, nil
+	if c.AWS != nil {
+		clear(c.AWS.Secret)
+		clear(c.AWS.SessionToken)
+		c.AWS = nil
+	}
 }
 
 // Session is one connection under one grant. Begin and End may be called from
@@ -260,6 +275,9 @@ func (s *Session) TakeCredential() Credential {
 	s.who.Credential = Credential{}
 	return c
 }
+
+// ClientSecret is what the client signs its requests with; nil where it signs none. It must not be changed.
+func (s *Session) ClientSecret() []byte { return s.who.ClientSecret }
 
 // Context ends with the session.
 func (s *Session) Context() context.Context { return s.ctx }

@@ -221,6 +221,9 @@ func (r *Records) Contain(text string) bool {
 	return false
 }
 
+// ClientSecret is what clients sign their requests with, where they do.
+const ClientSecret = "0123456789abcdef0123456789abcdef01234567"
+
 // Control is the control plane.
 type Control struct {
 	verifier   *token.Verifier
@@ -278,7 +281,7 @@ func (c *Control) OpenSession(_ context.Context, ask enforce.Admission) (enforce
 	}
 	return enforce.Admitted{
 		Principal: c.principal, Resource: c.resource, Grant: claims.Grant, Actions: c.actions, ExpiresAt: end,
-		RequestReason: "testing", Credential: c.credential(),
+		RequestReason: "testing", Credential: c.credential(), ClientSecret: []byte(ClientSecret),
 	}, nil
 }
 
