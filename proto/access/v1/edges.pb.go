@@ -100,8 +100,10 @@ type Edge struct {
 	PolicyError string `protobuf:"bytes,13,opt,name=policy_error,json=policyError,proto3" json:"policy_error,omitempty"`
 	// kubernetes_endpoints are for Kubernetes clients, "host:port".
 	KubernetesEndpoints []string `protobuf:"bytes,14,rep,name=kubernetes_endpoints,json=kubernetesEndpoints,proto3" json:"kubernetes_endpoints,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// aws_endpoints are for AWS clients, "host:port".
+	AwsEndpoints  []string `protobuf:"bytes,15,rep,name=aws_endpoints,json=awsEndpoints,proto3" json:"aws_endpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Edge) Reset() {
@@ -228,6 +230,13 @@ func (x *Edge) GetPolicyError() string {
 func (x *Edge) GetKubernetesEndpoints() []string {
 	if x != nil {
 		return x.KubernetesEndpoints
+	}
+	return nil
+}
+
+func (x *Edge) GetAwsEndpoints() []string {
+	if x != nil {
+		return x.AwsEndpoints
 	}
 	return nil
 }
@@ -900,7 +909,7 @@ var File_access_v1_edges_proto protoreflect.FileDescriptor
 
 const file_access_v1_edges_proto_rawDesc = "" +
 	"\n" +
-	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x04\n" +
+	"\x15access/v1/edges.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x04\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1c\n" +
@@ -918,7 +927,8 @@ const file_access_v1_edges_proto_rawDesc = "" +
 	"record_lag\x18\v \x01(\v2\x19.google.protobuf.DurationR\trecordLag\x12'\n" +
 	"\x0fnewest_revision\x18\f \x01(\x04R\x0enewestRevision\x12!\n" +
 	"\fpolicy_error\x18\r \x01(\tR\vpolicyError\x121\n" +
-	"\x14kubernetes_endpoints\x18\x0e \x03(\tR\x13kubernetesEndpoints\"\x86\x02\n" +
+	"\x14kubernetes_endpoints\x18\x0e \x03(\tR\x13kubernetesEndpoints\x12#\n" +
+	"\raws_endpoints\x18\x0f \x03(\tR\fawsEndpoints\"\x86\x02\n" +
 	"\x04Lock\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x06target\x18\x02 \x01(\x0e2\x15.access.v1.LockTargetR\x06target\x12\x12\n" +

@@ -1424,7 +1424,9 @@ type IssueTokenResponse struct {
 	// endpoints are "host:port" of the connected edges that serve the resource, for clients of its kind.
 	Endpoints []string `protobuf:"bytes,6,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// ca_pem verifies the edge's certificate.
-	CaPem         string `protobuf:"bytes,7,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
+	CaPem string `protobuf:"bytes,7,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
+	// aws_key is what AWS clients sign with at the edge; set for resources of the kind aws alone.
+	AwsKey        *AwsClientKey `protobuf:"bytes,8,opt,name=aws_key,json=awsKey,proto3" json:"aws_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1508,6 +1510,83 @@ func (x *IssueTokenResponse) GetCaPem() string {
 	return ""
 }
 
+func (x *IssueTokenResponse) GetAwsKey() *AwsClientKey {
+	if x != nil {
+		return x.AwsKey
+	}
+	return nil
+}
+
+// AwsClientKey signs calls that go through an edge. AWS itself has never heard of it.
+type AwsClientKey struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeyId     string                 `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId,proto3" json:"access_key_id,omitempty"`
+	SecretAccessKey string                 `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	// session_token is the access token.
+	SessionToken  string                 `protobuf:"bytes,3,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsClientKey) Reset() {
+	*x = AwsClientKey{}
+	mi := &file_access_v1_requests_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsClientKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsClientKey) ProtoMessage() {}
+
+func (x *AwsClientKey) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_requests_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsClientKey.ProtoReflect.Descriptor instead.
+func (*AwsClientKey) Descriptor() ([]byte, []int) {
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AwsClientKey) GetAccessKeyId() string {
+	if x != nil {
+		return x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *AwsClientKey) GetSecretAccessKey() string {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return ""
+}
+
+func (x *AwsClientKey) GetSessionToken() string {
+	if x != nil {
+		return x.SessionToken
+	}
+	return ""
+}
+
+func (x *AwsClientKey) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 type RevokeGrantRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1518,7 +1597,7 @@ type RevokeGrantRequest struct {
 
 func (x *RevokeGrantRequest) Reset() {
 	*x = RevokeGrantRequest{}
-	mi := &file_access_v1_requests_proto_msgTypes[19]
+	mi := &file_access_v1_requests_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1609,7 @@ func (x *RevokeGrantRequest) String() string {
 func (*RevokeGrantRequest) ProtoMessage() {}
 
 func (x *RevokeGrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[19]
+	mi := &file_access_v1_requests_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1622,7 @@ func (x *RevokeGrantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeGrantRequest.ProtoReflect.Descriptor instead.
 func (*RevokeGrantRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{19}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RevokeGrantRequest) GetId() string {
@@ -1570,7 +1649,7 @@ type RevokeGrantResponse struct {
 
 func (x *RevokeGrantResponse) Reset() {
 	*x = RevokeGrantResponse{}
-	mi := &file_access_v1_requests_proto_msgTypes[20]
+	mi := &file_access_v1_requests_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1582,7 +1661,7 @@ func (x *RevokeGrantResponse) String() string {
 func (*RevokeGrantResponse) ProtoMessage() {}
 
 func (x *RevokeGrantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_requests_proto_msgTypes[20]
+	mi := &file_access_v1_requests_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1595,7 +1674,7 @@ func (x *RevokeGrantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeGrantResponse.ProtoReflect.Descriptor instead.
 func (*RevokeGrantResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_requests_proto_rawDescGZIP(), []int{20}
+	return file_access_v1_requests_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RevokeGrantResponse) GetGrant() *Grant {
@@ -1731,7 +1810,7 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\x13ReviewGrantResponse\x12&\n" +
 	"\x05grant\x18\x01 \x01(\v2\x10.access.v1.GrantR\x05grant\")\n" +
 	"\x11IssueTokenRequest\x12\x14\n" +
-	"\x05grant\x18\x01 \x01(\tR\x05grant\"\xe6\x01\n" +
+	"\x05grant\x18\x01 \x01(\tR\x05grant\"\x98\x02\n" +
 	"\x12IssueTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x129\n" +
 	"\n" +
@@ -1740,7 +1819,14 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\bdatabase\x18\x04 \x01(\tR\bdatabase\x12\x12\n" +
 	"\x04user\x18\x05 \x01(\tR\x04user\x12\x1c\n" +
 	"\tendpoints\x18\x06 \x03(\tR\tendpoints\x12\x15\n" +
-	"\x06ca_pem\x18\a \x01(\tR\x05caPem\"<\n" +
+	"\x06ca_pem\x18\a \x01(\tR\x05caPem\x120\n" +
+	"\aaws_key\x18\b \x01(\v2\x17.access.v1.AwsClientKeyR\x06awsKey\"\xbe\x01\n" +
+	"\fAwsClientKey\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12*\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12#\n" +
+	"\rsession_token\x18\x03 \x01(\tR\fsessionToken\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"<\n" +
 	"\x12RevokeGrantRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"d\n" +
@@ -1781,7 +1867,7 @@ func file_access_v1_requests_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_requests_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_requests_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_access_v1_requests_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_access_v1_requests_proto_goTypes = []any{
 	(RequestState)(0),               // 0: access.v1.RequestState
 	(*AccessRequest)(nil),           // 1: access.v1.AccessRequest
@@ -1803,40 +1889,41 @@ var file_access_v1_requests_proto_goTypes = []any{
 	(*ReviewGrantResponse)(nil),     // 17: access.v1.ReviewGrantResponse
 	(*IssueTokenRequest)(nil),       // 18: access.v1.IssueTokenRequest
 	(*IssueTokenResponse)(nil),      // 19: access.v1.IssueTokenResponse
-	(*RevokeGrantRequest)(nil),      // 20: access.v1.RevokeGrantRequest
-	(*RevokeGrantResponse)(nil),     // 21: access.v1.RevokeGrantResponse
-	(*Principal)(nil),               // 22: access.v1.Principal
-	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
-	(*Requirement)(nil),             // 24: access.v1.Requirement
-	(*Vote)(nil),                    // 25: access.v1.Vote
-	(*timestamppb.Timestamp)(nil),   // 26: google.protobuf.Timestamp
-	(*Intent)(nil),                  // 27: access.v1.Intent
+	(*AwsClientKey)(nil),            // 20: access.v1.AwsClientKey
+	(*RevokeGrantRequest)(nil),      // 21: access.v1.RevokeGrantRequest
+	(*RevokeGrantResponse)(nil),     // 22: access.v1.RevokeGrantResponse
+	(*Principal)(nil),               // 23: access.v1.Principal
+	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
+	(*Requirement)(nil),             // 25: access.v1.Requirement
+	(*Vote)(nil),                    // 26: access.v1.Vote
+	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
+	(*Intent)(nil),                  // 28: access.v1.Intent
 }
 var file_access_v1_requests_proto_depIdxs = []int32{
-	22, // 0: access.v1.AccessRequest.principal:type_name -> access.v1.Principal
-	23, // 1: access.v1.AccessRequest.duration:type_name -> google.protobuf.Duration
+	23, // 0: access.v1.AccessRequest.principal:type_name -> access.v1.Principal
+	24, // 1: access.v1.AccessRequest.duration:type_name -> google.protobuf.Duration
 	0,  // 2: access.v1.AccessRequest.state:type_name -> access.v1.RequestState
-	24, // 3: access.v1.AccessRequest.requirements:type_name -> access.v1.Requirement
-	25, // 4: access.v1.AccessRequest.votes:type_name -> access.v1.Vote
-	26, // 5: access.v1.AccessRequest.created_at:type_name -> google.protobuf.Timestamp
-	26, // 6: access.v1.AccessRequest.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 7: access.v1.AccessRequest.decided_at:type_name -> google.protobuf.Timestamp
-	27, // 8: access.v1.AccessRequest.intent:type_name -> access.v1.Intent
-	26, // 9: access.v1.AccessRequest.start_at:type_name -> google.protobuf.Timestamp
-	22, // 10: access.v1.Grant.principal:type_name -> access.v1.Principal
-	26, // 11: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
-	26, // 12: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 13: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
-	27, // 14: access.v1.Grant.intent:type_name -> access.v1.Intent
+	25, // 3: access.v1.AccessRequest.requirements:type_name -> access.v1.Requirement
+	26, // 4: access.v1.AccessRequest.votes:type_name -> access.v1.Vote
+	27, // 5: access.v1.AccessRequest.created_at:type_name -> google.protobuf.Timestamp
+	27, // 6: access.v1.AccessRequest.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 7: access.v1.AccessRequest.decided_at:type_name -> google.protobuf.Timestamp
+	28, // 8: access.v1.AccessRequest.intent:type_name -> access.v1.Intent
+	27, // 9: access.v1.AccessRequest.start_at:type_name -> google.protobuf.Timestamp
+	23, // 10: access.v1.Grant.principal:type_name -> access.v1.Principal
+	27, // 11: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
+	27, // 12: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 13: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
+	28, // 14: access.v1.Grant.intent:type_name -> access.v1.Intent
 	3,  // 15: access.v1.Grant.review:type_name -> access.v1.Review
-	26, // 16: access.v1.Review.at:type_name -> google.protobuf.Timestamp
-	23, // 17: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
-	27, // 18: access.v1.CreateRequestRequest.intent:type_name -> access.v1.Intent
-	26, // 19: access.v1.CreateRequestRequest.start_at:type_name -> google.protobuf.Timestamp
+	27, // 16: access.v1.Review.at:type_name -> google.protobuf.Timestamp
+	24, // 17: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
+	28, // 18: access.v1.CreateRequestRequest.intent:type_name -> access.v1.Intent
+	27, // 19: access.v1.CreateRequestRequest.start_at:type_name -> google.protobuf.Timestamp
 	1,  // 20: access.v1.CreateRequestResponse.request:type_name -> access.v1.AccessRequest
 	2,  // 21: access.v1.CreateRequestResponse.grant:type_name -> access.v1.Grant
 	1,  // 22: access.v1.WithdrawRequestResponse.request:type_name -> access.v1.AccessRequest
-	23, // 23: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
+	24, // 23: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
 	1,  // 24: access.v1.WaitRequestResponse.request:type_name -> access.v1.AccessRequest
 	2,  // 25: access.v1.WaitRequestResponse.grant:type_name -> access.v1.Grant
 	2,  // 26: access.v1.GetGrantResponse.grant:type_name -> access.v1.Grant
@@ -1844,31 +1931,33 @@ var file_access_v1_requests_proto_depIdxs = []int32{
 	1,  // 28: access.v1.ListRequestsResponse.requests:type_name -> access.v1.AccessRequest
 	2,  // 29: access.v1.ListGrantsResponse.grants:type_name -> access.v1.Grant
 	2,  // 30: access.v1.ReviewGrantResponse.grant:type_name -> access.v1.Grant
-	26, // 31: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 32: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
-	4,  // 33: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
-	6,  // 34: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
-	8,  // 35: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
-	12, // 36: access.v1.RequestService.ListRequests:input_type -> access.v1.ListRequestsRequest
-	10, // 37: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
-	14, // 38: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
-	18, // 39: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
-	20, // 40: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
-	16, // 41: access.v1.GrantService.ReviewGrant:input_type -> access.v1.ReviewGrantRequest
-	5,  // 42: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
-	7,  // 43: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
-	9,  // 44: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
-	13, // 45: access.v1.RequestService.ListRequests:output_type -> access.v1.ListRequestsResponse
-	11, // 46: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
-	15, // 47: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
-	19, // 48: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
-	21, // 49: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
-	17, // 50: access.v1.GrantService.ReviewGrant:output_type -> access.v1.ReviewGrantResponse
-	42, // [42:51] is the sub-list for method output_type
-	33, // [33:42] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	27, // 31: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 32: access.v1.IssueTokenResponse.aws_key:type_name -> access.v1.AwsClientKey
+	27, // 33: access.v1.AwsClientKey.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 34: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
+	4,  // 35: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
+	6,  // 36: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
+	8,  // 37: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
+	12, // 38: access.v1.RequestService.ListRequests:input_type -> access.v1.ListRequestsRequest
+	10, // 39: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
+	14, // 40: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
+	18, // 41: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
+	21, // 42: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
+	16, // 43: access.v1.GrantService.ReviewGrant:input_type -> access.v1.ReviewGrantRequest
+	5,  // 44: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
+	7,  // 45: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
+	9,  // 46: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
+	13, // 47: access.v1.RequestService.ListRequests:output_type -> access.v1.ListRequestsResponse
+	11, // 48: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
+	15, // 49: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
+	19, // 50: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
+	22, // 51: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
+	17, // 52: access.v1.GrantService.ReviewGrant:output_type -> access.v1.ReviewGrantResponse
+	44, // [44:53] is the sub-list for method output_type
+	35, // [35:44] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_requests_proto_init() }
@@ -1883,7 +1972,7 @@ func file_access_v1_requests_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_requests_proto_rawDesc), len(file_access_v1_requests_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

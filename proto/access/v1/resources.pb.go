@@ -72,7 +72,7 @@ func (x TargetTLS_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TargetTLS_Mode.Descriptor instead.
 func (TargetTLS_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{9, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // Resource is one target.
@@ -88,6 +88,7 @@ type Resource struct {
 	//
 	//	*Resource_Postgres
 	//	*Resource_Kubernetes
+	//	*Resource_Aws
 	Target        isResource_Target      `protobuf_oneof:"target"`
 	Version       uint64                 `protobuf:"varint,20,opt,name=version,proto3" json:"version,omitempty"`
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -178,6 +179,15 @@ func (x *Resource) GetKubernetes() *KubernetesTarget {
 	return nil
 }
 
+func (x *Resource) GetAws() *AwsTarget {
+	if x != nil {
+		if x, ok := x.Target.(*Resource_Aws); ok {
+			return x.Aws
+		}
+	}
+	return nil
+}
+
 func (x *Resource) GetVersion() uint64 {
 	if x != nil {
 		return x.Version
@@ -204,9 +214,15 @@ type Resource_Kubernetes struct {
 	Kubernetes *KubernetesTarget `protobuf:"bytes,11,opt,name=kubernetes,proto3,oneof"`
 }
 
+type Resource_Aws struct {
+	Aws *AwsTarget `protobuf:"bytes,12,opt,name=aws,proto3,oneof"`
+}
+
 func (*Resource_Postgres) isResource_Target() {}
 
 func (*Resource_Kubernetes) isResource_Target() {}
+
+func (*Resource_Aws) isResource_Target() {}
 
 // PostgresTarget is one PostgreSQL database.
 type PostgresTarget struct {
@@ -754,6 +770,282 @@ func (x *ClientCertificate) GetKeyPem() string {
 	return ""
 }
 
+// AwsTarget is one role in one AWS account, and the AWS API as that role may call it.
+type AwsTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// account is the account's 12 digits.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// role_arn is the role that sessions act in. It is in account.
+	RoleArn string `protobuf:"bytes,2,opt,name=role_arn,json=roleArn,proto3" json:"role_arn,omitempty"`
+	// partition is "aws", "aws-cn", "aws-us-gov" or another; empty is that of role_arn.
+	Partition string `protobuf:"bytes,3,opt,name=partition,proto3" json:"partition,omitempty"`
+	// regions that calls may go to; empty is all of them.
+	Regions []string `protobuf:"bytes,4,rep,name=regions,proto3" json:"regions,omitempty"`
+	// endpoint that all calls go to, "https://host:port", or with allow_loopback "http://127.0.0.1:port"; empty is each
+	// service's own.
+	Endpoint string `protobuf:"bytes,5,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// tls may not be disabled.
+	Tls        *TargetTLS     `protobuf:"bytes,6,opt,name=tls,proto3" json:"tls,omitempty"`
+	Credential *AwsCredential `protobuf:"bytes,7,opt,name=credential,proto3" json:"credential,omitempty"`
+	// classes labels members of responses ("secretsmanager:GetSecretValue:SecretString", "s3:GetObject:Body") with data classes.
+	Classes map[string]*FieldList `protobuf:"bytes,8,rep,name=classes,proto3" json:"classes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// allow_loopback permits an endpoint on the edge's own machine.
+	AllowLoopback bool `protobuf:"varint,9,opt,name=allow_loopback,json=allowLoopback,proto3" json:"allow_loopback,omitempty"`
+	// detectors to run on response values; empty is the default set, "none" alone is off.
+	Detectors     []string `protobuf:"bytes,10,rep,name=detectors,proto3" json:"detectors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsTarget) Reset() {
+	*x = AwsTarget{}
+	mi := &file_access_v1_resources_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsTarget) ProtoMessage() {}
+
+func (x *AwsTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsTarget.ProtoReflect.Descriptor instead.
+func (*AwsTarget) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AwsTarget) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AwsTarget) GetRoleArn() string {
+	if x != nil {
+		return x.RoleArn
+	}
+	return ""
+}
+
+func (x *AwsTarget) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *AwsTarget) GetRegions() []string {
+	if x != nil {
+		return x.Regions
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *AwsTarget) GetTls() *TargetTLS {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetCredential() *AwsCredential {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetClasses() map[string]*FieldList {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetAllowLoopback() bool {
+	if x != nil {
+		return x.AllowLoopback
+	}
+	return false
+}
+
+func (x *AwsTarget) GetDetectors() []string {
+	if x != nil {
+		return x.Detectors
+	}
+	return nil
+}
+
+// AwsCredential says how a session comes to the keys of its role.
+type AwsCredential struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Source:
+	//
+	//	*AwsCredential_AssumeRole
+	Source        isAwsCredential_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsCredential) Reset() {
+	*x = AwsCredential{}
+	mi := &file_access_v1_resources_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsCredential) ProtoMessage() {}
+
+func (x *AwsCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsCredential.ProtoReflect.Descriptor instead.
+func (*AwsCredential) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AwsCredential) GetSource() isAwsCredential_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *AwsCredential) GetAssumeRole() *AssumeRoleCredential {
+	if x != nil {
+		if x, ok := x.Source.(*AwsCredential_AssumeRole); ok {
+			return x.AssumeRole
+		}
+	}
+	return nil
+}
+
+type isAwsCredential_Source interface {
+	isAwsCredential_Source()
+}
+
+type AwsCredential_AssumeRole struct {
+	AssumeRole *AssumeRoleCredential `protobuf:"bytes,1,opt,name=assume_role,json=assumeRole,proto3,oneof"`
+}
+
+func (*AwsCredential_AssumeRole) isAwsCredential_Source() {}
+
+// AssumeRoleCredential assumes the account's role for each session, with the principal as its source identity.
+type AssumeRoleCredential struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hub_role_arn is assumed first, and assumes the account's role; empty is the control plane's own identity.
+	HubRoleArn string `protobuf:"bytes,1,opt,name=hub_role_arn,json=hubRoleArn,proto3" json:"hub_role_arn,omitempty"`
+	ExternalId string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// region whose STS is asked; empty is that of the partition's first region.
+	Region string `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	// session_duration is how long a session's keys last before they are renewed, 15 min to 12 h, and at most 1 h through a
+	// hub role; 0 is 1 h.
+	SessionDuration *durationpb.Duration `protobuf:"bytes,4,opt,name=session_duration,json=sessionDuration,proto3" json:"session_duration,omitempty"`
+	// whole_role leaves out the session policy that keeps sessions from making credentials that outlive them.
+	WholeRole     bool `protobuf:"varint,5,opt,name=whole_role,json=wholeRole,proto3" json:"whole_role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssumeRoleCredential) Reset() {
+	*x = AssumeRoleCredential{}
+	mi := &file_access_v1_resources_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssumeRoleCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssumeRoleCredential) ProtoMessage() {}
+
+func (x *AssumeRoleCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssumeRoleCredential.ProtoReflect.Descriptor instead.
+func (*AssumeRoleCredential) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AssumeRoleCredential) GetHubRoleArn() string {
+	if x != nil {
+		return x.HubRoleArn
+	}
+	return ""
+}
+
+func (x *AssumeRoleCredential) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
+}
+
+func (x *AssumeRoleCredential) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *AssumeRoleCredential) GetSessionDuration() *durationpb.Duration {
+	if x != nil {
+		return x.SessionDuration
+	}
+	return nil
+}
+
+func (x *AssumeRoleCredential) GetWholeRole() bool {
+	if x != nil {
+		return x.WholeRole
+	}
+	return false
+}
+
 type ColumnList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Columns       []string               `protobuf:"bytes,1,rep,name=columns,proto3" json:"columns,omitempty"`
@@ -763,7 +1055,7 @@ type ColumnList struct {
 
 func (x *ColumnList) Reset() {
 	*x = ColumnList{}
-	mi := &file_access_v1_resources_proto_msgTypes[8]
+	mi := &file_access_v1_resources_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +1067,7 @@ func (x *ColumnList) String() string {
 func (*ColumnList) ProtoMessage() {}
 
 func (x *ColumnList) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[8]
+	mi := &file_access_v1_resources_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +1080,7 @@ func (x *ColumnList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ColumnList.ProtoReflect.Descriptor instead.
 func (*ColumnList) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{8}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ColumnList) GetColumns() []string {
@@ -811,7 +1103,7 @@ type TargetTLS struct {
 
 func (x *TargetTLS) Reset() {
 	*x = TargetTLS{}
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1115,7 @@ func (x *TargetTLS) String() string {
 func (*TargetTLS) ProtoMessage() {}
 
 func (x *TargetTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1128,7 @@ func (x *TargetTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetTLS.ProtoReflect.Descriptor instead.
 func (*TargetTLS) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TargetTLS) GetMode() TargetTLS_Mode {
@@ -875,7 +1167,7 @@ type PostgresCredential struct {
 
 func (x *PostgresCredential) Reset() {
 	*x = PostgresCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1179,7 @@ func (x *PostgresCredential) String() string {
 func (*PostgresCredential) ProtoMessage() {}
 
 func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1192,7 @@ func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostgresCredential.ProtoReflect.Descriptor instead.
 func (*PostgresCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PostgresCredential) GetSource() isPostgresCredential_Source {
@@ -971,7 +1263,7 @@ type StaticCredential struct {
 
 func (x *StaticCredential) Reset() {
 	*x = StaticCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1275,7 @@ func (x *StaticCredential) String() string {
 func (*StaticCredential) ProtoMessage() {}
 
 func (x *StaticCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1288,7 @@ func (x *StaticCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StaticCredential.ProtoReflect.Descriptor instead.
 func (*StaticCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StaticCredential) GetUser() string {
@@ -1030,7 +1322,7 @@ type DynamicRole struct {
 
 func (x *DynamicRole) Reset() {
 	*x = DynamicRole{}
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1334,7 @@ func (x *DynamicRole) String() string {
 func (*DynamicRole) ProtoMessage() {}
 
 func (x *DynamicRole) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1347,7 @@ func (x *DynamicRole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DynamicRole.ProtoReflect.Descriptor instead.
 func (*DynamicRole) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DynamicRole) GetAdminUser() string {
@@ -1100,7 +1392,7 @@ type RdsIam struct {
 
 func (x *RdsIam) Reset() {
 	*x = RdsIam{}
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1404,7 @@ func (x *RdsIam) String() string {
 func (*RdsIam) ProtoMessage() {}
 
 func (x *RdsIam) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1417,7 @@ func (x *RdsIam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RdsIam.ProtoReflect.Descriptor instead.
 func (*RdsIam) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RdsIam) GetUser() string {
@@ -1166,7 +1458,7 @@ type ApplyResourcesRequest struct {
 
 func (x *ApplyResourcesRequest) Reset() {
 	*x = ApplyResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1470,7 @@ func (x *ApplyResourcesRequest) String() string {
 func (*ApplyResourcesRequest) ProtoMessage() {}
 
 func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1483,7 @@ func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ApplyResourcesRequest) GetResources() []*Resource {
@@ -1217,7 +1509,7 @@ type ApplyResourcesResponse struct {
 
 func (x *ApplyResourcesResponse) Reset() {
 	*x = ApplyResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1521,7 @@ func (x *ApplyResourcesResponse) String() string {
 func (*ApplyResourcesResponse) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1534,7 @@ func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ApplyResourcesResponse) GetResults() []*ApplyResourcesResponse_Result {
@@ -1261,7 +1553,7 @@ type GetResourceRequest struct {
 
 func (x *GetResourceRequest) Reset() {
 	*x = GetResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[16]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1565,7 @@ func (x *GetResourceRequest) String() string {
 func (*GetResourceRequest) ProtoMessage() {}
 
 func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[16]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1578,7 @@ func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceRequest.ProtoReflect.Descriptor instead.
 func (*GetResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{16}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetResourceRequest) GetName() string {
@@ -1305,7 +1597,7 @@ type GetResourceResponse struct {
 
 func (x *GetResourceResponse) Reset() {
 	*x = GetResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[17]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1609,7 @@ func (x *GetResourceResponse) String() string {
 func (*GetResourceResponse) ProtoMessage() {}
 
 func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[17]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1622,7 @@ func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceResponse.ProtoReflect.Descriptor instead.
 func (*GetResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{17}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetResourceResponse) GetResource() *Resource {
@@ -1348,7 +1640,7 @@ type ListResourcesRequest struct {
 
 func (x *ListResourcesRequest) Reset() {
 	*x = ListResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +1652,7 @@ func (x *ListResourcesRequest) String() string {
 func (*ListResourcesRequest) ProtoMessage() {}
 
 func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +1665,7 @@ func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{18}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{21}
 }
 
 type ListResourcesResponse struct {
@@ -1385,7 +1677,7 @@ type ListResourcesResponse struct {
 
 func (x *ListResourcesResponse) Reset() {
 	*x = ListResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[19]
+	mi := &file_access_v1_resources_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1397,7 +1689,7 @@ func (x *ListResourcesResponse) String() string {
 func (*ListResourcesResponse) ProtoMessage() {}
 
 func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[19]
+	mi := &file_access_v1_resources_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1410,7 +1702,7 @@ func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{19}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListResourcesResponse) GetResources() []*Resource {
@@ -1429,7 +1721,7 @@ type DeleteResourceRequest struct {
 
 func (x *DeleteResourceRequest) Reset() {
 	*x = DeleteResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[20]
+	mi := &file_access_v1_resources_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1733,7 @@ func (x *DeleteResourceRequest) String() string {
 func (*DeleteResourceRequest) ProtoMessage() {}
 
 func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[20]
+	mi := &file_access_v1_resources_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1746,7 @@ func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{20}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeleteResourceRequest) GetName() string {
@@ -1472,7 +1764,7 @@ type DeleteResourceResponse struct {
 
 func (x *DeleteResourceResponse) Reset() {
 	*x = DeleteResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[21]
+	mi := &file_access_v1_resources_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1776,7 @@ func (x *DeleteResourceResponse) String() string {
 func (*DeleteResourceResponse) ProtoMessage() {}
 
 func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[21]
+	mi := &file_access_v1_resources_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1789,7 @@ func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{21}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{24}
 }
 
 type ApplyResourcesResponse_Result struct {
@@ -1511,7 +1803,7 @@ type ApplyResourcesResponse_Result struct {
 
 func (x *ApplyResourcesResponse_Result) Reset() {
 	*x = ApplyResourcesResponse_Result{}
-	mi := &file_access_v1_resources_proto_msgTypes[25]
+	mi := &file_access_v1_resources_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1815,7 @@ func (x *ApplyResourcesResponse_Result) String() string {
 func (*ApplyResourcesResponse_Result) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[25]
+	mi := &file_access_v1_resources_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1828,7 @@ func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse_Result.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse_Result) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{15, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *ApplyResourcesResponse_Result) GetName() string {
@@ -1557,7 +1849,7 @@ var File_access_v1_resources_proto protoreflect.FileDescriptor
 
 const file_access_v1_resources_proto_rawDesc = "" +
 	"\n" +
-	"\x19access/v1/resources.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x03\n" +
+	"\x19access/v1/resources.proto\x12\taccess.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x03\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\x06labels\x18\x02 \x03(\v2\x1f.access.v1.Resource.LabelsEntryR\x06labels\x12\x14\n" +
@@ -1567,7 +1859,8 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	" \x01(\v2\x19.access.v1.PostgresTargetH\x00R\bpostgres\x12=\n" +
 	"\n" +
 	"kubernetes\x18\v \x01(\v2\x1b.access.v1.KubernetesTargetH\x00R\n" +
-	"kubernetes\x12\x18\n" +
+	"kubernetes\x12(\n" +
+	"\x03aws\x18\f \x01(\v2\x14.access.v1.AwsTargetH\x00R\x03aws\x12\x18\n" +
 	"\aversion\x18\x14 \x01(\x04R\aversion\x129\n" +
 	"\n" +
 	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x1a9\n" +
@@ -1622,7 +1915,37 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x05token\x18\x04 \x01(\tR\x05token\"U\n" +
 	"\x11ClientCertificate\x12'\n" +
 	"\x0fcertificate_pem\x18\x01 \x01(\tR\x0ecertificatePem\x12\x17\n" +
-	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"&\n" +
+	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xca\x03\n" +
+	"\tAwsTarget\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x19\n" +
+	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x1c\n" +
+	"\tpartition\x18\x03 \x01(\tR\tpartition\x12\x18\n" +
+	"\aregions\x18\x04 \x03(\tR\aregions\x12\x1a\n" +
+	"\bendpoint\x18\x05 \x01(\tR\bendpoint\x12&\n" +
+	"\x03tls\x18\x06 \x01(\v2\x14.access.v1.TargetTLSR\x03tls\x128\n" +
+	"\n" +
+	"credential\x18\a \x01(\v2\x18.access.v1.AwsCredentialR\n" +
+	"credential\x12;\n" +
+	"\aclasses\x18\b \x03(\v2!.access.v1.AwsTarget.ClassesEntryR\aclasses\x12%\n" +
+	"\x0eallow_loopback\x18\t \x01(\bR\rallowLoopback\x12\x1c\n" +
+	"\tdetectors\x18\n" +
+	" \x03(\tR\tdetectors\x1aP\n" +
+	"\fClassesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"]\n" +
+	"\rAwsCredential\x12B\n" +
+	"\vassume_role\x18\x01 \x01(\v2\x1f.access.v1.AssumeRoleCredentialH\x00R\n" +
+	"assumeRoleB\b\n" +
+	"\x06source\"\xd6\x01\n" +
+	"\x14AssumeRoleCredential\x12 \n" +
+	"\fhub_role_arn\x18\x01 \x01(\tR\n" +
+	"hubRoleArn\x12\x1f\n" +
+	"\vexternal_id\x18\x02 \x01(\tR\n" +
+	"externalId\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x12D\n" +
+	"\x10session_duration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0fsessionDuration\x12\x1d\n" +
+	"\n" +
+	"whole_role\x18\x05 \x01(\bR\twholeRole\"&\n" +
 	"\n" +
 	"ColumnList\x12\x18\n" +
 	"\acolumns\x18\x01 \x03(\tR\acolumns\"\xcc\x01\n" +
@@ -1692,7 +2015,7 @@ func file_access_v1_resources_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_access_v1_resources_proto_goTypes = []any{
 	(TargetTLS_Mode)(0),                   // 0: access.v1.TargetTLS.Mode
 	(*Resource)(nil),                      // 1: access.v1.Resource
@@ -1703,65 +2026,76 @@ var file_access_v1_resources_proto_goTypes = []any{
 	(*EksCredential)(nil),                 // 6: access.v1.EksCredential
 	(*ServiceAccountCredential)(nil),      // 7: access.v1.ServiceAccountCredential
 	(*ClientCertificate)(nil),             // 8: access.v1.ClientCertificate
-	(*ColumnList)(nil),                    // 9: access.v1.ColumnList
-	(*TargetTLS)(nil),                     // 10: access.v1.TargetTLS
-	(*PostgresCredential)(nil),            // 11: access.v1.PostgresCredential
-	(*StaticCredential)(nil),              // 12: access.v1.StaticCredential
-	(*DynamicRole)(nil),                   // 13: access.v1.DynamicRole
-	(*RdsIam)(nil),                        // 14: access.v1.RdsIam
-	(*ApplyResourcesRequest)(nil),         // 15: access.v1.ApplyResourcesRequest
-	(*ApplyResourcesResponse)(nil),        // 16: access.v1.ApplyResourcesResponse
-	(*GetResourceRequest)(nil),            // 17: access.v1.GetResourceRequest
-	(*GetResourceResponse)(nil),           // 18: access.v1.GetResourceResponse
-	(*ListResourcesRequest)(nil),          // 19: access.v1.ListResourcesRequest
-	(*ListResourcesResponse)(nil),         // 20: access.v1.ListResourcesResponse
-	(*DeleteResourceRequest)(nil),         // 21: access.v1.DeleteResourceRequest
-	(*DeleteResourceResponse)(nil),        // 22: access.v1.DeleteResourceResponse
-	nil,                                   // 23: access.v1.Resource.LabelsEntry
-	nil,                                   // 24: access.v1.PostgresTarget.ClassesEntry
-	nil,                                   // 25: access.v1.KubernetesTarget.ClassesEntry
-	(*ApplyResourcesResponse_Result)(nil), // 26: access.v1.ApplyResourcesResponse.Result
-	(*timestamppb.Timestamp)(nil),         // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),           // 28: google.protobuf.Duration
+	(*AwsTarget)(nil),                     // 9: access.v1.AwsTarget
+	(*AwsCredential)(nil),                 // 10: access.v1.AwsCredential
+	(*AssumeRoleCredential)(nil),          // 11: access.v1.AssumeRoleCredential
+	(*ColumnList)(nil),                    // 12: access.v1.ColumnList
+	(*TargetTLS)(nil),                     // 13: access.v1.TargetTLS
+	(*PostgresCredential)(nil),            // 14: access.v1.PostgresCredential
+	(*StaticCredential)(nil),              // 15: access.v1.StaticCredential
+	(*DynamicRole)(nil),                   // 16: access.v1.DynamicRole
+	(*RdsIam)(nil),                        // 17: access.v1.RdsIam
+	(*ApplyResourcesRequest)(nil),         // 18: access.v1.ApplyResourcesRequest
+	(*ApplyResourcesResponse)(nil),        // 19: access.v1.ApplyResourcesResponse
+	(*GetResourceRequest)(nil),            // 20: access.v1.GetResourceRequest
+	(*GetResourceResponse)(nil),           // 21: access.v1.GetResourceResponse
+	(*ListResourcesRequest)(nil),          // 22: access.v1.ListResourcesRequest
+	(*ListResourcesResponse)(nil),         // 23: access.v1.ListResourcesResponse
+	(*DeleteResourceRequest)(nil),         // 24: access.v1.DeleteResourceRequest
+	(*DeleteResourceResponse)(nil),        // 25: access.v1.DeleteResourceResponse
+	nil,                                   // 26: access.v1.Resource.LabelsEntry
+	nil,                                   // 27: access.v1.PostgresTarget.ClassesEntry
+	nil,                                   // 28: access.v1.KubernetesTarget.ClassesEntry
+	nil,                                   // 29: access.v1.AwsTarget.ClassesEntry
+	(*ApplyResourcesResponse_Result)(nil), // 30: access.v1.ApplyResourcesResponse.Result
+	(*timestamppb.Timestamp)(nil),         // 31: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),           // 32: google.protobuf.Duration
 }
 var file_access_v1_resources_proto_depIdxs = []int32{
-	23, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
+	26, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
 	2,  // 1: access.v1.Resource.postgres:type_name -> access.v1.PostgresTarget
 	3,  // 2: access.v1.Resource.kubernetes:type_name -> access.v1.KubernetesTarget
-	27, // 3: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
-	10, // 4: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
-	11, // 5: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
-	24, // 6: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
-	10, // 7: access.v1.KubernetesTarget.tls:type_name -> access.v1.TargetTLS
-	5,  // 8: access.v1.KubernetesTarget.credential:type_name -> access.v1.KubernetesCredential
-	25, // 9: access.v1.KubernetesTarget.classes:type_name -> access.v1.KubernetesTarget.ClassesEntry
-	6,  // 10: access.v1.KubernetesCredential.eks:type_name -> access.v1.EksCredential
-	7,  // 11: access.v1.KubernetesCredential.service_account:type_name -> access.v1.ServiceAccountCredential
-	8,  // 12: access.v1.KubernetesCredential.client_certificate:type_name -> access.v1.ClientCertificate
-	0,  // 13: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
-	12, // 14: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
-	13, // 15: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
-	14, // 16: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
-	28, // 17: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
-	1,  // 18: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
-	26, // 19: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
-	1,  // 20: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
-	1,  // 21: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
-	9,  // 22: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
-	4,  // 23: access.v1.KubernetesTarget.ClassesEntry.value:type_name -> access.v1.FieldList
-	15, // 24: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
-	17, // 25: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
-	19, // 26: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
-	21, // 27: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
-	16, // 28: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
-	18, // 29: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
-	20, // 30: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
-	22, // 31: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
-	28, // [28:32] is the sub-list for method output_type
-	24, // [24:28] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	9,  // 3: access.v1.Resource.aws:type_name -> access.v1.AwsTarget
+	31, // 4: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
+	13, // 5: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
+	14, // 6: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
+	27, // 7: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
+	13, // 8: access.v1.KubernetesTarget.tls:type_name -> access.v1.TargetTLS
+	5,  // 9: access.v1.KubernetesTarget.credential:type_name -> access.v1.KubernetesCredential
+	28, // 10: access.v1.KubernetesTarget.classes:type_name -> access.v1.KubernetesTarget.ClassesEntry
+	6,  // 11: access.v1.KubernetesCredential.eks:type_name -> access.v1.EksCredential
+	7,  // 12: access.v1.KubernetesCredential.service_account:type_name -> access.v1.ServiceAccountCredential
+	8,  // 13: access.v1.KubernetesCredential.client_certificate:type_name -> access.v1.ClientCertificate
+	13, // 14: access.v1.AwsTarget.tls:type_name -> access.v1.TargetTLS
+	10, // 15: access.v1.AwsTarget.credential:type_name -> access.v1.AwsCredential
+	29, // 16: access.v1.AwsTarget.classes:type_name -> access.v1.AwsTarget.ClassesEntry
+	11, // 17: access.v1.AwsCredential.assume_role:type_name -> access.v1.AssumeRoleCredential
+	32, // 18: access.v1.AssumeRoleCredential.session_duration:type_name -> google.protobuf.Duration
+	0,  // 19: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
+	15, // 20: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
+	16, // 21: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
+	17, // 22: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
+	32, // 23: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
+	1,  // 24: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
+	30, // 25: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
+	1,  // 26: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
+	1,  // 27: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
+	12, // 28: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
+	4,  // 29: access.v1.KubernetesTarget.ClassesEntry.value:type_name -> access.v1.FieldList
+	4,  // 30: access.v1.AwsTarget.ClassesEntry.value:type_name -> access.v1.FieldList
+	18, // 31: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
+	20, // 32: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
+	22, // 33: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
+	24, // 34: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
+	19, // 35: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
+	21, // 36: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
+	23, // 37: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
+	25, // 38: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
+	35, // [35:39] is the sub-list for method output_type
+	31, // [31:35] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_resources_proto_init() }
@@ -1772,13 +2106,17 @@ func file_access_v1_resources_proto_init() {
 	file_access_v1_resources_proto_msgTypes[0].OneofWrappers = []any{
 		(*Resource_Postgres)(nil),
 		(*Resource_Kubernetes)(nil),
+		(*Resource_Aws)(nil),
 	}
 	file_access_v1_resources_proto_msgTypes[4].OneofWrappers = []any{
 		(*KubernetesCredential_Eks)(nil),
 		(*KubernetesCredential_ServiceAccount)(nil),
 		(*KubernetesCredential_ClientCertificate)(nil),
 	}
-	file_access_v1_resources_proto_msgTypes[10].OneofWrappers = []any{
+	file_access_v1_resources_proto_msgTypes[9].OneofWrappers = []any{
+		(*AwsCredential_AssumeRole)(nil),
+	}
+	file_access_v1_resources_proto_msgTypes[13].OneofWrappers = []any{
 		(*PostgresCredential_Static)(nil),
 		(*PostgresCredential_Dynamic)(nil),
 		(*PostgresCredential_RdsIam)(nil),
@@ -1789,7 +2127,7 @@ func file_access_v1_resources_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_resources_proto_rawDesc), len(file_access_v1_resources_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

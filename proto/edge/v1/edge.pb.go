@@ -415,8 +415,10 @@ type Hello struct {
 	Sessions []string `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	// kubernetes_endpoints are where Kubernetes clients may connect to, "host:port".
 	KubernetesEndpoints []string `protobuf:"bytes,7,rep,name=kubernetes_endpoints,json=kubernetesEndpoints,proto3" json:"kubernetes_endpoints,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// aws_endpoints are where AWS clients may connect to, "host:port".
+	AwsEndpoints  []string `protobuf:"bytes,8,rep,name=aws_endpoints,json=awsEndpoints,proto3" json:"aws_endpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -494,6 +496,13 @@ func (x *Hello) GetSessions() []string {
 func (x *Hello) GetKubernetesEndpoints() []string {
 	if x != nil {
 		return x.KubernetesEndpoints
+	}
+	return nil
+}
+
+func (x *Hello) GetAwsEndpoints() []string {
+	if x != nil {
+		return x.AwsEndpoints
 	}
 	return nil
 }
@@ -1402,7 +1411,9 @@ type OpenSessionResponse struct {
 	Credential    *Credential            `protobuf:"bytes,7,opt,name=credential,proto3" json:"credential,omitempty"`
 	Ticket        string                 `protobuf:"bytes,8,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	// break_glass says that the grant was asked for without approvers.
-	BreakGlass    bool `protobuf:"varint,9,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	BreakGlass bool `protobuf:"varint,9,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// client_secret is what AWS clients sign with; set for resources of the kind aws alone.
+	ClientSecret  []byte `protobuf:"bytes,10,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1500,6 +1511,13 @@ func (x *OpenSessionResponse) GetBreakGlass() bool {
 	return false
 }
 
+func (x *OpenSessionResponse) GetClientSecret() []byte {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return nil
+}
+
 // Credential is one credential lease. The edge keeps it in memory only.
 type Credential struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1512,7 +1530,9 @@ type Credential struct {
 	// client_certificate (PEM) signs in, with password as its key (PEM).
 	ClientCertificate []byte `protobuf:"bytes,6,opt,name=client_certificate,json=clientCertificate,proto3" json:"client_certificate,omitempty"`
 	// token_request is set when password is good for nothing but to ask the cluster for a token, which then signs in.
-	TokenRequest  *TokenRequest `protobuf:"bytes,7,opt,name=token_request,json=tokenRequest,proto3" json:"token_request,omitempty"`
+	TokenRequest *TokenRequest `protobuf:"bytes,7,opt,name=token_request,json=tokenRequest,proto3" json:"token_request,omitempty"`
+	// aws are the keys of a role's session.
+	Aws           *AwsKeys `protobuf:"bytes,8,opt,name=aws,proto3" json:"aws,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1596,6 +1616,74 @@ func (x *Credential) GetTokenRequest() *TokenRequest {
 	return nil
 }
 
+func (x *Credential) GetAws() *AwsKeys {
+	if x != nil {
+		return x.Aws
+	}
+	return nil
+}
+
+// AwsKeys sign calls to the AWS API until the credential expires.
+type AwsKeys struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeyId     string                 `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId,proto3" json:"access_key_id,omitempty"`
+	SecretAccessKey []byte                 `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	SessionToken    []byte                 `protobuf:"bytes,3,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AwsKeys) Reset() {
+	*x = AwsKeys{}
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsKeys) ProtoMessage() {}
+
+func (x *AwsKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsKeys.ProtoReflect.Descriptor instead.
+func (*AwsKeys) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *AwsKeys) GetAccessKeyId() string {
+	if x != nil {
+		return x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *AwsKeys) GetSecretAccessKey() []byte {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return nil
+}
+
+func (x *AwsKeys) GetSessionToken() []byte {
+	if x != nil {
+		return x.SessionToken
+	}
+	return nil
+}
+
 // TokenRequest names the service account whose token signs in.
 type TokenRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -1608,7 +1696,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1708,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1721,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TokenRequest) GetNamespace() string {
@@ -1668,7 +1756,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1768,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1781,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Role) GetMemberOf() []string {
@@ -1726,7 +1814,7 @@ type RenewSessionRequest struct {
 
 func (x *RenewSessionRequest) Reset() {
 	*x = RenewSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1826,7 @@ func (x *RenewSessionRequest) String() string {
 func (*RenewSessionRequest) ProtoMessage() {}
 
 func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1839,7 @@ func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionRequest.ProtoReflect.Descriptor instead.
 func (*RenewSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RenewSessionRequest) GetSession() string {
@@ -1770,7 +1858,7 @@ type RenewSessionResponse struct {
 
 func (x *RenewSessionResponse) Reset() {
 	*x = RenewSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1870,7 @@ func (x *RenewSessionResponse) String() string {
 func (*RenewSessionResponse) ProtoMessage() {}
 
 func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +1883,7 @@ func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionResponse.ProtoReflect.Descriptor instead.
 func (*RenewSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RenewSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
@@ -1814,7 +1902,7 @@ type RefreshCredentialRequest struct {
 
 func (x *RefreshCredentialRequest) Reset() {
 	*x = RefreshCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1914,7 @@ func (x *RefreshCredentialRequest) String() string {
 func (*RefreshCredentialRequest) ProtoMessage() {}
 
 func (x *RefreshCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1927,7 @@ func (x *RefreshCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshCredentialRequest.ProtoReflect.Descriptor instead.
 func (*RefreshCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RefreshCredentialRequest) GetSession() string {
@@ -1858,7 +1946,7 @@ type RefreshCredentialResponse struct {
 
 func (x *RefreshCredentialResponse) Reset() {
 	*x = RefreshCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1958,7 @@ func (x *RefreshCredentialResponse) String() string {
 func (*RefreshCredentialResponse) ProtoMessage() {}
 
 func (x *RefreshCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +1971,7 @@ func (x *RefreshCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshCredentialResponse.ProtoReflect.Descriptor instead.
 func (*RefreshCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RefreshCredentialResponse) GetCredential() *Credential {
@@ -1903,7 +1991,7 @@ type CloseSessionRequest struct {
 
 func (x *CloseSessionRequest) Reset() {
 	*x = CloseSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2003,7 @@ func (x *CloseSessionRequest) String() string {
 func (*CloseSessionRequest) ProtoMessage() {}
 
 func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2016,7 @@ func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionRequest.ProtoReflect.Descriptor instead.
 func (*CloseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CloseSessionRequest) GetSession() string {
@@ -1953,7 +2041,7 @@ type CloseSessionResponse struct {
 
 func (x *CloseSessionResponse) Reset() {
 	*x = CloseSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2053,7 @@ func (x *CloseSessionResponse) String() string {
 func (*CloseSessionResponse) ProtoMessage() {}
 
 func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2066,7 @@ func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionResponse.ProtoReflect.Descriptor instead.
 func (*CloseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
 }
 
 type ServiceCredentialRequest struct {
@@ -1990,7 +2078,7 @@ type ServiceCredentialRequest struct {
 
 func (x *ServiceCredentialRequest) Reset() {
 	*x = ServiceCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2090,7 @@ func (x *ServiceCredentialRequest) String() string {
 func (*ServiceCredentialRequest) ProtoMessage() {}
 
 func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2103,7 @@ func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialRequest.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ServiceCredentialRequest) GetResource() string {
@@ -2034,7 +2122,7 @@ type ServiceCredentialResponse struct {
 
 func (x *ServiceCredentialResponse) Reset() {
 	*x = ServiceCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2134,7 @@ func (x *ServiceCredentialResponse) String() string {
 func (*ServiceCredentialResponse) ProtoMessage() {}
 
 func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2147,7 @@ func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialResponse.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ServiceCredentialResponse) GetCredential() *Credential {
@@ -2078,7 +2166,7 @@ type SettleLeaseRequest struct {
 
 func (x *SettleLeaseRequest) Reset() {
 	*x = SettleLeaseRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2178,7 @@ func (x *SettleLeaseRequest) String() string {
 func (*SettleLeaseRequest) ProtoMessage() {}
 
 func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2191,7 @@ func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseRequest.ProtoReflect.Descriptor instead.
 func (*SettleLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SettleLeaseRequest) GetLease() string {
@@ -2121,7 +2209,7 @@ type SettleLeaseResponse struct {
 
 func (x *SettleLeaseResponse) Reset() {
 	*x = SettleLeaseResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2221,7 @@ func (x *SettleLeaseResponse) String() string {
 func (*SettleLeaseResponse) ProtoMessage() {}
 
 func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2234,7 @@ func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseResponse.ProtoReflect.Descriptor instead.
 func (*SettleLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
 }
 
 type HoldRequest struct {
@@ -2169,7 +2257,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2269,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2282,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HoldRequest) GetSession() string {
@@ -2295,7 +2383,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2395,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2408,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HoldResponse) GetId() string {
@@ -2363,7 +2451,7 @@ type SpendApprovalRequest struct {
 
 func (x *SpendApprovalRequest) Reset() {
 	*x = SpendApprovalRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2463,7 @@ func (x *SpendApprovalRequest) String() string {
 func (*SpendApprovalRequest) ProtoMessage() {}
 
 func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2476,7 @@ func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalRequest.ProtoReflect.Descriptor instead.
 func (*SpendApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SpendApprovalRequest) GetHold() string {
@@ -2428,7 +2516,7 @@ type SpendApprovalResponse struct {
 
 func (x *SpendApprovalResponse) Reset() {
 	*x = SpendApprovalResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2440,7 +2528,7 @@ func (x *SpendApprovalResponse) String() string {
 func (*SpendApprovalResponse) ProtoMessage() {}
 
 func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2453,7 +2541,7 @@ func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalResponse.ProtoReflect.Descriptor instead.
 func (*SpendApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{36}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SpendApprovalResponse) GetApprovers() []string {
@@ -2475,7 +2563,7 @@ type ShipRequest struct {
 
 func (x *ShipRequest) Reset() {
 	*x = ShipRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[37]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2575,7 @@ func (x *ShipRequest) String() string {
 func (*ShipRequest) ProtoMessage() {}
 
 func (x *ShipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[37]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2588,7 @@ func (x *ShipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipRequest.ProtoReflect.Descriptor instead.
 func (*ShipRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{37}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ShipRequest) GetBlock() []byte {
@@ -2534,7 +2622,7 @@ type ShipResponse struct {
 
 func (x *ShipResponse) Reset() {
 	*x = ShipResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[38]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2546,7 +2634,7 @@ func (x *ShipResponse) String() string {
 func (*ShipResponse) ProtoMessage() {}
 
 func (x *ShipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[38]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2559,7 +2647,7 @@ func (x *ShipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipResponse.ProtoReflect.Descriptor instead.
 func (*ShipResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{38}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShipResponse) GetSequence() uint64 {
@@ -2580,7 +2668,7 @@ type SweepLeases_Lease struct {
 
 func (x *SweepLeases_Lease) Reset() {
 	*x = SweepLeases_Lease{}
-	mi := &file_edge_v1_edge_proto_msgTypes[39]
+	mi := &file_edge_v1_edge_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2680,7 @@ func (x *SweepLeases_Lease) String() string {
 func (*SweepLeases_Lease) ProtoMessage() {}
 
 func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[39]
+	mi := &file_edge_v1_edge_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2748,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.edge.v1.HelloH\x00R\x05hello\x122\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x12.edge.v1.HeartbeatH\x00R\theartbeat\x12/\n" +
 	"\benforced\x18\x03 \x01(\v2\x11.edge.v1.EnforcedH\x00R\benforcedB\t\n" +
-	"\amessage\"\xe3\x01\n" +
+	"\amessage\"\x88\x02\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\tR\x04boot\x12\x1c\n" +
@@ -2668,7 +2756,8 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\brevision\x18\x04 \x01(\x04R\brevision\x12#\n" +
 	"\rpolicy_digest\x18\x05 \x01(\fR\fpolicyDigest\x12\x1a\n" +
 	"\bsessions\x18\x06 \x03(\tR\bsessions\x121\n" +
-	"\x14kubernetes_endpoints\x18\a \x03(\tR\x13kubernetesEndpoints\"\xed\x01\n" +
+	"\x14kubernetes_endpoints\x18\a \x03(\tR\x13kubernetesEndpoints\x12#\n" +
+	"\raws_endpoints\x18\b \x03(\tR\fawsEndpoints\"\xed\x01\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12!\n" +
@@ -2738,7 +2827,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\vclient_addr\x18\x03 \x01(\tR\n" +
 	"clientAddr\x12 \n" +
 	"\vapplication\x18\x04 \x01(\tR\vapplication\x12\x18\n" +
-	"\asession\x18\x05 \x01(\tR\asession\"\xe5\x02\n" +
+	"\asession\x18\x05 \x01(\tR\asession\"\x8a\x03\n" +
 	"\x13OpenSessionResponse\x122\n" +
 	"\tprincipal\x18\x01 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -2752,7 +2841,9 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"credential\x12\x16\n" +
 	"\x06ticket\x18\b \x01(\tR\x06ticket\x12\x1f\n" +
 	"\vbreak_glass\x18\t \x01(\bR\n" +
-	"breakGlass\"\x9b\x02\n" +
+	"breakGlass\x12#\n" +
+	"\rclient_secret\x18\n" +
+	" \x01(\fR\fclientSecret\"\xbf\x02\n" +
 	"\n" +
 	"Credential\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\tR\x05lease\x12\x12\n" +
@@ -2762,7 +2853,12 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12!\n" +
 	"\x04role\x18\x05 \x01(\v2\r.edge.v1.RoleR\x04role\x12-\n" +
 	"\x12client_certificate\x18\x06 \x01(\fR\x11clientCertificate\x12:\n" +
-	"\rtoken_request\x18\a \x01(\v2\x15.edge.v1.TokenRequestR\ftokenRequest\"s\n" +
+	"\rtoken_request\x18\a \x01(\v2\x15.edge.v1.TokenRequestR\ftokenRequest\x12\"\n" +
+	"\x03aws\x18\b \x01(\v2\x10.edge.v1.AwsKeysR\x03aws\"~\n" +
+	"\aAwsKeys\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12*\n" +
+	"\x11secret_access_key\x18\x02 \x01(\fR\x0fsecretAccessKey\x12#\n" +
+	"\rsession_token\x18\x03 \x01(\fR\fsessionToken\"s\n" +
 	"\fTokenRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12'\n" +
 	"\x0fservice_account\x18\x02 \x01(\tR\x0eserviceAccount\x12\x1c\n" +
@@ -2856,7 +2952,7 @@ func file_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_edge_v1_edge_proto_rawDescData
 }
 
-var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_edge_v1_edge_proto_goTypes = []any{
 	(*EnrolRequest)(nil),              // 0: edge.v1.EnrolRequest
 	(*Certificates)(nil),              // 1: edge.v1.Certificates
@@ -2879,31 +2975,32 @@ var file_edge_v1_edge_proto_goTypes = []any{
 	(*OpenSessionRequest)(nil),        // 18: edge.v1.OpenSessionRequest
 	(*OpenSessionResponse)(nil),       // 19: edge.v1.OpenSessionResponse
 	(*Credential)(nil),                // 20: edge.v1.Credential
-	(*TokenRequest)(nil),              // 21: edge.v1.TokenRequest
-	(*Role)(nil),                      // 22: edge.v1.Role
-	(*RenewSessionRequest)(nil),       // 23: edge.v1.RenewSessionRequest
-	(*RenewSessionResponse)(nil),      // 24: edge.v1.RenewSessionResponse
-	(*RefreshCredentialRequest)(nil),  // 25: edge.v1.RefreshCredentialRequest
-	(*RefreshCredentialResponse)(nil), // 26: edge.v1.RefreshCredentialResponse
-	(*CloseSessionRequest)(nil),       // 27: edge.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),      // 28: edge.v1.CloseSessionResponse
-	(*ServiceCredentialRequest)(nil),  // 29: edge.v1.ServiceCredentialRequest
-	(*ServiceCredentialResponse)(nil), // 30: edge.v1.ServiceCredentialResponse
-	(*SettleLeaseRequest)(nil),        // 31: edge.v1.SettleLeaseRequest
-	(*SettleLeaseResponse)(nil),       // 32: edge.v1.SettleLeaseResponse
-	(*HoldRequest)(nil),               // 33: edge.v1.HoldRequest
-	(*HoldResponse)(nil),              // 34: edge.v1.HoldResponse
-	(*SpendApprovalRequest)(nil),      // 35: edge.v1.SpendApprovalRequest
-	(*SpendApprovalResponse)(nil),     // 36: edge.v1.SpendApprovalResponse
-	(*ShipRequest)(nil),               // 37: edge.v1.ShipRequest
-	(*ShipResponse)(nil),              // 38: edge.v1.ShipResponse
-	(*SweepLeases_Lease)(nil),         // 39: edge.v1.SweepLeases.Lease
-	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
-	(*v1.Resource)(nil),               // 41: access.v1.Resource
-	(*timestamppb.Timestamp)(nil),     // 42: google.protobuf.Timestamp
-	(*v1.Principal)(nil),              // 43: access.v1.Principal
-	(*v1.Requirement)(nil),            // 44: access.v1.Requirement
-	(*v1.Preview)(nil),                // 45: access.v1.Preview
+	(*AwsKeys)(nil),                   // 21: edge.v1.AwsKeys
+	(*TokenRequest)(nil),              // 22: edge.v1.TokenRequest
+	(*Role)(nil),                      // 23: edge.v1.Role
+	(*RenewSessionRequest)(nil),       // 24: edge.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),      // 25: edge.v1.RenewSessionResponse
+	(*RefreshCredentialRequest)(nil),  // 26: edge.v1.RefreshCredentialRequest
+	(*RefreshCredentialResponse)(nil), // 27: edge.v1.RefreshCredentialResponse
+	(*CloseSessionRequest)(nil),       // 28: edge.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),      // 29: edge.v1.CloseSessionResponse
+	(*ServiceCredentialRequest)(nil),  // 30: edge.v1.ServiceCredentialRequest
+	(*ServiceCredentialResponse)(nil), // 31: edge.v1.ServiceCredentialResponse
+	(*SettleLeaseRequest)(nil),        // 32: edge.v1.SettleLeaseRequest
+	(*SettleLeaseResponse)(nil),       // 33: edge.v1.SettleLeaseResponse
+	(*HoldRequest)(nil),               // 34: edge.v1.HoldRequest
+	(*HoldResponse)(nil),              // 35: edge.v1.HoldResponse
+	(*SpendApprovalRequest)(nil),      // 36: edge.v1.SpendApprovalRequest
+	(*SpendApprovalResponse)(nil),     // 37: edge.v1.SpendApprovalResponse
+	(*ShipRequest)(nil),               // 38: edge.v1.ShipRequest
+	(*ShipResponse)(nil),              // 39: edge.v1.ShipResponse
+	(*SweepLeases_Lease)(nil),         // 40: edge.v1.SweepLeases.Lease
+	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
+	(*v1.Resource)(nil),               // 42: access.v1.Resource
+	(*timestamppb.Timestamp)(nil),     // 43: google.protobuf.Timestamp
+	(*v1.Principal)(nil),              // 44: access.v1.Principal
+	(*v1.Requirement)(nil),            // 45: access.v1.Requirement
+	(*v1.Preview)(nil),                // 46: access.v1.Preview
 }
 var file_edge_v1_edge_proto_depIdxs = []int32{
 	1,  // 0: edge.v1.EnrolResponse.certificates:type_name -> edge.v1.Certificates
@@ -2911,63 +3008,64 @@ var file_edge_v1_edge_proto_depIdxs = []int32{
 	6,  // 2: edge.v1.LinkRequest.hello:type_name -> edge.v1.Hello
 	7,  // 3: edge.v1.LinkRequest.heartbeat:type_name -> edge.v1.Heartbeat
 	8,  // 4: edge.v1.LinkRequest.enforced:type_name -> edge.v1.Enforced
-	40, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
+	41, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
 	10, // 6: edge.v1.LinkResponse.heartbeat_ack:type_name -> edge.v1.HeartbeatAck
 	11, // 7: edge.v1.LinkResponse.policy:type_name -> edge.v1.PolicyRevision
 	12, // 8: edge.v1.LinkResponse.state:type_name -> edge.v1.State
 	15, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
 	17, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
 	16, // 11: edge.v1.LinkResponse.principal_changed:type_name -> edge.v1.PrincipalChanged
-	40, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
-	41, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
+	41, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
+	42, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
 	13, // 14: edge.v1.State.locks:type_name -> edge.v1.Lock
 	14, // 15: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
 	14, // 16: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
-	42, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
-	39, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
-	43, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
-	42, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
+	40, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
+	44, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
+	43, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
 	20, // 22: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
-	42, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
-	22, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
-	21, // 25: edge.v1.Credential.token_request:type_name -> edge.v1.TokenRequest
-	42, // 26: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
-	42, // 27: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 28: edge.v1.RefreshCredentialResponse.credential:type_name -> edge.v1.Credential
-	20, // 29: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
-	44, // 30: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
-	40, // 31: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
-	45, // 32: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
-	0,  // 33: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
-	3,  // 34: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
-	5,  // 35: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
-	18, // 36: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
-	23, // 37: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
-	25, // 38: edge.v1.TunnelService.RefreshCredential:input_type -> edge.v1.RefreshCredentialRequest
-	27, // 39: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
-	29, // 40: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
-	31, // 41: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
-	33, // 42: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
-	35, // 43: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
-	37, // 44: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
-	2,  // 45: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
-	4,  // 46: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
-	9,  // 47: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
-	19, // 48: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
-	24, // 49: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
-	26, // 50: edge.v1.TunnelService.RefreshCredential:output_type -> edge.v1.RefreshCredentialResponse
-	28, // 51: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
-	30, // 52: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
-	32, // 53: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
-	34, // 54: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
-	36, // 55: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
-	38, // 56: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
-	45, // [45:57] is the sub-list for method output_type
-	33, // [33:45] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	43, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
+	22, // 25: edge.v1.Credential.token_request:type_name -> edge.v1.TokenRequest
+	21, // 26: edge.v1.Credential.aws:type_name -> edge.v1.AwsKeys
+	43, // 27: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
+	43, // 28: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 29: edge.v1.RefreshCredentialResponse.credential:type_name -> edge.v1.Credential
+	20, // 30: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
+	45, // 31: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
+	41, // 32: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
+	46, // 33: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
+	0,  // 34: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
+	3,  // 35: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
+	5,  // 36: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
+	18, // 37: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
+	24, // 38: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
+	26, // 39: edge.v1.TunnelService.RefreshCredential:input_type -> edge.v1.RefreshCredentialRequest
+	28, // 40: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
+	30, // 41: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
+	32, // 42: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
+	34, // 43: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
+	36, // 44: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
+	38, // 45: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
+	2,  // 46: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
+	4,  // 47: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
+	9,  // 48: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
+	19, // 49: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
+	25, // 50: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
+	27, // 51: edge.v1.TunnelService.RefreshCredential:output_type -> edge.v1.RefreshCredentialResponse
+	29, // 52: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
+	31, // 53: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
+	33, // 54: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
+	35, // 55: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
+	37, // 56: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
+	39, // 57: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
+	46, // [46:58] is the sub-list for method output_type
+	34, // [34:46] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_edge_v1_edge_proto_init() }
@@ -2994,7 +3092,7 @@ func file_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edge_v1_edge_proto_rawDesc), len(file_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
