@@ -153,11 +153,14 @@ func (e evaluator) matches(t template) Truth {
 // arnParts is the number of parts between the colons of an ARN; the last may have colons itself.
 const arnParts = 6
 
-// arnCovers compares ARNs part by part. Missing parts of an incomplete p match everything if that is asked for.
+// arnCovers compares ARNs part by part. Parts that are missing stand for everything if that is asked for.
 func arnCovers(p, q pattern, complete bool) bool {
 	ps, qs := splitARN(p), splitARN(q)
 	for complete && len(ps) < arnParts {
 		ps = append(ps, pattern{anyRun})
+	}
+	for complete && len(qs) < arnParts {
+		qs = append(qs, pattern{anyRun})
 	}
 	if len(ps) != len(qs) {
 		return false

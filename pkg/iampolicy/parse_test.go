@@ -95,8 +95,6 @@ func TestParseRefuses(t *testing.T) {
 		"a Sid twice":              `{"Statement":[{"Sid":"a","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"a","Effect":"Deny","Action":"*","Resource":"*"}]}`,
 		"bytes that are not UTF-8": statement("\"Sid\":\"\xff\",\"Action\":\"*\",\"Resource\":\"*\""),
 		"half a character":         statement(`"Sid":"\ud800","Action":"*","Resource":"*"`),
-		"too deep":                 statement(`"Sid":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `,"Action":"*","Resource":"*"`),
-		"too many values":          statement(`"Action":"*","Resource":[` + strings.Repeat(`0,`, maxValues) + `0]`),
 		"half an encoding":         `%7B%2`,
 		"encoded twice":            url.PathEscape(url.PathEscape(statement(`"Action":"*","Resource":"*"`))),
 	} {
@@ -112,6 +110,18 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		if _, err := Parse([]byte(doc)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Limits are met before anything is made of what is over them.
+func TestParseLimits(t *testing.T) {
+	for doc, why := range map[string]string{
+		`{"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`: "nested over",
+		`[` + strings.Repeat(`0,`, maxValues) + `0]`:                                  "over 50000 values",
+	} {
+		if _, err := Parse([]byte(doc)); !errors.Is(err, ErrSyntax) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", why, err)
 		}
 	}
 }

@@ -62,6 +62,16 @@ func document(statements []statement) string {
 	return string(b)
 }
 
+// compiled keeps regular expressions; tests run one after another.
+var compiled = map[string]*regexp.Regexp{}
+
+func matches(expression, s string) bool {
+	if compiled[expression] == nil {
+		compiled[expression] = regexp.MustCompile(expression)
+	}
+	return compiled[expression].MatchString(s)
+}
+
 // expression writes a pattern as a regular expression in which any stands for *.
 func expression(pattern, any string) string {
 	return strings.NewReplacer(`\*`, any, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
@@ -69,14 +79,14 @@ func expression(pattern, any string) string {
 
 func matchesAction(patterns []string, action string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		return regexp.MustCompile(`(?is)^` + expression(p, `.*`) + `$`).MatchString(action)
+		return matches(`(?is)^`+expression(p, `.*`)+`$`, action)
 	})
 }
 
 // matchesResource says whether a resource is named, in two readings: wildcards that reach over colons, and those that do not.
 func matchesResource(patterns []string, resource string) (over, within bool) {
 	for _, p := range patterns {
-		o := regexp.MustCompile(`(?s)^` + expression(p, `.*`) + `$`).MatchString(resource)
+		o := matches(`(?s)^`+expression(p, `.*`)+`$`, resource)
 		over = over || o
 		if !strings.HasPrefix(resource, "arn:") || strings.Trim(p, "*") == "" {
 			within = within || o
@@ -89,7 +99,7 @@ func matchesResource(patterns []string, resource string) (over, within bool) {
 		last, parts = parts[5], parts[:5]
 		e := strings.ReplaceAll(expression(strings.Join(parts, ":"), `[^:]*`), `.`, `[^:]`)
 		// A dot of the names would have been quoted; there are none in this world.
-		within = within || regexp.MustCompile(`(?s)^`+e+`:`+expression(last, `.*`)+`$`).MatchString(resource)
+		within = within || matches(`(?s)^`+e+`:`+expression(last, `.*`)+`$`, resource)
 	}
 	return over, within
 }

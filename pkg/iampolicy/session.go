@@ -53,6 +53,15 @@ type item struct {
 	pattern pattern
 }
 
+// covers reports whether the other item adds nothing. Resources must be covered whether or not wildcards reach over the
+// colons of an ARN, so that what is left allows as much in either reading.
+func (it item) covers(other item) bool {
+	if !it.pattern.covers(other.pattern) {
+		return false
+	}
+	return it.pattern.all() || !strings.HasPrefix(other.text, "arn:") || arnCovers(it.pattern, other.pattern, true)
+}
+
 // items is sorted, and no item covers another.
 type items []item
 
@@ -104,7 +113,7 @@ func (l items) reduced() items {
 	for i, it := range l {
 		redundant := false
 		for j, other := range l {
-			if i != j && other.pattern.covers(it.pattern) && (j < i || !it.pattern.covers(other.pattern)) {
+			if i != j && other.covers(it) && (j < i || !it.covers(other)) {
 				redundant = true
 				break
 			}
@@ -118,7 +127,7 @@ func (l items) reduced() items {
 
 // cover reports whether one of the items covers it.
 func (l items) cover(it item) bool {
-	return slices.ContainsFunc(l, func(o item) bool { return o.pattern.covers(it.pattern) })
+	return slices.ContainsFunc(l, func(o item) bool { return o.covers(it) })
 }
 
 // coverAll reports whether each of the others is covered.

@@ -25,6 +25,7 @@ func TestSessionPolicy(t *testing.T) {
 		{"covered", []Permission{{[]string{"s3:Get*", "s3:getobject", "s3:GetObject?*"}, []string{"*", "arn:aws:s3:::b"}}}, []string{statement(`"s3:Get*"`, `"*"`)}},
 		{"near is not the same", []Permission{{[]string{"s3:GetObject", "s3:GetObjectAcl"}, []string{"arn:aws:s3:::b", "arn:aws:s3:::b/*"}}},
 			[]string{statement(`["s3:GetObject","s3:GetObjectAcl"]`, `["arn:aws:s3:::b","arn:aws:s3:::b/*"]`)}},
+		{"covered over a colon only", []Permission{{[]string{"*"}, []string{"arn:aws:s3:::b", "arn:aws:s3?::b", "arn:aws:s*:b"}}}, []string{statement(`"*"`, `["arn:aws:s*:b","arn:aws:s3:::b","arn:aws:s3?::b"]`)}},
 		{"the same resources", []Permission{{[]string{"s3:GetObject"}, []string{"arn:a"}}, {[]string{"s3:PutObject"}, []string{"arn:a"}}}, []string{statement(`["s3:GetObject","s3:PutObject"]`, `"arn:a"`)}},
 		{"the same actions", []Permission{{[]string{"s3:GetObject"}, []string{"arn:b"}}, {[]string{"S3:getObject"}, []string{"arn:a"}}}, []string{statement(`"S3:getObject"`, `["arn:a","arn:b"]`)}},
 		{"within another", []Permission{{[]string{"s3:*"}, []string{"*"}}, {[]string{"s3:PutObject", "ec2:RunInstances"}, []string{"arn:a"}}},
