@@ -111,10 +111,10 @@ func newFacts(c Call, p Params, o Owner) *facts {
 		account, name, ok := queueURL(v.Text)
 		f.owner.Account, f.queue, f.foreign = account, []string{name}, !ok
 	}
-	if c.op.Account != "" {
-		if v := p.Get(c.op.Account); v.Kind == Text {
+	if name, unsure := strings.CutPrefix(c.op.Account, "!"); name != "" {
+		if v := p.Get(name); v.Kind == Text {
 			f.owner.Account = v.Text
-			f.foreign = !isAccount(v.Text)
+			f.foreign = unsure || !isAccount(v.Text)
 		}
 	}
 	return f

@@ -16,37 +16,43 @@ var ours = map[string]bool{
 	"x-amz-api-version": true, "x-amz-glacier-version": true,
 }
 
+// steering are headers by which some servers take a request for another than it is.
+var steering = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Host", "X-Forwarded-Prefix"}
+
 // checkHeaders refuses a header x-amz-* that is none of the operation's: a service may understand what is not known here.
 func checkHeaders(c Call) error {
+	for _, name := range steering {
+		if len(c.input.header[name]) > 0 {
+			return refuse(ErrHeader, "header "+name, "it may make another request of this one", "leave it out")
+		}
+	}
 	for name, values := range c.input.header {
-		lower := strings.ToLower(name)
-		if !strings.HasPrefix(lower, "x-amz-") {
+		if !isAmz(name) {
 			continue
 		}
-		if err := c.checkHeader(lower, len(values)); err != nil {
-			return err
+		if lower := strings.ToLower(name); !ours[lower] && !c.takesHeader(lower) {
+			return refuse(ErrHeader, "header "+clip(lower), "the operation takes none", "")
+		}
+		if len(values) != 1 {
+			return refuse(ErrHeader, "header "+clip(name), "it stands there twice", "")
 		}
 	}
 	for _, p := range c.input.hoist {
-		if err := c.checkHeader(p.name, 1); err != nil {
-			return err
+		if p.name != "x-amz-user-agent" && (c.Service != "s3" || !c.takesHeader(p.name)) {
+			return refuse(ErrQuery, "query parameter "+clip(p.name), "the operation takes none", "")
 		}
 	}
 	return nil
 }
 
-func (c Call) checkHeader(name string, count int) error {
-	known := ours[name] || strings.HasPrefix(name, "x-amz-checksum-") || c.takesHeader(name)
-	if !known {
-		return refuse(ErrHeader, "header "+clip(name), "the operation takes none", "")
-	}
-	if count != 1 {
-		return refuse(ErrHeader, "header "+clip(name), "it stands there twice", "")
-	}
-	return nil
+func isAmz(name string) bool {
+	return len(name) > 6 && strings.EqualFold(name[:6], "x-amz-")
 }
 
 func (c Call) takesHeader(name string) bool {
+	if strings.HasPrefix(name, "x-amz-checksum-") {
+		return true
+	}
 	if c.op.input == nil {
 		return false
 	}

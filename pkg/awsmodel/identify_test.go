@@ -116,6 +116,9 @@ func TestRefused(t *testing.T) {
 		{"a header that S3 may know", Request{Method: "GET", Path: "/bkt/a", Service: "s3", Header: header("X-Amz-Some-Future", "x")}, ErrHeader},
 		{"a header twice", Request{Method: "PUT", Path: "/bkt/a", Service: "s3", Header: header("X-Amz-Copy-Source", "a/b", "X-Amz-Copy-Source", "c/d")}, ErrHeader},
 		{"a header and the same in the query", Request{Method: "PUT", Path: "/bkt/a", Query: "x-amz-acl=private", Service: "s3", Header: header("X-Amz-Acl", "public-read")}, ErrQuery},
+		{"a target in the query of S3", Request{Method: "GET", Path: "/bkt/a", Query: "X-Amz-Target=" + putItem, Service: "s3"}, ErrQuery},
+		{"a header in the query of another service", Request{Method: "DELETE", Path: "/v20180820/accesspoint/x", Query: "x-amz-account-id=123456789012", Service: "s3"}, ErrQuery},
+		{"a method in a header", Request{Method: "GET", Path: "/bkt/a", Service: "s3", Header: header("X-Http-Method-Override", "DELETE")}, ErrHeader},
 		{"a tenant's bucket by an alias", Request{Method: "GET", Path: "/my-ap-1234567890-s3alias/a", Service: "s3"}, ErrUnsupported},
 		{"an access point's ARN", Request{Method: "GET", Path: "/arn%3Aaws%3As3%3Aus-east-1%3A123456789012%3Aaccesspoint%2Fx/a", Service: "s3"}, ErrUnsupported},
 		{"an encoded bucket", Request{Method: "GET", Path: "/b%6bt/a", Service: "s3"}, ErrPath},
@@ -131,6 +134,7 @@ func TestRefused(t *testing.T) {
 		{"encoded dots", Request{Method: "DELETE", Path: "/clusters/%2e%2e", Service: "eks"}, ErrPath},
 		{"an encoded letter", Request{Method: "DELETE", Path: "/%63lusters/c", Service: "eks"}, ErrPath},
 		{"a path parameter", Request{Method: "DELETE", Path: "/clusters/c;x=y", Service: "eks"}, ErrPath},
+		{"a name that makes another operation", Request{Method: "GET", Path: "/clusters/c%2Fnode-groups", Service: "eks"}, ErrAmbiguous},
 		{"a parameter of another operation", Request{Method: "DELETE", Path: "/clusters/c", Query: "force=true", Service: "eks"}, ErrQuery},
 		{"a path that is too long", Request{Method: "GET", Path: "/" + strings.Repeat("a", MaxPath), Service: "s3"}, ErrTooLarge},
 

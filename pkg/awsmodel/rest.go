@@ -29,6 +29,9 @@ func (a *api) identifyREST(r Request, in input, at location) (Call, error) {
 	case len(found) > 1 && !alias(found):
 		return Call{}, refuse(ErrAmbiguous, "request", "it could be "+found[0].op.Name+" or "+found[1].op.Name, "")
 	}
+	if a.ID != "s3" && a.routes.shifts(r.Method, path, &in, found[0]) {
+		return Call{}, refuse(ErrAmbiguous, "path", "with its slashes decoded it is another operation's", "")
+	}
 	if found[0].op.Flags&modelfile.Deprecated != 0 {
 		slices.Reverse(found)
 	}
@@ -112,6 +115,16 @@ func unhex(c byte) byte {
 	return 0
 }
 
+// shifts says that a server which decodes the path before it looks for the operation would find another.
+func (rs routes) shifts(method, path string, in *input, m matched) bool {
+	decoded := strings.NewReplacer("%2F", "/", "%2f", "/").Replace(path)
+	if decoded == path {
+		return false
+	}
+	found, _ := rs.find(method, decoded, in, false)
+	return slices.ContainsFunc(found, func(f matched) bool { return f.op != m.op })
+}
+
 // matched is a route with the values of its labels.
 type matched struct {
 	*route
@@ -138,22 +151,24 @@ func (rs routes) find(method, path string, in *input, s3 bool) (best []matched, 
 	if len(parts) > 0 {
 		first = parts[0]
 	}
-	keys := []routeKey{{method, first}, {method, ""}}
-	if first == "" {
-		keys = keys[:1]
-	}
-	for _, k := range keys {
+	keys := [2]routeKey{{method, first}, {method, ""}}
+	for i, k := range keys {
+		if i == 1 && first == "" {
+			break
+		}
 		for _, r := range rs[k] {
-			labels, ok := r.match(parts, slash, s3)
-			if !ok || !r.takes(in.query, in) {
+			if !r.match(parts, slash, s3) || !r.takes(in.query, in) {
 				continue
 			}
 			if name, bad := r.unknownQuery(in.query); bad {
 				why = name
 				continue
 			}
-			best = keep(best, matched{r, labels})
+			best = keep(best, matched{r, nil})
 		}
+	}
+	for i, m := range best {
+		best[i].labels = m.route.labels(parts, slash)
 	}
 	return best, why
 }
@@ -168,7 +183,7 @@ func keep(best []matched, m matched) []matched {
 	if len(best) == 0 {
 		return []matched{m}
 	}
-	switch c := slices.Compare(m.weight(), best[0].weight()); {
+	switch c := slices.Compare(m.weight, best[0].weight); {
 	case c > 0:
 		return []matched{m}
 	case c == 0:

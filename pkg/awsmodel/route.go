@@ -18,6 +18,7 @@ type route struct {
 	queries  map[string]bool // parameters of the query; true may be repeated
 	free     bool            // a map takes every parameter
 	lists    bool            // and each may be repeated
+	weight   []int           // orders the routes that match one request
 }
 
 // segment is a part of the path between slashes.
@@ -59,63 +60,69 @@ func newRoute(a *api, op *operation) *route {
 		}
 	}
 	r.fixed, _ = parsePairs(query, false)
-	if op.input == nil {
-		return r
+	if op.input != nil {
+		r.addMembers(a)
 	}
-	for i := range op.input.Members {
-		m := &op.input.Members[i]
-		required := m.Flags&modelfile.Required != 0
-		switch m.At {
-		case modelfile.InQuery:
-			kind := a.Shapes[m.Shape].Kind
-			if kind == modelfile.MapOf {
-				r.free = true
-				r.lists = a.Shapes[a.Shapes[m.Shape].Elem].Kind == modelfile.ListOf
-			}
-			r.queries[wireName(*m)] = kind == modelfile.ListOf || kind == modelfile.MapOf
-			if required && kind != modelfile.MapOf && kind != modelfile.ListOf {
-				r.keys = append(r.keys, wireName(*m))
-			}
-		case modelfile.InHeader:
-			if required {
-				r.headers = append(r.headers, canonical(wireName(*m)))
-			}
-		}
-	}
+	r.weight = r.weigh()
 	return r
 }
 
-// match returns the values of a path's labels, still encoded.
-func (r *route) match(parts []string, slash, s3 bool) ([]string, bool) {
-	if slash && !r.slash && !s3 && !r.greedy() {
-		return nil, false
+// addMembers takes what the members say of the query and the headers.
+func (r *route) addMembers(a *api) {
+	for i := range r.op.input.Members {
+		m := &r.op.input.Members[i]
+		required := m.Flags&modelfile.Required != 0
+		switch kind := a.Shapes[m.Shape].Kind; {
+		case m.At == modelfile.InQuery && kind == modelfile.MapOf:
+			r.free = true
+			r.lists = a.Shapes[a.Shapes[m.Shape].Elem].Kind == modelfile.ListOf
+			r.queries[wireName(*m)] = true
+		case m.At == modelfile.InQuery:
+			r.queries[wireName(*m)] = kind == modelfile.ListOf
+			if required && kind != modelfile.ListOf {
+				r.keys = append(r.keys, wireName(*m))
+			}
+		case m.At == modelfile.InHeader && required:
+			r.headers = append(r.headers, canonical(wireName(*m)))
+		}
 	}
-	var labels []string
+}
+
+// match says whether a path, parted at its slashes, is the route's.
+func (r *route) match(parts []string, slash, s3 bool) bool {
+	if slash && !r.slash && !s3 && !r.greedy() {
+		return false
+	}
 	for i, s := range r.segments {
 		switch {
 		case s.greedy:
 			tail := len(r.segments) - i - 1
-			if len(parts)-tail <= i {
-				return nil, false
-			}
+			n := len(parts) - tail
+			return n > i && (parts[i] != "" || n > i+1) && matchTail(r.segments[i+1:], parts[n:])
+		case i >= len(parts), s.label && parts[i] == "", !s.label && s.literal != parts[i]:
+			return false
+		}
+	}
+	return len(parts) == len(r.segments)
+}
+
+// labels returns the values of a matching path's labels, still encoded.
+func (r *route) labels(parts []string, slash bool) []string {
+	var out []string
+	for i, s := range r.segments {
+		switch {
+		case s.greedy:
+			tail := len(r.segments) - i - 1
 			value := strings.Join(parts[i:len(parts)-tail], "/")
 			if tail == 0 && slash {
 				value += "/"
 			}
-			labels = append(labels, value)
-			return labels, value != "" && matchTail(r.segments[i+1:], parts[len(parts)-tail:])
-		case i >= len(parts):
-			return nil, false
+			return append(out, value)
 		case s.label:
-			if parts[i] == "" {
-				return nil, false
-			}
-			labels = append(labels, parts[i])
-		case s.literal != parts[i]:
-			return nil, false
+			out = append(out, parts[i])
 		}
 	}
-	return labels, len(parts) == len(r.segments)
+	return out
 }
 
 func (r *route) greedy() bool {
@@ -177,9 +184,9 @@ func (r *route) unknownQuery(query []pair) (string, bool) {
 	return "", false
 }
 
-// weight orders the routes that match one request: literals of the path from the left, then what the query and the
-// headers must have.
-func (r *route) weight() []int {
+// weigh orders the routes that match one request: literals of the path from the left, then what the query and the headers
+// must have.
+func (r *route) weigh() []int {
 	w := make([]int, 0, len(r.segments)+1)
 	for _, s := range r.segments {
 		switch {

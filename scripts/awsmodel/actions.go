@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -116,11 +117,20 @@ func (b *builder) action(s *service, prefix string, a action, op operation, when
 	return out
 }
 
-// accountMember is the member that names the account of the resource, where a call may name another than the caller's.
-func accountMember(in shape) string {
-	for name, r := range in.Members {
-		if slices.Contains([]string{"registryid", "catalogid", "accountid", "awsaccountid", "ownerid", "owneraccount"}, strings.ToLower(name)) && r.Location != "statusCode" {
+// accountMember is the member that names the account of the resource, where a call may name another than the caller's. With
+// "!" before it, it may mean something else, so that no ARN is sure while it is there.
+func accountMember(service string, in shape) string {
+	for _, name := range slices.Sorted(maps.Keys(in.Members)) {
+		switch strings.ToLower(name) {
+		case "registryid", "catalogid", "awsaccountid":
 			return name
+		case "accountid":
+			if service == "s3control" || service == "budgets" {
+				return name
+			}
+			return "!" + name
+		case "ownerid", "owneraccount", "owneraccountid", "sourceaccount", "targetaccount":
+			return "!" + name
 		}
 	}
 	return ""

@@ -87,7 +87,7 @@ func (b *builder) operation(s *service, prefix string, shapes *shaper, op operat
 	}
 	if op.Input != nil {
 		o.Roles = b.roles(s, op, w)
-		o.Account = accountMember(s.model.Shapes[op.Input.Shape])
+		o.Account = accountMember(s.id, s.model.Shapes[op.Input.Shape])
 	}
 	o.Secrets = b.secrets(s, op, w)
 	o.Actions = b.actions(s, prefix, op)

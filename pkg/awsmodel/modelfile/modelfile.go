@@ -156,7 +156,7 @@ type Operation struct {
 	HostPrefix string
 	Flags      uint
 	Language   string // of the text inside the call, or ""
-	Account    string // the member that names the resource's account, or ""
+	Account    string // the member that names the resource's account, or ""; with "!" one that may
 	Actions    []Action
 	Roles      []string // paths of members that hold a role which the call passes on
 	Secrets    []string // paths of output members that are not to be shown
