@@ -24,3 +24,9 @@ func Claimed(access string) (Claims, error) {
 	}
 	return read(payload)
 }
+
+// SignedBy returns the id of the key that a token says has signed it. Nothing is verified.
+func SignedBy(access string) (keyID string, err error) {
+	_, keyID, err = split(access)
+	return keyID, err
+}

@@ -3,7 +3,9 @@ package authority
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -205,6 +207,23 @@ func (k *Keyring) Public() identity.Keys {
 		k.cfg.Logger.Error("unusable public keys", "purpose", k.cfg.Purpose, "error", err)
 	}
 	return keys
+}
+
+// derivedSize is how long the keys are that Derive gives, in bytes.
+const derivedSize = 32
+
+// Derive returns a key of 32 bytes that comes of a signing key and of info by HKDF-SHA256 (RFC 5869), which is the same
+// on every replica and says nothing of the signing key. It is false for a key that verifies no more.
+func (k *Keyring) Derive(keyID, info string) ([]byte, bool) {
+	for _, key := range k.held.Load().Value.prune(k.cfg.Clock(), k.cfg.Retain) {
+		public, _ := key.private().Public().(ed25519.PublicKey)
+		if identity.KeyID(public) != keyID {
+			continue
+		}
+		derived, err := hkdf.Key(sha256.New, key.Seed, nil, info, derivedSize)
+		return derived, err == nil
+	}
+	return nil, false
 }
 
 // current is the newest key whose time has come, or the oldest one.

@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -150,5 +151,49 @@ func TestKeyringRefuses(t *testing.T) {
 		if _, err := authority.OpenKeyring(t.Context(), c.cfg); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestKeyringDerives(t *testing.T) {
+	clock := newClock()
+	cfg := authority.KeyringConfig{Store: openStore(t), Sealer: newSealer(t), Clock: clock.now, Retain: time.Hour}
+	k, replica := openKeyring(t, cfg), openKeyring(t, cfg)
+	oldID, _ := k.Sign([]byte("m"))
+	derived, ok := k.Derive(oldID, "one")
+	if !ok || len(derived) != 32 || bytes.Equal(derived, make([]byte, 32)) {
+		t.Fatalf("got %d bytes, %v", len(derived), ok)
+	}
+	if same, ok := replica.Derive(oldID, "one"); !ok || !bytes.Equal(same, derived) {
+		t.Error("another replica derives another key")
+	}
+	if other, ok := k.Derive(oldID, "two"); !ok || bytes.Equal(other, derived) {
+		t.Error("the info makes no difference")
+	}
+	if bytes.Contains(k.Private(), derived) {
+		t.Error("what is derived is the key itself")
+	}
+	if _, ok := k.Derive("unknown", "one"); ok {
+		t.Error("derived of no key")
+	}
+	if err := k.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(authority.Settle)
+	newID, _ := k.Sign([]byte("m"))
+	if next, ok := k.Derive(newID, "one"); !ok || newID == oldID || bytes.Equal(next, derived) {
+		t.Error("after a rotation the key is the same")
+	}
+	if same, ok := k.Derive(oldID, "one"); !ok || !bytes.Equal(same, derived) {
+		t.Error("what the old key signed lost its secret too early")
+	}
+	clock.advance(time.Hour)
+	if _, ok := k.Derive(oldID, "one"); ok {
+		t.Error("a key that verifies no more derives")
+	}
+	if err := k.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := k.Derive(newID, "one"); ok {
+		t.Error("a destroyed key derives")
 	}
 }
