@@ -62,6 +62,18 @@ type Analysis struct {
 // analysed.
 func (a Analysis) Privileged() bool { return a.Digest == "" || len(a.Privileges) > 0 }
 
+// Actions lists the privileged actions, for policies to decide on. A role that was never analysed may do all: "*".
+func (a Analysis) Actions() []string {
+	if a.Digest == "" {
+		return []string{"*"}
+	}
+	var actions []string
+	for _, p := range a.Privileges {
+		actions = append(actions, p.Action)
+	}
+	return actions
+}
+
 // Find returns what was found of an action of the catalog.
 func (a Analysis) Find(action string) (Privilege, bool) {
 	i := slices.IndexFunc(a.Privileges, func(p Privilege) bool { return strings.EqualFold(p.Action, action) })

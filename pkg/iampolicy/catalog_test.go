@@ -125,7 +125,10 @@ func TestReasons(t *testing.T) {
 	if err != nil || json.Unmarshal(stored, &back) != nil || !reflect.DeepEqual(a, back) {
 		t.Error("it does not come back from JSON:", err)
 	}
-	if !(Analysis{}).Privileged() {
+	if !slices.Equal(a.Actions(), []string{"iam:PassRole", "rds:DeleteDBInstance"}) {
+		t.Error(a.Actions())
+	}
+	if never := (Analysis{}); !never.Privileged() || !slices.Equal(never.Actions(), []string{"*"}) {
 		t.Error("what was never analysed is not privileged")
 	}
 }

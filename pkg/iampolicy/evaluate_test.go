@@ -112,6 +112,7 @@ func TestConditions(t *testing.T) {
 		{"ArnLike", "arn", `"arn:aws:iam::*"`, False},
 		{"ArnNotLike", "arn", `"arn:aws:iam::2:*"`, True},
 		{"ArnLike", "a", `"arn:*:*:*:*:*"`, False},
+		{"ArnLike", "a", `"x"`, False},
 		{"BinaryEquals", "bin", `"QUI="`, True},
 		{"BinaryEquals", "bin", `"QUE="`, False},
 		{"BinaryEquals", "bin", `"!"`, Unknown},
