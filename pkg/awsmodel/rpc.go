@@ -153,6 +153,11 @@ func mediaType(r Request) string {
 		switch v[0] {
 		case "application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json", "application/cbor", "application/x-www-form-urlencoded":
 			return v[0]
+		case "application/x-www-form-urlencoded; charset=utf-8":
+			return "application/x-www-form-urlencoded"
+		}
+		if v[0] == "" {
+			return v[0]
 		}
 		t, params, err := mime.ParseMediaType(v[0])
 		if c, ok := params["charset"]; err != nil || ok && !strings.EqualFold(c, "utf-8") {
