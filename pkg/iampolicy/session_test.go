@@ -26,6 +26,7 @@ func TestSessionPolicy(t *testing.T) {
 		{"near is not the same", []Permission{{[]string{"s3:GetObject", "s3:GetObjectAcl"}, []string{"arn:aws:s3:::b", "arn:aws:s3:::b/*"}}},
 			[]string{statement(`["s3:GetObject","s3:GetObjectAcl"]`, `["arn:aws:s3:::b","arn:aws:s3:::b/*"]`)}},
 		{"covered over a colon only", []Permission{{[]string{"*"}, []string{"arn:aws:s3:::b", "arn:aws:s3?::b", "arn:aws:s*:b"}}}, []string{statement(`"*"`, `["arn:aws:s*:b","arn:aws:s3:::b","arn:aws:s3?::b"]`)}},
+		{"incomplete ARNs", []Permission{{[]string{"*"}, []string{"arn:aws:s*", "arn:aws:s3:*"}}}, []string{statement(`"*"`, `"arn:aws:s*"`)}},
 		{"the same resources", []Permission{{[]string{"s3:GetObject"}, []string{"arn:a"}}, {[]string{"s3:PutObject"}, []string{"arn:a"}}}, []string{statement(`["s3:GetObject","s3:PutObject"]`, `"arn:a"`)}},
 		{"the same actions", []Permission{{[]string{"s3:GetObject"}, []string{"arn:b"}}, {[]string{"S3:getObject"}, []string{"arn:a"}}}, []string{statement(`"S3:getObject"`, `["arn:a","arn:b"]`)}},
 		{"within another", []Permission{{[]string{"s3:*"}, []string{"*"}}, {[]string{"s3:PutObject", "ec2:RunInstances"}, []string{"arn:a"}}},
