@@ -129,7 +129,7 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		plain := strings.Map(func(c rune) rune {
-			if c >= 'a' && c <= 'z' {
+			if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
 				return c
 			}
 			return -1
