@@ -50,7 +50,7 @@ func (c *Client) OpenSession(ctx context.Context, ask enforce.Admission) (enforc
 	admitted := enforce.Admitted{
 		Principal: principalOf(resp.GetPrincipal()), Grant: resp.GetGrant(), ExpiresAt: resp.GetExpiresAt().AsTime(),
 		RequestReason: resp.GetRequestReason(), Ticket: resp.GetTicket(),
-		BreakGlass: resp.GetBreakGlass(), Credential: credentialOf(resp.GetCredential()),
+		BreakGlass: resp.GetBreakGlass(), Credential: credentialOf(resp.GetCredential()), ClientSecret: resp.GetClientSecret(),
 	}
 	for _, a := range resp.GetActions() {
 		admitted.Actions = append(admitted.Actions, policy.Action(a))
@@ -58,6 +58,7 @@ func (c *Client) OpenSession(ctx context.Context, ask enforce.Admission) (enforc
 	resource, ok := c.CurrentState().Resource(resp.GetResource())
 	if !ok {
 		admitted.Credential.Wipe()
+		clear(admitted.ClientSecret)
 		c.giveBack(ask.Session)
 		return enforce.Admitted{}, &enforce.Denied{Cause: enforce.CauseControl, Reason: "this edge does not know the resource yet", Next: "try again"}
 	}
@@ -78,6 +79,7 @@ func credentialOf(w *edgev1.Credential) enforce.Credential {
 	cred := enforce.Credential{
 		Lease: w.GetLease(), User: w.GetUser(), Password: w.GetPassword(), ExpiresAt: w.GetExpiresAt().AsTime(),
 		ClientCertificate: w.GetClientCertificate(), TokenRequest: tokenRequestOf(w.GetTokenRequest()),
+		AWS: awsKeysOf(w.GetAws()),
 	}
 	if r := w.GetRole(); r != nil {
 		cred.Role = &enforce.Role{

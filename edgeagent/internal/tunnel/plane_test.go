@@ -387,6 +387,7 @@ func (p *fakePlane) run(cfg Config) *running {
 		done <- c.Run(ctx, Hooks{
 			Endpoints:           func() []string { return []string{"127.0.0.1:5432"} },
 			KubernetesEndpoints: func() []string { return []string{"127.0.0.1:6443"} },
+			AWSEndpoints:        func() []string { return []string{"127.0.0.1:5170"} },
 			Sessions:            func() []string { return []string{"ses-1"} },
 			EndSessions:         func(ids []string, _, _ string) { r.ends <- ids },
 			PrincipalChanged: func(ids []string, p policy.Principal) {

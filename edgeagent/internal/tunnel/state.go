@@ -44,11 +44,17 @@ type Resource struct {
 	Postgres *Postgres
 	// Kubernetes is set for the kind "kubernetes".
 	Kubernetes *Kubernetes
+	// AWS is set for the kind "aws".
+	AWS *AWS
 }
 
 // Policy is the resource as policies see it.
 func (r Resource) Policy() policy.Resource {
-	return policy.Resource{Name: policy.ResourceName(r.Name), Kind: r.Kind, Labels: r.Labels}
+	seen := policy.Resource{Name: policy.ResourceName(r.Name), Kind: r.Kind, Labels: r.Labels}
+	if r.AWS != nil {
+		seen.Role = &policy.Role{ARN: r.AWS.RoleARN}
+	}
+	return seen
 }
 
 // KindPostgres is the kind of a PostgreSQL database.
@@ -141,6 +147,9 @@ func resourceOf(w *accessv1.Resource) (Resource, error) {
 	case *accessv1.Resource_Kubernetes:
 		r.Kind = KindKubernetes
 		r.Kubernetes, err = kubernetesOf(t.Kubernetes)
+	case *accessv1.Resource_Aws:
+		r.Kind = KindAWS
+		r.AWS, err = awsOf(t.Aws)
 	default:
 		err = errUnknown
 	}

@@ -84,7 +84,7 @@ func (c *Config) complete() error {
 }
 
 // Hooks are what the tunnel tells the rest of the edge, and asks of it. All
-// but KubernetesEndpoints and OldestUnshipped are required. They are called from one goroutine except
+// but KubernetesEndpoints, AWSEndpoints and OldestUnshipped are required. They are called from one goroutine except
 // Sweep, which has one of its own, and must not block, again except Sweep.
 type Hooks struct {
 	// Endpoints returns where PostgreSQL clients connect, as "host:port".
@@ -92,6 +92,9 @@ type Hooks struct {
 	// KubernetesEndpoints returns where Kubernetes clients connect, as
 	// "host:port". Default none.
 	KubernetesEndpoints func() []string
+	// AWSEndpoints returns where AWS clients connect, as "host:port". Default
+	// none.
+	AWSEndpoints func() []string
 	// Sessions returns the ids of the live sessions.
 	Sessions func() []string
 	// EndSessions ends sessions now.
@@ -108,10 +111,13 @@ type Hooks struct {
 
 func (h *Hooks) complete() error {
 	if h.Endpoints == nil || h.Sessions == nil || h.EndSessions == nil || h.PrincipalChanged == nil || h.State == nil || h.Sweep == nil {
-		return errors.New("tunnel: all hooks but KubernetesEndpoints and OldestUnshipped are required")
+		return errors.New("tunnel: all hooks but KubernetesEndpoints, AWSEndpoints and OldestUnshipped are required")
 	}
 	if h.KubernetesEndpoints == nil {
 		h.KubernetesEndpoints = func() []string { return nil }
+	}
+	if h.AWSEndpoints == nil {
+		h.AWSEndpoints = func() []string { return nil }
 	}
 	if h.OldestUnshipped == nil {
 		h.OldestUnshipped = func() time.Duration { return 0 }

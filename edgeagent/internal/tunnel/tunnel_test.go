@@ -194,7 +194,8 @@ func TestLinkAppliesStateAndPolicy(t *testing.T) {
 	p := newFakePlane(t)
 	r := p.run(p.config(t.TempDir() + "/s"))
 	hello := await(t, "hello", p.hellos)
-	if hello.GetBoot() != "boot-1" || len(hello.GetSessions()) != 1 || len(hello.GetEndpoints()) != 1 || len(hello.GetKubernetesEndpoints()) != 1 {
+	if hello.GetBoot() != "boot-1" || len(hello.GetSessions()) != 1 || len(hello.GetEndpoints()) != 1 || len(hello.GetKubernetesEndpoints()) != 1 ||
+		len(hello.GetAwsEndpoints()) != 1 {
 		t.Fatalf("hello: %v", hello)
 	}
 	l := p.linked()
