@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// arnLike compares ARNs part by part; each part may have wildcards. What is no ARN matches nothing.
+// arnLike compares ARNs part by part; each part may have wildcards. What is no ARN matches nothing; what AWS makes of a
+// pattern with fewer parts is not told.
 func arnLike(value string, p pattern) Truth {
-	v := literal(value)
-	if len(splitARN(v)) != arnParts {
-		return False
+	if len(splitARN(p)) != arnParts {
+		return Unknown
 	}
-	return truthOf(arnCovers(p, v, false))
+	return truthOf(arnCovers(p, literal(value), false))
 }
 
 func boolEquals(value, with string) Truth {

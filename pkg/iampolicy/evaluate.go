@@ -3,19 +3,26 @@ package iampolicy
 import "strings"
 
 // Context is what is known of a request's condition keys, whatever their case. A key that is not in it is not known;
-// one with no values is known to be absent from the request.
+// one with no values is known to be absent from the request. A key in two spellings, neither of them the policy's, is
+// not known either.
 type Context map[string][]string
 
 func (c Context) get(key string) ([]string, bool) {
 	if values, ok := c[key]; ok {
 		return values, true
 	}
+	var found []string
+	spellings := 0
 	for k, values := range c {
 		if strings.EqualFold(k, key) {
-			return values, true
+			found = values
+			spellings++
 		}
 	}
-	return nil, false
+	if spellings != 1 {
+		return nil, false
+	}
+	return found, true
 }
 
 // Outcome is what AWS would say. The zero value is that it would refuse.

@@ -24,6 +24,7 @@ func TestConditions(t *testing.T) {
 	here := Context{
 		"a": {"x"}, "both": {"x", "y"}, "none": {}, "n": {"10"}, "yes": {"true"}, "ip": {"10.1.2.3"}, "six": {"2001:db8::1"},
 		"arn": {"arn:aws:iam::1:role/a:b"}, "t": {"2026-11-23T12:00:00Z"}, "bin": {"QUI="}, "star": {"*"}, "odd": {"?"}, "Case": {"Mixed"},
+		"Twice": {"x"}, "TWICE": {"y"},
 	}
 	for _, c := range []struct {
 		operator, key, value string
@@ -109,10 +110,12 @@ func TestConditions(t *testing.T) {
 		{"IpAddress", "a", `"10.0.0.0/8"`, Unknown},
 		{"ArnLike", "arn", `"arn:aws:iam::*:role/*"`, True},
 		{"ArnEquals", "arn", `"arn:*:iam::?:role/a:*"`, True},
-		{"ArnLike", "arn", `"arn:aws:iam::*"`, False},
+		{"ArnLike", "arn", `"arn:aws:iam::*"`, Unknown},
 		{"ArnNotLike", "arn", `"arn:aws:iam::2:*"`, True},
 		{"ArnLike", "a", `"arn:*:*:*:*:*"`, False},
-		{"ArnLike", "a", `"x"`, False},
+		{"ArnLike", "a", `"a:b:c:d:e:*"`, False},
+		{"StringEquals", "twice", `"x"`, Unknown},
+		{"StringEquals", "Twice", `"x"`, True},
 		{"BinaryEquals", "bin", `"QUI="`, True},
 		{"BinaryEquals", "bin", `"QUE="`, False},
 		{"BinaryEquals", "bin", `"!"`, Unknown},

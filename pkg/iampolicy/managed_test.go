@@ -45,7 +45,7 @@ var managedTruth = map[string]string{
 	"AmazonECSTaskExecutionRolePolicy":        "",
 	"AWSCodeDeployRoleForLambda":              "",
 	"AWSOrganizationsFullAccess":              "organizations:*",
-	"AmazonRoute53FullAccess":                 "route53:*",
+	"AmazonRoute53FullAccess":                 "route53:* route53domains:*",
 	"AWSSecurityHubFullAccess":                "securityhub:* guardduty:UpdateDetector guardduty:DeleteDetector inspector2:Disable",
 	"AmazonKinesisFullAccess":                 "kinesis:*",
 	"AWSSupportAccess":                        "",

@@ -165,6 +165,9 @@ func (s *Statement) readResources(e element, version string) error {
 		return err
 	}
 	for _, v := range values {
+		if len(v) > maxResource {
+			return e.refuse(name, fmt.Sprintf("a resource of over %d bytes", maxResource))
+		}
 		s.resources = append(s.resources, newTemplate(v, version))
 	}
 	if name == "Resource" {
@@ -244,5 +247,8 @@ func validAction(s string) bool {
 	})
 }
 
-// maxAction is in bytes; IAM's longest action has 90.
-const maxAction = 256
+// Limits in bytes. IAM's longest action has 71; AWS's longest ARNs, those of objects in S3, have some 1,100.
+const (
+	maxAction   = 256
+	maxResource = 4096
+)

@@ -80,6 +80,7 @@ func TestParseRefuses(t *testing.T) {
 		"an action of a number":    statement(`"Action":1,"Resource":"*"`),
 		"no resource":              statement(`"Action":"*"`),
 		"no resources":             statement(`"Action":"*","Resource":[]`),
+		"a long resource":          statement(`"Action":"*","Resource":"` + strings.Repeat("*a", maxResource/2) + `*"`),
 		"both kinds of resource":   statement(`"Action":"*","Resource":"*","NotResource":"*"`),
 		"a resource of null":       statement(`"Action":"*","Resource":[null]`),
 		"both kinds of principal":  statement(`"Action":"a:b","Principal":"*","NotPrincipal":"*"`),

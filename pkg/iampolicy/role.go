@@ -27,7 +27,8 @@ type Role struct {
 	Inline   []Document
 	Boundary *Document // the permissions boundary; nil is none
 	// ServiceControl holds the service control policies of each level from the organisation's root to the account.
-	// A level that is not known is left out: leaving out can only make a role look more privileged.
+	// A level that is not known is left out: leaving out can only make a role look more privileged. For service-linked
+	// roles, and for all roles of the management account, AWS does not heed them: there they must be left out.
 	ServiceControl [][]Document
 }
 
