@@ -1,0 +1,165 @@
+package aws
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/awsmodel"
+	"github.com/writhq/writ/pkg/policy"
+)
+
+// levels are the actions that stand for AWS's access levels.
+var levels = map[awsmodel.Level]policy.Action{
+	awsmodel.List: policy.AWSList, awsmodel.Read: policy.AWSGet, awsmodel.Write: policy.AWSChange, awsmodel.Tagging: policy.AWSTag,
+	awsmodel.Permissions: policy.AWSPermissions,
+}
+
+// actionOf is what policy is asked for an IAM action.
+func actionOf(a awsmodel.Access) policy.Action {
+	switch {
+	case strings.HasPrefix(a.Action, "sts:AssumeRole"):
+		return policy.AWSAssumeRole
+	case a.Action == "iam:PassRole":
+		return policy.AWSPassRole
+	}
+	if action, ok := levels[a.Level]; ok {
+		return action
+	}
+	return policy.AWSUnidentified
+}
+
+// command makes what the pipeline decides.
+func (x *exchange) command() *enforce.Command {
+	return &enforce.Command{Subject: x.subject(), Digest: x.digest(), Patience: x.server.cfg.Patience, Text: &text{x.call, x.client.account.Account, shown(x.params.Value)}}
+}
+
+// subject says what the call does, in the words of policy.
+func (x *exchange) subject() *enforce.Subject {
+	name, params := x.client.account.Policy.Name, shown(x.params.Value)
+	sub := &enforce.Subject{Once: true}
+	facts := policy.AWSCall{
+		Operation: x.call.Operation, Service: x.call.Service, Region: x.said.Scope.Region, PassedRoles: x.passed,
+		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: params, RequestTags: tagsOf(x.params.Value),
+	}
+	access := x.access
+	if len(access) == 0 {
+		access = []awsmodel.Access{{Action: "", Resources: []awsmodel.Resource{{Kind: awsmodel.UnknownResource}}}}
+	}
+	for _, arn := range x.passed {
+		access = append(access, awsmodel.Access{Action: "iam:PassRole", Resources: []awsmodel.Resource{{Kind: awsmodel.NamedResource, ARN: arn, Type: "role"}}})
+	}
+	for _, a := range access {
+		facts.Action = a.Action
+		ask := enforce.Ask{Facts: facts.Facts()}
+		action := actionOf(a)
+		for _, r := range a.Resources {
+			ask.Questions = append(ask.Questions, policy.Question{Action: action, Entity: name.AWSResource(x.thing(a, r))})
+			sub.Tables = append(sub.Tables, r.ARN)
+		}
+		sub.Asks = append(sub.Asks, ask)
+		sub.Actions = append(sub.Actions, string(action))
+		sub.Durable = sub.Durable || !action.In(policy.AWSRead) || x.call.Mutates
+	}
+	return sub
+}
+
+// thing is what an IAM action is on.
+func (x *exchange) thing(a awsmodel.Access, r awsmodel.Resource) policy.AWSResourceInfo {
+	service, _, _ := strings.Cut(a.Action, ":")
+	if service == "" {
+		service = x.call.Service
+	}
+	o := policy.AWSResourceInfo{
+		Partition: x.client.account.Partition, Service: service, Region: x.said.Scope.Region, Account: x.client.account.Account,
+		ARN: r.ARN, Type: r.Type, ARNKnown: r.Kind == awsmodel.AnyResource || r.Kind == awsmodel.NamedResource && !r.Pathless,
+	}
+	if parts := strings.SplitN(r.ARN, ":", 6); len(parts) == 6 && parts[3] != "" {
+		o.Region = parts[3]
+	}
+	return o
+}
+
+// digest is SHA-256 over everything that says what the call does: where it goes, its headers that mean something, and its body.
+func (x *exchange) digest() (digest [audit.HashSize]byte) {
+	h := sha256.New()
+	write := func(part string) {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write([]byte(part))
+	}
+	for _, part := range []string{"writ aws v1", x.client.account.Name(), x.said.Scope.Service, x.said.Scope.Region, x.call.Operation, x.signed.Method, x.signed.Path, x.said.Query} {
+		write(part)
+	}
+	for _, line := range meant(x.verified.Forward()) {
+		write(line)
+	}
+	switch {
+	case x.whole:
+		write("body")
+		write(string(x.held))
+	default:
+		write(x.said.Payload.Hash) // of a stream only its hash is known before it is sent
+	}
+	return [audit.HashSize]byte(h.Sum(nil))
+}
+
+// text renders a call for records and approvers. What AWS calls sensitive is left out.
+type text struct {
+	call    awsmodel.Call
+	account string
+	params  []string
+}
+
+// maxShown bounds how much of a call is recorded and shown, in bytes.
+const maxShown = 64 << 10
+
+func (t *text) line() string {
+	line := t.call.Service + ":" + t.call.Operation
+	if t.call.Region != "" {
+		line += " " + t.call.Region
+	}
+	return line + " " + t.account
+}
+
+// Recorded implements enforce.Text.
+func (t *text) Recorded(bool) (string, []audit.Param) {
+	if len(t.params) == 0 {
+		return t.line(), nil
+	}
+	return t.line(), []audit.Param{{Data: []byte(t.joined())}}
+}
+
+// Shown implements enforce.Text.
+func (t *text) Shown() (string, []string) {
+	if len(t.params) == 0 {
+		return t.line(), nil
+	}
+	return t.line(), []string{t.joined()}
+}
+
+func (t *text) joined() string {
+	all := strings.ToValidUTF8(strings.Join(t.params, "\n"), "?")
+	if len(all) > maxShown {
+		all = all[:maxShown] + "\n... (cut)"
+	}
+	return all
+}
+
+// unread renders a call that is not understood.
+type unread string
+
+// Recorded implements enforce.Text.
+func (u unread) Recorded(bool) (string, []audit.Param) {
+	line := strings.ToValidUTF8(string(u), "?")
+	return line[:min(len(line), maxLine)], nil
+}
+
+// Shown implements enforce.Text; what is not understood is shown to nobody.
+func (u unread) Shown() (string, []string) { return "", nil }
+
+// maxLine bounds how much is recorded of a call that is not understood, in bytes.
+const maxLine = 2000

@@ -1,0 +1,119 @@
+package aws
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/awsmodel"
+)
+
+const (
+	maxParams    = 500 // single values of a call that policy and records see
+	maxParamText = 4 << 10
+)
+
+// shown lists the single values of a request as "Path=value", without what AWS calls sensitive. A value in a list has no number, so that
+// policy can ask whether there is one.
+func shown(v awsmodel.Value) []string {
+	var out []string
+	flatten(v, "", func(path string, v awsmodel.Value) {
+		text := v.Text
+		switch {
+		case v.Sensitive:
+			text = "***"
+		case v.Kind == awsmodel.Bytes:
+			text = fmt.Sprintf("(%d bytes)", len(text))
+		case len(text) > maxParamText:
+			text = text[:maxParamText] + "..."
+		}
+		if len(out) < maxParams {
+			out = append(out, path+"="+text)
+		}
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func flatten(v awsmodel.Value, path string, each func(string, awsmodel.Value)) {
+	if v.Sensitive {
+		each(path, v)
+		return
+	}
+	switch v.Kind {
+	case awsmodel.Struct, awsmodel.Map:
+		for _, f := range v.Fields {
+			next := f.Name
+			if path != "" {
+				next = path + "." + f.Name
+			}
+			flatten(f.Value, next, each)
+		}
+	case awsmodel.Array:
+		for _, item := range v.Items {
+			flatten(item, path, each)
+		}
+	case awsmodel.NoValue:
+	default:
+		each(path, v)
+	}
+}
+
+// tagsOf are the tags that a request sets, as "key=value": lists of Key and Value, and maps, in members that are named Tags, TagList or TagSet.
+func tagsOf(v awsmodel.Value) (tags []string) {
+	for _, f := range v.Fields {
+		switch strings.ToLower(f.Name) {
+		case "tags", "taglist", "tagset", "tagging":
+			tags = append(tags, tagsIn(f.Value)...)
+		default:
+			tags = append(tags, tagsOf(f.Value)...)
+		}
+	}
+	for _, item := range v.Items {
+		tags = append(tags, tagsOf(item)...)
+	}
+	return tags
+}
+
+func tagsIn(v awsmodel.Value) (tags []string) {
+	if v.Kind == awsmodel.Map {
+		for _, f := range v.Fields {
+			tags = append(tags, f.Name+"="+f.Value.Text)
+		}
+		return tags
+	}
+	for _, item := range v.Items {
+		var key, value string
+		for _, f := range item.Fields {
+			switch strings.ToLower(f.Name) {
+			case "key", "tagkey":
+				key = f.Value.Text
+			case "value", "tagvalue":
+				value = f.Value.Text
+			}
+		}
+		if key != "" {
+			tags = append(tags, key+"="+value)
+		}
+	}
+	return append(tags, tagsOf(v)...)
+}
+
+// ofOneTry are headers that differ between two tries of one call and mean nothing to it.
+var ofOneTry = []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "X-Amz-Date", "User-Agent", "X-Amz-User-Agent", "X-Amzn-Trace-Id", "Date"}
+
+// meant lists the headers of a request that say what it does, in order.
+func meant(h http.Header) []string {
+	var lines []string
+	for name, values := range h {
+		if slices.Contains(ofOneTry, name) {
+			continue
+		}
+		for _, v := range values {
+			lines = append(lines, name+":"+v)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}

@@ -1,0 +1,271 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/awskey"
+	"github.com/writhq/writ/pkg/awsmodel"
+	"github.com/writhq/writ/pkg/sigv4"
+)
+
+// service takes requests to one host of AWS, or to the endpoint itself, where host is empty.
+type service struct {
+	s    *Server
+	host string
+}
+
+// exchange is one request with its answer.
+type exchange struct {
+	server *Server
+	client *client
+	w      http.ResponseWriter
+	req    *http.Request
+	host   string
+
+	signed   *sigv4.Request
+	said     *sigv4.Authorization
+	verified *sigv4.Verified
+	held     []byte // the body, where it was read whole
+	whole    bool
+	call     awsmodel.Call
+	params   awsmodel.Params
+	access   []awsmodel.Access
+	passed   []string // ARNs of roles that the call passes on
+	flight   *enforce.Flight
+}
+
+// ServeHTTP implements http.Handler.
+func (h *service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	x := &exchange{server: h.s, w: w, req: req, host: h.host}
+	select {
+	case h.s.slots <- struct{}{}:
+		defer func() { <-h.s.slots }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		x.answerError("ThrottlingException", http.StatusTooManyRequests, "this edge serves as many requests as it may; try again")
+		return
+	}
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if r != http.ErrAbortHandler {
+			h.s.log.Error("request stopped by a panic", "panic", r, "stack", string(debug.Stack()))
+		}
+		panic(http.ErrAbortHandler) // nothing more of the answer goes out
+	}()
+	x.serve()
+}
+
+// serve takes the request through its steps; each of them may refuse it.
+func (x *exchange) serve() {
+	release, err := x.identify()
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	defer release()
+	if err := x.understand(); err != nil {
+		x.refuseUnread(err)
+		return
+	}
+	c := x.command()
+	x.flight, err = x.client.session.Begin(x.req.Context(), c)
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	defer x.flight.End(enforce.Outcome{Cut: "the edge failed inside"}) // ended already, but for a panic
+	x.forward()
+}
+
+// identify finds the session whose token the request carries, and holds the request to its signature.
+func (x *exchange) identify() (release func(), err error) {
+	if x.signed, err = sigv4.FromHTTP(x.req); err != nil {
+		return nil, err
+	}
+	if x.said, err = sigv4.Parse(x.signed); err != nil {
+		return nil, err
+	}
+	ask, err := x.admission()
+	if err != nil {
+		return nil, err
+	}
+	cl, release, err := x.server.clients.SignIn(x.req.Context(), x.said.SessionToken, ask)
+	if err != nil {
+		return nil, err
+	}
+	x.client = cl.With
+	if err := x.verify(); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// maxApplication bounds the name that a client gives itself, in bytes.
+const maxApplication = 100
+
+// admission says who asks, from where and with what.
+func (x *exchange) admission() (enforce.Admission, error) {
+	addr, err := netip.ParseAddrPort(x.req.RemoteAddr)
+	if err != nil {
+		return enforce.Admission{}, errors.New("client without an address")
+	}
+	agent, _, _ := strings.Cut(x.req.UserAgent(), " ")
+	agent = strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, agent)
+	return enforce.Admission{
+		Token: x.said.SessionToken, Protocol: "aws", ClientAddr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()),
+		Application: agent[:min(len(agent), maxApplication)],
+	}, nil
+}
+
+// verify holds the request to its signature by the key that goes with its token.
+func (x *exchange) verify() error {
+	if subtle.ConstantTimeCompare([]byte(x.said.KeyID), []byte(awskey.KeyID(x.said.SessionToken))) != 1 {
+		return &sigv4.Error{Kind: sigv4.ErrKey, Part: "access key id", Why: "not that of the session token", Fix: "run: writ aws login"}
+	}
+	if x.said.Payload.Mode == sigv4.Absent {
+		if err := x.readBody(); err != nil {
+			return err
+		}
+		sum := sha256.Sum256(x.held)
+		x.signed.BodyHash = hex.EncodeToString(sum[:])
+	}
+	var err error
+	x.verified, err = x.server.verifier.Verify(x.signed, x.said, string(x.client.session.ClientSecret()))
+	return err
+}
+
+// readBody reads the body as it is on the wire into held.
+func (x *exchange) readBody() error {
+	if x.whole {
+		return nil
+	}
+	limit := x.server.cfg.MaxBuffer
+	body, err := io.ReadAll(io.LimitReader(x.req.Body, limit+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errBody, err)
+	case int64(len(body)) > limit:
+		return &awsmodel.Error{Kind: awsmodel.ErrTooLarge, Part: "body", Why: fmt.Sprintf("over %d bytes", limit), Fix: "send less at a time"}
+	}
+	x.held, x.whole = body, true
+	return nil
+}
+
+var errBody = errors.New("the body was cut off")
+
+// payload returns the body as the operation reads it, verified.
+func (x *exchange) payload() ([]byte, error) {
+	if x.said.Payload.Mode == sigv4.Unsigned && x.said.Scope.Service != "s3" {
+		return nil, &sigv4.Error{Kind: sigv4.ErrPayload, Part: "X-Amz-Content-Sha256", Why: "the body is not signed, and what it says is decided on", Fix: "sign the body"}
+	}
+	if err := x.readBody(); err != nil {
+		return nil, err
+	}
+	r, err := sigv4.NewPayload(bytes.NewReader(x.held), x.verified)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// understand works out what is asked for.
+func (x *exchange) understand() error {
+	scope, account := x.said.Scope, x.client.account
+	if x.said.Algorithm != sigv4.HMAC {
+		return &sigv4.Error{Kind: sigv4.ErrScheme, Part: "signature", Why: "Version 4A names no single region", Fix: "use a regional endpoint"}
+	}
+	if len(account.Regions) > 0 && !slices.Contains(account.Regions, scope.Region) {
+		return &enforce.Denied{Cause: enforce.CausePolicy, Reason: "calls do not go to region " + scope.Region, Next: "use one of " + strings.Join(account.Regions, ", ")}
+	}
+	header := x.verified.Forward()
+	for name, values := range x.said.Hoisted {
+		header[name] = values
+	}
+	var err error
+	x.call, err = x.server.cfg.Model.Identify(awsmodel.Request{
+		Method: x.signed.Method, Path: x.signed.Path, Query: x.said.Query, Header: header, Host: x.host,
+		Service: scope.Service, Region: scope.Region, Body: x.payload,
+	})
+	if err != nil {
+		return err
+	}
+	if x.params, err = x.server.cfg.Model.Members(x.call, x.payload); err != nil {
+		return err
+	}
+	if len(x.params.Unknown) > 0 {
+		return &awsmodel.Error{Kind: awsmodel.ErrBody, Part: "member " + x.params.Unknown[0], Why: "not in the model of " + x.call.Operation, Fix: "leave it out"}
+	}
+	x.access, err = x.server.cfg.Model.Access(x.call, x.params, awsmodel.Owner{Partition: account.Partition, Region: scope.Region, Account: account.Account})
+	if errors.Is(err, awsmodel.ErrActions) {
+		x.access, err = nil, nil // asked as such
+	}
+	if err != nil {
+		return err
+	}
+	if x.call.Language != "" {
+		return &awsmodel.Error{Kind: awsmodel.ErrUnsupported, Part: "operation " + x.call.Operation, Why: "it carries " + x.call.Language + ", which is not read yet", Fix: "use an operation that says what it does"}
+	}
+	return x.ownAccount()
+}
+
+// ownAccount refuses what is in another account, and finds the roles that are passed on.
+func (x *exchange) ownAccount() error {
+	for _, a := range x.access {
+		for _, r := range a.Resources {
+			if owner := accountOf(r.ARN); owner != "" && owner != x.client.account.Account && owner != "aws" {
+				return foreign(r.ARN)
+			}
+		}
+	}
+	for _, role := range x.server.cfg.Model.Roles(x.call, x.params) {
+		arn := role.Value
+		if !strings.HasPrefix(arn, "arn:") {
+			arn = "arn:" + x.client.account.Partition + ":iam::" + x.client.account.Account + ":role/" + strings.TrimPrefix(arn, "/")
+		}
+		if owner := accountOf(arn); owner != x.client.account.Account {
+			return foreign(arn)
+		}
+		x.passed = append(x.passed, arn)
+	}
+	return nil
+}
+
+func foreign(arn string) error {
+	return &enforce.Denied{Cause: enforce.CausePolicy, Reason: "it is in another account: " + arn, Next: "ask for access to that account"}
+}
+
+// accountOf returns the account that an ARN names, "" where it names none.
+func accountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+// gone reports a client that has left.
+func (x *exchange) gone() bool {
+	return errors.Is(x.req.Context().Err(), context.Canceled)
+}
