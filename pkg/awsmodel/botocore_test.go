@@ -139,6 +139,9 @@ func (r recorded) check(m *Model) (string, error) {
 	if c.Service != r.Service {
 		return "siblings", nil
 	}
+	if d := r.endpoint(m, c, p, req); d != "" {
+		return "wrong", errors.New(d)
+	}
 	given, _ := filled(r.Params)
 	if d := lacks("", given, p.Value, c); d != "" {
 		return "wrong", errors.New(d)
@@ -243,4 +246,23 @@ var exceptions = map[string]string{
 
 func (r recorded) excepted() bool {
 	return exceptions[r.Service] != "" || exceptions[r.Service+":"+r.Operation] != ""
+}
+
+// endpoint compares where the call would be sent with where botocore sends it. S3 is sent in path style.
+func (r recorded) endpoint(m *Model, c Call, p Params, req Request) string {
+	if c.Service == "s3" || c.api.Endpoint == "" {
+		return ""
+	}
+	region := req.Region
+	if region == "" {
+		region = "us-east-1"
+	}
+	host, path, err := m.Endpoint(c, p, region)
+	if err != nil {
+		return err.Error()
+	}
+	if !strings.EqualFold(host, req.Host) || path != req.Path {
+		return "it would be sent to " + host + path + ", not " + req.Host + req.Path
+	}
+	return ""
 }

@@ -58,6 +58,7 @@ func TestMembersRefused(t *testing.T) {
 		{"XML, an unknown member", del(`<Delete><Object><Key>a</Key></Object><Evil/></Delete>`), nil, "Evil"},
 		{"XML, an unknown attribute", del(`<Delete evil="1"><Object><Key>a</Key></Object></Delete>`), nil, "@"},
 		{"XML, a document type", del(`<!DOCTYPE x [<!ENTITY a "b">]><Delete><Object><Key>&a;</Key></Object></Delete>`), ErrBody, ""},
+		{"XML, a document type alone", del(`<!DOCTYPE Delete><Delete><Object><Key>a</Key></Object></Delete>`), ErrBody, ""},
 		{"XML, an entity", del(`<Delete><Object><Key>&a;</Key></Object></Delete>`), ErrBody, ""},
 		{"XML, two roots", del(`<Delete></Delete><Delete></Delete>`), ErrBody, ""},
 		{"XML, unclosed", del(`<Delete><Object>`), ErrBody, ""},

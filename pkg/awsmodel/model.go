@@ -19,6 +19,8 @@ type Model struct {
 	byScope  map[string][]*service
 	byID     map[string]*service
 	hosts    hosts
+
+	partitions []modelfile.Partition
 }
 
 // service is one service, before and after it is unpacked.
@@ -49,7 +51,7 @@ func Open() (*Model, error) {
 		m.byID[h.ID] = s
 		m.byScope[h.SigningName] = append(m.byScope[h.SigningName], s)
 	}
-	m.hosts = newHosts(head, m.services)
+	m.hosts, m.partitions = newHosts(head, m.services), head.Partitions
 	return m, nil
 }
 

@@ -98,7 +98,9 @@ type endpointsFile struct {
 	Partitions []struct {
 		DNSSuffix string
 		Services  map[string]struct {
-			Endpoints map[string]endpoint
+			PartitionEndpoint string
+			IsRegionalized    *bool
+			Endpoints         map[string]endpoint
 		}
 	}
 }

@@ -51,6 +51,7 @@ func (b *builder) service(s *service) (modelfile.Service, error) {
 		out.Protocols = append(out.Protocols, protocols[p])
 	}
 	out.Hosts, out.Base = b.hosts(s)
+	out.Endpoint = b.endpoint(s)
 	out.Prefix = b.prefix(s)
 	shapes := &shaper{model: &s.model, index: map[string]int{}}
 	for _, name := range slices.Sorted(maps.Keys(s.model.Operations)) {

@@ -12,7 +12,7 @@ func (c *coder) file(f *File) {
 		list(c, &p.Regions, c.string)
 	})
 	list(c, &f.Services, func(h *Head) {
-		for _, s := range []*string{&h.ID, &h.Name, &h.SigningName, &h.EndpointPrefix, &h.Version, &h.Target, &h.Prefix, &h.Base} {
+		for _, s := range []*string{&h.ID, &h.Name, &h.SigningName, &h.EndpointPrefix, &h.Version, &h.Target, &h.Prefix, &h.Base, &h.Endpoint} {
 			c.string(s)
 		}
 		list(c, &h.Protocols, func(p *Protocol) { c.byte((*uint8)(p)) })

@@ -180,6 +180,7 @@ type Head struct {
 	Prefix         string // of IAM actions, or "" when none is known
 	Protocols      []Protocol
 	Hosts          []string // templates of hosts, with {Region} and {Suffix}
+	Endpoint       string   // the template of the host to send to, with {Region}, and {DNS} or {Dual} for the suffix
 	Base           string   // the path before those of operations, where a host serves them, or ""
 	Prefixes       []string // what operations put before the host, templates with members
 	Offset, Size   int      // of the block
@@ -188,7 +189,7 @@ type Head struct {
 // Partition is one of AWS's partitions.
 type Partition struct {
 	ID       string
-	Suffixes []string // of hosts
+	Suffixes []string // of hosts: DNS and, where it is another, dual-stack
 	Pattern  string   // of region names
 	Regions  []string
 }
