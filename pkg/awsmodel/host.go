@@ -172,13 +172,25 @@ func cutTemplate(s, prefix string) (string, bool) {
 	return s, true
 }
 
-// bindHost checks that what stands before the service's host is the operation's.
+// bindHost checks that what stands before the service's host is the operation's, and keeps the members that it names.
 func (c *Call) bindHost(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
 	if rest, ok := cutTemplate(prefix, c.HostPrefix); !ok || rest != "" || c.HostPrefix == "" {
 		return refuse(ErrHost, "host", "it is not that of the operation", "")
+	}
+	c.input.host = prefix
+	return nil
+}
+
+// agrees says whether the members are those that stand in the host: the service may believe either.
+func (c Call) agrees(p Params) error {
+	if c.input.host == "" {
+		return nil
+	}
+	if prefix, ok := expandHost(c.HostPrefix, p); !ok || !strings.EqualFold(prefix, c.input.host) {
+		return refuse(ErrHost, "host", "it is for another value of a member than the request", "")
 	}
 	return nil
 }

@@ -143,6 +143,8 @@ func TestRefused(t *testing.T) {
 		{"no host of AWS", Request{Method: "GET", Path: "/clusters", Service: "eks", Region: "us-east-1", Host: "eks.us-east-1.example.com"}, ErrHost},
 		{"a prefix that is not the operation's", Request{Method: "GET", Path: "/v20180820/accesspoint/x", Service: "s3", Region: "us-east-1", Host: "stream-s3-control.us-east-1.amazonaws.com", Header: header("X-Amz-Account-Id", "1")}, ErrHost},
 
+		{"the prefix of another operation", Request{Method: "GET", Path: "/2023-10-12/farms", Service: "deadline", Region: "us-east-1", Host: "scheduling.deadline.us-east-1.amazonaws.com"}, ErrHost},
+
 		{"an event stream", Request{Method: "POST", Path: "/model/m/invoke-with-bidirectional-stream", Service: "bedrock"}, ErrUnsupported},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,5 +165,20 @@ func TestBodyFails(t *testing.T) {
 	_, err := model(t).Identify(Request{Method: "POST", Path: "/", Service: "sts", Header: header("Content-Type", form), Body: func() ([]byte, error) { return nil, broken }})
 	if !errors.Is(err, broken) {
 		t.Error(err)
+	}
+}
+
+// What the host says of a member, the request says too.
+func TestHostAgrees(t *testing.T) {
+	m := model(t)
+	for account, want := range map[string]error{"111122223333": nil, "999988887777": ErrHost} {
+		r := Request{Method: "GET", Path: "/v20180820/accesspoint/x", Service: "s3", Region: "us-east-1", Host: "111122223333.s3-control.us-east-1.amazonaws.com", Header: header("X-Amz-Account-Id", account)}
+		c, err := m.Identify(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Members(c, nil); !errors.Is(err, want) {
+			t.Errorf("account %s: %v, want %v", account, err, want)
+		}
 	}
 }

@@ -20,7 +20,7 @@ func (m *Model) Members(c Call, body func() ([]byte, error)) (Params, error) {
 	if c.IsZero() {
 		return Params{}, refuse(ErrOperation, "call", "nothing was identified", "")
 	}
-	d := &decoder{api: c.api, left: maxValues}
+	d := &decoder{call: c, api: c.api, left: maxValues}
 	if c.op.input == nil {
 		d.root.Kind = Struct
 		return d.finish(d.noBody(c, body))
@@ -39,6 +39,7 @@ func (m *Model) Members(c Call, body func() ([]byte, error)) (Params, error) {
 
 // decoder reads one request.
 type decoder struct {
+	call    Call
 	api     *api
 	root    Value
 	unknown []string
@@ -49,7 +50,11 @@ func (d *decoder) finish(err error) (Params, error) {
 	if err != nil {
 		return Params{}, err
 	}
-	return Params{Value: d.root, Unknown: d.unknown}, nil
+	p := Params{Value: d.root, Unknown: d.unknown}
+	if err := d.call.agrees(p); err != nil {
+		return Params{}, err
+	}
+	return p, nil
 }
 
 // value counts one value.

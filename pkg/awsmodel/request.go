@@ -102,6 +102,7 @@ type input struct {
 	hoist  []pair              // headers that a presigned request has in its query
 	form   []pair              // of query and ec2
 	path   string
+	host   string // what stands before the service's host
 }
 
 // IsZero says that nothing was identified.
