@@ -188,11 +188,11 @@ func TestEvaluateBounds(t *testing.T) {
 		role Role
 		want Outcome
 	}{
-		"inside":         {Role{ARN: testRole, Inline: []Document{all}, Boundary: &s3}, Permit},
-		"outside":        {Role{ARN: testRole, Inline: []Document{all}, Boundary: &none}, ExplicitDeny},
-		"gives nothing":  {Role{ARN: testRole, Boundary: &all}, ImplicitDeny},
-		"every level":    {Role{ARN: testRole, Inline: []Document{all}, ServiceControl: [][]Document{{all}, {none, s3}}}, ExplicitDeny},
-		"an empty level": {Role{ARN: testRole, Inline: []Document{all}, ServiceControl: [][]Document{{all}, {}}}, ImplicitDeny},
+		"inside":          {Role{ARN: testRole, Inline: []Document{all}, Boundary: &s3}, Permit},
+		"outside":         {Role{ARN: testRole, Inline: []Document{all}, Boundary: &none}, ExplicitDeny},
+		"gives nothing":   {Role{ARN: testRole, Boundary: &all}, ImplicitDeny},
+		"every level":     {Role{ARN: testRole, Inline: []Document{all}, ServiceControl: [][]Document{{all}, {none, s3}}}, ExplicitDeny},
+		"a level without": {Role{ARN: testRole, Inline: []Document{all}, ServiceControl: [][]Document{{all}, {{Name: "ec2", Policy: parse(t, `{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}`)}}}}, ImplicitDeny},
 	} {
 		d, err := Evaluate(c.role, "s3:GetObject", "arn:aws:s3:::b/k", nil)
 		if err != nil || d.Outcome != c.want {
@@ -210,6 +210,7 @@ func TestRolesThatAreRefused(t *testing.T) {
 		"no version":                {ARN: testRole, Attached: []Document{{ARN: "arn:aws:iam::aws:policy/x", Policy: good.Policy}}},
 		"not parsed":                {ARN: testRole, Inline: []Document{{Name: "x"}}},
 		"a boundary not parsed":     {ARN: testRole, Inline: []Document{good}, Boundary: &Document{Name: "x"}},
+		"an empty level":            {ARN: testRole, Inline: []Document{good}, ServiceControl: [][]Document{{good}, {}}},
 		"a trust policy":            {ARN: testRole, Inline: []Document{good, trust}},
 		"a service control, unread": {ARN: testRole, Inline: []Document{good}, ServiceControl: [][]Document{{{Name: "x"}}}},
 	} {

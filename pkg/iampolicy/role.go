@@ -49,6 +49,11 @@ func (r Role) validate() error {
 	if r.ARN == "" {
 		return fmt.Errorf("%w: no ARN", ErrRole)
 	}
+	for i, level := range r.ServiceControl {
+		if len(level) == 0 {
+			return fmt.Errorf("%w: no service control policies at level %d, where AWS has at least one", ErrRole, i)
+		}
+	}
 	for _, group := range append([][]Document{r.Attached, r.Inline}, r.bounds()...) {
 		for _, d := range group {
 			if err := d.validate(); err != nil {
