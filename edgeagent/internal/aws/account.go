@@ -6,6 +6,7 @@ import (
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/policy"
+	"github.com/writhq/writ/pkg/sigv4"
 )
 
 // Resource is one role in one AWS account as the control plane describes it, without secrets.
@@ -63,6 +64,7 @@ type client struct {
 	session *enforce.Session
 	account *Resource
 	out     *outbound
+	replays *sigv4.Replays // of requests that change something
 }
 
 func (s *Server) attach(session *enforce.Session) (*client, error) {
@@ -73,5 +75,9 @@ func (s *Server) attach(session *enforce.Session) (*client, error) {
 	case len(session.ClientSecret()) == 0:
 		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the control plane gave no key to verify requests with", Next: "ask whoever keeps Writ"}
 	}
-	return &client{session: session, account: r, out: newOutbound(s, session, r)}, nil
+	replays, err := sigv4.NewReplays(sigv4.ReplaysConfig{Max: replaysRemembered, Now: s.cfg.Clock, Grace: replayGrace})
+	if err != nil {
+		return nil, err
+	}
+	return &client{session: session, account: r, out: newOutbound(s, session, r), replays: replays}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 )
 
@@ -17,12 +18,22 @@ type endpoint struct{ s *Server }
 // ServeHTTP implements http.Handler.
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
+		if r.TLS == nil && !isLoopback(r.RemoteAddr) {
+			http.Error(w, "writ: from another machine this edge is used as an HTTPS proxy: set HTTPS_PROXY", http.StatusForbidden)
+			return
+		}
 		(&service{s: e.s}).ServeHTTP(w, r)
 		return
 	}
 	if err := e.s.connect(w, r); err != nil {
 		e.s.log.Debug("connect", "client", r.RemoteAddr, "error", err)
 	}
+}
+
+// isLoopback reports a client on this very machine, whose requests cross no network.
+func isLoopback(address string) bool {
+	addr, err := netip.ParseAddrPort(address)
+	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
 // connect lets a client speak TLS with a host of AWS, which is this edge in truth.

@@ -2,14 +2,7 @@ package aws
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -112,13 +105,16 @@ func (b *bed) serve(res *Resource) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ca := newCA(b.t)
+	ca, text, err := LoadCA(b.t.TempDir(), "edge-a", time.Now())
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	authority, err := NewAuthority(ca, time.Now)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.ca = filepath.Join(b.t.TempDir(), "ca.pem")
-	if err := os.WriteFile(b.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate[0]}), 0o600); err != nil {
+	if err := os.WriteFile(b.ca, text, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
 	b.server, err = New(Config{
@@ -173,20 +169,4 @@ type testWriter struct{ t testing.TB }
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(strings.TrimRight(string(p), "\n"))
 	return len(p), nil
-}
-
-func newCA(t testing.TB) *tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Writ edge"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

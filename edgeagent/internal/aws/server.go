@@ -60,13 +60,13 @@ type Server struct {
 	clients  *signin.Pool[*client]
 	verifier *sigv4.Verifier
 	signer   *sigv4.Signer
-	replays  *sigv4.Replays
 	slots    chan struct{}
 }
 
 const (
 	keysRemembered    = 4096
-	replaysRemembered = 200_000
+	replaysRemembered = 20_000          // of one session
+	replayGrace       = 2 * time.Second // clients whose requests carry nothing that differs sign two in one second alike
 )
 
 // New returns a server, or an error that names what is missing.
@@ -87,10 +87,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	keys := sigv4.NewKeys(keysRemembered)
 	s := &Server{cfg: cfg, log: cfg.Logger, signer: sigv4.NewSigner(keys), slots: make(chan struct{}, cfg.MaxRequests)}
-	var errs [3]error
+	var errs [2]error
 	s.verifier, errs[0] = sigv4.NewVerifier(sigv4.VerifierConfig{Keys: keys, Now: cfg.Clock})
-	s.replays, errs[1] = sigv4.NewReplays(sigv4.ReplaysConfig{Max: replaysRemembered, Now: cfg.Clock, Grace: time.Second})
-	s.clients, errs[2] = signin.New(signin.Config[*client]{
+	s.clients, errs[1] = signin.New(signin.Config[*client]{
 		Pipeline: cfg.Pipeline, Keys: cfg.Keys, Max: cfg.MaxSessions, Idle: cfg.Idle, Clock: cfg.Clock,
 		Attach: s.attach, Detach: func(c *client) { c.out.close() },
 	})

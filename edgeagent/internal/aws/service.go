@@ -227,6 +227,11 @@ func (x *exchange) understand() error {
 	if x.call.Language != "" {
 		return &awsmodel.Error{Kind: awsmodel.ErrUnsupported, Part: "operation " + x.call.Operation, Why: "it carries " + x.call.Language + ", which is not read yet", Fix: "use an operation that says what it does"}
 	}
+	if x.call.Mutates && !x.said.Presigned {
+		if err := x.client.replays.Use(x.verified); err != nil {
+			return err
+		}
+	}
 	return x.ownAccount()
 }
 
