@@ -85,6 +85,7 @@ func TestAccess(t *testing.T) {
 
 		{"a database in upper case", formCall("rds", "2014-10-31", "Action=DeleteDBInstance&DBInstanceIdentifier=PROD"), "rds:DeleteDBInstance=rds:eu-west-1:111122223333:db:prod"},
 		{"instances", formCall("ec2", "2016-11-15", "Action=TerminateInstances&InstanceId.1=i-1&InstanceId.2=i-2"), "ec2:TerminateInstances=ec2:eu-west-1:111122223333:instance/i-1,ec2:eu-west-1:111122223333:instance/i-2"},
+		{"an image to run, in a subnet that is not told", formCall("ec2", "2016-11-15", "Action=RunInstances&MinCount=1&MaxCount=1&ImageId=ami-1"), "ec2:RunInstances=ec2:eu-west-1::image/ami-1,?"},
 		{"a role by name", formCall("iam", "2010-05-08", "Action=DeleteRole&RoleName=r"), "iam:DeleteRole=iam::111122223333:role/r"},
 		{"a role to assume", formCall("sts", "2011-06-15", "Action=AssumeRole&RoleArn=arn:aws:iam::999988887777:role/x/r&RoleSessionName=s&SourceIdentity=me"), "sts:AssumeRole=iam::999988887777:role/x/r sts:SetSourceIdentity=iam::999988887777:role/x/r"},
 		{"a role that is no ARN", formCall("sts", "2011-06-15", "Action=AssumeRole&RoleArn=r&RoleSessionName=s"), "sts:AssumeRole=?"},

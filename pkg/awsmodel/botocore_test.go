@@ -253,11 +253,7 @@ func (r recorded) endpoint(m *Model, c Call, p Params, req Request) string {
 	if c.Service == "s3" || c.api.Endpoint == "" {
 		return ""
 	}
-	region := req.Region
-	if region == "" {
-		region = "us-east-1"
-	}
-	host, path, err := m.Endpoint(c, p, region)
+	host, path, err := m.Endpoint(c, p, c.Region)
 	if err != nil {
 		return err.Error()
 	}

@@ -116,6 +116,8 @@ func TestRefused(t *testing.T) {
 		{"a header that S3 may know", Request{Method: "GET", Path: "/bkt/a", Service: "s3", Header: header("X-Amz-Some-Future", "x")}, ErrHeader},
 		{"a header twice", Request{Method: "PUT", Path: "/bkt/a", Service: "s3", Header: header("X-Amz-Copy-Source", "a/b", "X-Amz-Copy-Source", "c/d")}, ErrHeader},
 		{"a header and the same in the query", Request{Method: "PUT", Path: "/bkt/a", Query: "x-amz-acl=private", Service: "s3", Header: header("X-Amz-Acl", "public-read")}, ErrQuery},
+		{"a signature twice", Request{Method: "GET", Path: "/bkt/a", Query: "X-Amz-Signature=a&X-Amz-Signature=b", Service: "s3"}, ErrQuery},
+		{"a header twice in the query", Request{Method: "PUT", Path: "/bkt/a", Query: "x-amz-acl=private&X-Amz-Acl=public-read", Service: "s3"}, ErrQuery},
 		{"a target in the query of S3", Request{Method: "GET", Path: "/bkt/a", Query: "X-Amz-Target=" + putItem, Service: "s3"}, ErrQuery},
 		{"a header in the query of another service", Request{Method: "DELETE", Path: "/v20180820/accesspoint/x", Query: "x-amz-account-id=123456789012", Service: "s3"}, ErrQuery},
 		{"a method in a header", Request{Method: "GET", Path: "/bkt/a", Service: "s3", Header: header("X-Http-Method-Override", "DELETE")}, ErrHeader},
