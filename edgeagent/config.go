@@ -39,6 +39,11 @@ type Config struct {
 	ListenKubernetes string `help:"Serve Kubernetes clients on this address; none serves none." default:"127.0.0.1:6444" placeholder:"HOST:PORT"`
 	// AdvertiseKubernetes is what Kubernetes clients are told to connect to. Default: ListenKubernetes.
 	AdvertiseKubernetes []string `help:"Tell Kubernetes clients to connect to these addresses. Default: the Kubernetes listener's." placeholder:"HOST:PORT"`
+	// ListenAWS is the "host:port" for AWS clients, who use it as an HTTPS proxy, or on this very machine as their endpoint; "none"
+	// serves none.
+	ListenAWS string `help:"Serve AWS clients on this address; none serves none." name:"listen-aws" default:"none" placeholder:"HOST:PORT"`
+	// AdvertiseAWS is what AWS clients are told to connect to. Default: ListenAWS.
+	AdvertiseAWS []string `help:"Tell AWS clients to connect to these addresses. Default: the AWS listener's." name:"advertise-aws" placeholder:"HOST:PORT"`
 	// HoldPatience is how long a held request of a Kubernetes client waits before the client is told to come back.
 	HoldPatience time.Duration `help:"How long a held HTTP request waits for approvers before the client is told to send it again." default:"5m"`
 
@@ -64,8 +69,8 @@ type Config struct {
 type Addresses struct {
 	Edge     string // its name
 	Postgres string // "host:port"
-	// Kubernetes is "host:port", empty where none are served.
-	Kubernetes string
+	// Kubernetes is "host:port", empty where none are served; so is AWS.
+	Kubernetes, AWS string
 }
 
 // none is a listener that is not wanted.
@@ -85,6 +90,14 @@ func (cfg Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(cfg.ListenKubernetes); cfg.ListenKubernetes != "" && cfg.ListenKubernetes != none && err != nil {
 		fail("listen-kubernetes: %q is not an address; use one such as 127.0.0.1:6444, or none", cfg.ListenKubernetes)
+	}
+	if _, _, err := net.SplitHostPort(cfg.ListenAWS); cfg.ListenAWS != "" && cfg.ListenAWS != none && err != nil {
+		fail("listen-aws: %q is not an address; use one such as 127.0.0.1:6445, or none", cfg.ListenAWS)
+	}
+	for _, a := range cfg.AdvertiseAWS {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			fail("advertise-aws: %q is not an address; use one such as edge-a.example.com:6445", a)
+		}
 	}
 	for _, a := range cfg.Advertise {
 		if _, _, err := net.SplitHostPort(a); err != nil {
@@ -134,6 +147,7 @@ func (cfg Config) complete() (Config, error) {
 	setDefault(&cfg.StateDir, "/var/lib/writ-edge")
 	setDefault(&cfg.ListenPostgres, "127.0.0.1:6432")
 	setDefault(&cfg.ListenKubernetes, "127.0.0.1:6444")
+	setDefault(&cfg.ListenAWS, none)
 	setDefault(&cfg.MaxConnections, 1000)
 	setDefault(&cfg.SpoolMaxBytes, 1<<30)
 	setDefault(&cfg.LogLevel, "info")

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/writhq/writ/edgeagent/internal/aws"
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/edgeagent/internal/kubernetes"
 	"github.com/writhq/writ/edgeagent/internal/policycache"
@@ -36,12 +37,15 @@ type edge struct {
 	pipeline *enforce.Pipeline
 	postgres *postgres.Server
 	clusters *kubernetes.Server
+	accounts *aws.Server // nil where AWS clients are not served
+	awsCA    []byte      // PEM of what signs for AWS's hosts there
 }
 
 // listeners are the open ports, so that a taken one fails before anything else is done.
 type listeners struct {
 	postgres   []net.Listener // the first is TCP
 	kubernetes net.Listener   // nil serves none
+	aws        net.Listener   // nil serves none
 }
 
 func (l listeners) close() {
@@ -51,12 +55,18 @@ func (l listeners) close() {
 	if l.kubernetes != nil {
 		l.kubernetes.Close()
 	}
+	if l.aws != nil {
+		l.aws.Close()
+	}
 }
 
 func (l listeners) addresses(edge string) Addresses {
 	a := Addresses{Edge: edge, Postgres: l.postgres[0].Addr().String()}
 	if l.kubernetes != nil {
 		a.Kubernetes = l.kubernetes.Addr().String()
+	}
+	if l.aws != nil {
+		a.AWS = l.aws.Addr().String()
 	}
 	return a
 }
@@ -138,6 +148,11 @@ func (e *edge) connect(ctx context.Context, boot string) error {
 	if err != nil {
 		return err
 	}
+	if cfg.ListenAWS != none {
+		if err := e.serveAWS(dialer); err != nil {
+			return err
+		}
+	}
 	e.shipper, err = tunnel.NewShipper(tunnel.ShipperConfig{Client: e.client, Spool: e.spool})
 	return err
 }
@@ -162,6 +177,9 @@ func (e *edge) run(ctx context.Context, listeners listeners) error {
 	}
 	if listeners.kubernetes != nil {
 		inner.Go(func() error { return e.clusters.Serve(innerCtx, listeners.kubernetes) })
+	}
+	if listeners.aws != nil {
+		inner.Go(func() error { return e.accounts.Serve(innerCtx, listeners.aws, nil) })
 	}
 	go e.announce(innerCtx, listeners)
 	err := inner.Wait()
@@ -198,7 +216,7 @@ func (e *edge) announce(ctx context.Context, listeners listeners) {
 	case <-ctx.Done():
 	case <-e.client.Ready():
 		a := listeners.addresses(e.client.Edge())
-		e.cfg.Logger.Info("serving", "edge", a.Edge, "postgres", a.Postgres, "kubernetes", orDefault(a.Kubernetes, none))
+		e.cfg.Logger.Info("serving", "edge", a.Edge, "postgres", a.Postgres, "kubernetes", orDefault(a.Kubernetes, none), "aws", orDefault(a.AWS, none))
 		e.cfg.Ready(a)
 	}
 }
@@ -213,16 +231,20 @@ func orDefault(s, def string) string {
 // hooks tie the tunnel to the other parts.
 func (e *edge) hooks(listeners listeners) tunnel.Hooks {
 	open := listeners.addresses("")
-	endpoints, clusters := e.cfg.Advertise, e.cfg.AdvertiseKubernetes
+	endpoints, clusters, accounts := e.cfg.Advertise, e.cfg.AdvertiseKubernetes, e.cfg.AdvertiseAWS
 	if len(endpoints) == 0 {
 		endpoints = []string{open.Postgres}
 	}
 	if len(clusters) == 0 && open.Kubernetes != "" {
 		clusters = []string{open.Kubernetes}
 	}
+	if len(accounts) == 0 && open.AWS != "" {
+		accounts = []string{open.AWS}
+	}
 	return tunnel.Hooks{
 		Endpoints:           func() []string { return endpoints },
 		KubernetesEndpoints: func() []string { return clusters },
+		AWSEndpoints:        func() []string { return accounts },
 
 		Sessions:         e.pipeline.Sessions,
 		EndSessions:      e.pipeline.EndSessions,
@@ -247,6 +269,9 @@ func (e *edge) apply(st tunnel.State) {
 		if r.Kubernetes != nil {
 			clusters = append(clusters, kubernetesResource(r))
 		}
+	}
+	if e.accounts != nil {
+		e.accounts.SetResources(awsResources(st.Resources))
 	}
 	err := errors.Join(e.postgres.SetResources(resources, st.MaskingKey), e.clusters.SetResources(clusters, st.MaskingKey))
 	if err != nil {
@@ -302,6 +327,12 @@ func (cfg Config) listen() (listeners, error) {
 		if open.kubernetes, err = net.Listen("tcp", cfg.ListenKubernetes); err != nil {
 			open.close()
 			return listeners{}, fmt.Errorf("listen-kubernetes: %w; choose another address, or none", err)
+		}
+	}
+	if cfg.ListenAWS != none {
+		if open.aws, err = net.Listen("tcp", cfg.ListenAWS); err != nil {
+			open.close()
+			return listeners{}, fmt.Errorf("listen-aws: %w; choose another address, or none", err)
 		}
 	}
 	if cfg.SocketDir == "" {

@@ -109,14 +109,14 @@ func TestNothingIsEvadedByLeavingItOpen(t *testing.T) {
 func TestRoleOfAnAccount(t *testing.T) {
 	set, err := Compile(oneFile(`@id("open") permit (principal, action == Action::"access:request", resource);
 @id("power") @approval("1 of sre") forbid (principal, action == Action::"access:request", resource)
-when { resource has role && resource.role.privileged && resource.role.privileges.contains("iam:PassRole") } unless { context.approved };`))
+when { resource has role && resource.role.privileged && resource.role.privileges.containsAny(["iam:PassRole", "*"]) } unless { context.approved };`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		role *Role
 		want Effect
-	}{{nil, Allow}, {&Role{ARN: "arn:aws:iam::111122223333:role/r"}, Allow}, {&Role{Privileges: []string{"iam:PassRole"}}, Hold}, {&Role{Privileges: []string{"rds:DeleteDBInstance"}}, Allow}} {
+	}{{nil, Allow}, {&Role{ARN: "arn:aws:iam::111122223333:role/r", Privileges: []string{}}, Allow}, {&Role{}, Hold}, {&Role{Privileges: []string{"iam:PassRole"}}, Hold}, {&Role{Privileges: []string{"rds:DeleteDBInstance"}}, Allow}} {
 		e, err := set.For(Principal{Kind: KindAgent, ID: "a"}, Resource{Name: "r1", Kind: "aws", Role: c.role}, Origin{})
 		if err != nil {
 			t.Fatal(err)

@@ -52,7 +52,7 @@ func subjectOf(p Principal, r Resource) subject {
 	writeMap(h, r.Labels)
 	if r.Role != nil {
 		writeStrings(h, r.Role.ARN)
-		writeStrings(h, slices.Sorted(slices.Values(r.Role.Privileges))...)
+		writeStrings(h, slices.Sorted(slices.Values(r.Role.privileges()))...)
 	}
 	return subject(h.Sum(nil))
 }

@@ -69,8 +69,16 @@ type Resource struct {
 
 // Role is an IAM role, as its analysis found it.
 type Role struct {
-	ARN        string
-	Privileges []string // privileged IAM actions that its policies allow
+	ARN string
+	// Privileges are the privileged IAM actions that its policies allow; nil is not known, which policies see as "*".
+	Privileges []string
+}
+
+func (r *Role) privileges() []string {
+	if r.Privileges == nil {
+		return []string{"*"}
+	}
+	return r.Privileges
 }
 
 // Origin is what stays the same for a whole session or access request. The zero value
@@ -125,7 +133,7 @@ func (r Resource) entity() (types.Entity, error) {
 	attrs := types.RecordMap{"name": types.String(r.Name), "kind": types.String(r.Kind)}
 	if r.Role != nil {
 		attrs["role"] = types.NewRecord(types.RecordMap{
-			"arn": types.String(r.Role.ARN), "privileged": types.Boolean(len(r.Role.Privileges) > 0), "privileges": stringSet(r.Role.Privileges),
+			"arn": types.String(r.Role.ARN), "privileged": types.Boolean(len(r.Role.privileges()) > 0), "privileges": stringSet(r.Role.privileges()),
 		})
 	}
 	return types.Entity{UID: r.Name.uid(), Parents: types.NewEntityUIDSet(labels...), Attributes: types.NewRecord(attrs)}, nil

@@ -191,6 +191,7 @@ func TestSubjectsDoNotCollide(t *testing.T) {
 		"sort":     func(_ *Principal, r *Resource) { r.Kind = "x" },
 		"label":    func(_ *Principal, r *Resource) { r.Labels = map[string]string{"l": "n"} },
 		"role":     func(_ *Principal, r *Resource) { r.Role = &Role{} },
+		"no power": func(_ *Principal, r *Resource) { r.Role = &Role{Privileges: []string{}} },
 		"role arn": func(_ *Principal, r *Resource) { r.Role = &Role{ARN: "a"} },
 		"power":    func(_ *Principal, r *Resource) { r.Role = &Role{Privileges: []string{"a"}} },
 	} {

@@ -17,11 +17,19 @@ type Resource struct {
 	// Regions are those that calls may go to; empty is all.
 	Regions []string
 	// Endpoint is where all calls go, "host:port"; empty is AWS's own hosts.
-	Endpoint      string
+	Endpoint string
+	// TLS may be off for an endpoint on this very machine alone.
 	TLS           upstream.TLS
 	AllowLoopback bool
 	// Version changes with every change of the resource.
 	Version uint64
+}
+
+func (r *Resource) scheme() string {
+	if r.TLS.Mode == upstream.Disable {
+		return "http"
+	}
+	return "https"
 }
 
 // Name returns the resource's name.

@@ -70,7 +70,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		return nil, err
 	}
 	req := (&http.Request{
-		Method: up.Method, URL: up.URL("https"), Host: host, Header: header, Body: body, ContentLength: x.req.ContentLength,
+		Method: up.Method, URL: up.URL(x.client.account.scheme()), Host: host, Header: header, Body: body, ContentLength: x.req.ContentLength,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 	if req.ContentLength == 0 {

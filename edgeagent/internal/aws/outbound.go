@@ -29,7 +29,7 @@ type outbound struct {
 func newOutbound(s *Server, session *enforce.Session, r *Resource) *outbound {
 	o := &outbound{server: s, session: session, account: r, cred: session.TakeCredential()}
 	o.transport = &http.Transport{
-		DialTLSContext: o.dial, DisableCompression: true, MaxIdleConnsPerHost: 32, IdleConnTimeout: 50 * time.Second,
+		DialTLSContext: o.dial, DialContext: o.dialOwn, DisableCompression: true, MaxIdleConnsPerHost: 32, IdleConnTimeout: 50 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10, ExpectContinueTimeout: time.Second, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
 	}
 	return o
@@ -43,6 +43,11 @@ func (o *outbound) dial(ctx context.Context, _, address string) (net.Conn, error
 	return o.server.cfg.Dialer.DialTLS(ctx, upstream.Server{
 		Address: address, TLS: o.account.TLS, Protocols: []string{"http/1.1"}, AllowLoopback: o.account.AllowLoopback,
 	})
+}
+
+// dialOwn reaches an endpoint on this very machine.
+func (o *outbound) dialOwn(ctx context.Context, _, _ string) (net.Conn, error) {
+	return o.server.cfg.Dialer.DialOwn(ctx, o.account.Endpoint)
 }
 
 func (o *outbound) close() {

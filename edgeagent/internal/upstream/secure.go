@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 )
 
 // Server is a server that speaks TLS from the first byte, such as an API server.
@@ -51,4 +52,16 @@ func (d *Dialer) DialTLS(ctx context.Context, s Server) (net.Conn, error) {
 		return secure, nil
 	}
 	return nil, last
+}
+
+// DialOwn connects without TLS to an address of this very machine, "127.0.0.1:port"; no other is accepted.
+func (d *Dialer) DialOwn(ctx context.Context, address string) (net.Conn, error) {
+	if at, err := netip.ParseAddrPort(address); err != nil || !at.Addr().Unmap().IsLoopback() {
+		return nil, fmt.Errorf("%w: %q is not of this machine, so that TLS may not be off", ErrInvalidTarget, address)
+	}
+	conn, err := (&net.Dialer{Timeout: d.timeout}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, explain(ctx, err, stageDial, nil)
+	}
+	return conn, nil
 }

@@ -1,0 +1,47 @@
+package edgeagent
+
+import (
+	"fmt"
+
+	"github.com/writhq/writ/edgeagent/internal/aws"
+	"github.com/writhq/writ/edgeagent/internal/tunnel"
+	"github.com/writhq/writ/edgeagent/internal/upstream"
+	"github.com/writhq/writ/pkg/awsmodel"
+	"github.com/writhq/writ/pkg/identity"
+)
+
+// serveAWS makes the part that AWS clients need, whose models take memory.
+func (e *edge) serveAWS(dialer *upstream.Dialer) error {
+	model, err := awsmodel.Open()
+	if err != nil {
+		return fmt.Errorf("open AWS models: %w", err)
+	}
+	ca, text, err := aws.LoadCA(e.cfg.StateDir, e.client.Edge(), e.cfg.Now())
+	if err != nil {
+		return err
+	}
+	authority, err := aws.NewAuthority(ca, e.cfg.Now)
+	if err != nil {
+		return err
+	}
+	e.awsCA = text
+	e.accounts, err = aws.New(aws.Config{
+		Pipeline: e.pipeline, Broker: e.client, Dialer: dialer, Model: model, Authority: authority, MaxSessions: e.cfg.MaxConnections,
+		Keys: func() identity.Keys { return e.client.CurrentState().TokenKeys }, Clock: e.cfg.Now, Logger: e.cfg.Logger.Named("aws"),
+	})
+	return err
+}
+
+func awsResources(all []tunnel.Resource) (accounts []*aws.Resource) {
+	for _, r := range all {
+		if r.AWS == nil {
+			continue
+		}
+		a := r.AWS
+		accounts = append(accounts, &aws.Resource{
+			Policy: r.Policy(), Account: a.Account, Partition: a.Partition, Regions: a.Regions, Endpoint: a.Endpoint, AllowLoopback: a.AllowLoopback,
+			Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
+		})
+	}
+	return accounts
+}
