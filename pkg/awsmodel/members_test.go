@@ -117,6 +117,29 @@ func TestSensitive(t *testing.T) {
 	}
 }
 
+// Passwords are marked also where the models forget it: what is recorded of a call is masked by the mark.
+func TestSensitiveByName(t *testing.T) {
+	m := model(t)
+	for _, c := range []struct {
+		r    Request
+		path string
+	}{
+		{formCall("rds", "2014-10-31", "Action=CreateDBInstance&DBInstanceIdentifier=d&DBInstanceClass=c&Engine=e&MasterUserPassword=hunter2"), "MasterUserPassword"},
+		{formCall("iam", "2010-05-08", "Action=CreateLoginProfile&UserName=u&Password=hunter2"), "Password"},
+		{formCall("ec2", "2016-11-15", "Action=RunInstances&MinCount=1&MaxCount=1&UserData=hunter2"), "UserData"},
+		{formCall("elasticache", "2015-02-02", "Action=CreateReplicationGroup&ReplicationGroupId=r&ReplicationGroupDescription=d&AuthToken=hunter2"), "AuthToken"},
+		{formCall("redshift", "2012-12-01", "Action=ModifyCluster&ClusterIdentifier=r&MasterUserPassword=hunter2"), "MasterUserPassword"},
+		{jsonCall("ssm", "AmazonSSM.PutParameter", `{"Name":"n","Value":"hunter2"}`), "Value"},
+		{jsonCall("cognito-idp", "AWSCognitoIdentityProviderService.AdminSetUserPassword", `{"UserPoolId":"p","Username":"u","Password":"hunter2"}`), "Password"},
+		{Request{Method: "POST", Path: "/2015-03-31/functions", Service: "lambda", Body: body(`{"FunctionName":"f","Role":"r","Code":{},"Environment":{"Variables":{"P":"hunter2"}}}`)}, "Environment.Variables"},
+	} {
+		call, p := read(t, m, c.r)
+		if found := p.All(c.path); len(found) != 1 || !found[0].Sensitive {
+			t.Errorf("%s:%s: %s is not marked", call.Service, call.Operation, c.path)
+		}
+	}
+}
+
 // Errors are shown and recorded: what they name of a body is its structure.
 func TestErrorsKeepValues(t *testing.T) {
 	m := model(t)

@@ -26,7 +26,10 @@ var locations = map[string]modelfile.Location{
 }
 
 // add returns the index of a shape, and adds what it reaches. Scalars that are alike share one.
-func (s *shaper) add(name string) (int, error) {
+func (s *shaper) add(name string) (int, error) { return s.shape(name, 0) }
+
+// shape adds flags to those of the model.
+func (s *shaper) shape(name string, flags uint) (int, error) {
 	sh, ok := s.model.Shapes[name]
 	if !ok {
 		return 0, fmt.Errorf("no shape %s", name)
@@ -38,7 +41,7 @@ func (s *shaper) add(name string) (int, error) {
 	if kind == modelfile.NoKind {
 		return 0, fmt.Errorf("shape %s is of the unknown type %s", name, sh.Type)
 	}
-	out := modelfile.Shape{Kind: kind, Flags: shapeFlags(sh), Format: sh.TimestampFormat}
+	out := modelfile.Shape{Kind: kind, Flags: shapeFlags(sh) | flags, Format: sh.TimestampFormat}
 	key := name
 	switch kind {
 	case modelfile.Structure, modelfile.ListOf, modelfile.MapOf:
@@ -101,8 +104,12 @@ func (s *shaper) member(name string, of shape) (modelfile.Member, error) {
 			m.Flags |= flag
 		}
 	}
+	var flags uint
+	if secretName(name, s.model.Shapes[r.Shape]) {
+		flags = modelfile.Sensitive
+	}
 	var err error
-	m.Shape, err = s.add(r.Shape)
+	m.Shape, err = s.shape(r.Shape, flags)
 	return m, err
 }
 

@@ -103,7 +103,15 @@ func (b *builder) isStringList(s *service, sh shape) bool {
 	return s.model.Shapes[sh.Member.Shape].Type == "string"
 }
 
-// secrets lists the members of answers that are not to be shown: those that AWS calls sensitive, and those of the table.
+// secret matches the names of members that hold a secret, whether or not the model says so.
+var secret = regexp.MustCompile(`(?i)(password|passphrase|secret|secret_?(string|binary|key|access_?key)|private_?key|auth_?token|access_?token|refresh_?token|session_?token|bearer_?token|user_?data|api_?key|pre_?shared_?key)$`)
+
+func secretName(member string, sh shape) bool {
+	return (sh.Type == "string" || sh.Type == "blob") && len(sh.Enum) == 0 && secret.MatchString(member)
+}
+
+// secrets lists the members of answers that are not to be shown: those that AWS calls sensitive, those with a
+// secret's name, and those of the table.
 func (b *builder) secrets(s *service, op operation, w *walker) []string {
 	var out []string
 	if op.Output != nil {
@@ -116,7 +124,7 @@ func (b *builder) secrets(s *service, op operation, w *walker) []string {
 			if member == "" {
 				named = nil
 			}
-			if sh.Sensitive || len(named) > 0 {
+			if sh.Sensitive || len(named) > 0 || secretName(member, sh) {
 				out = append(out, path)
 				return false
 			}
