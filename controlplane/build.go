@@ -264,8 +264,9 @@ func (p *plane) makeTunnel(ctx context.Context) error {
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records,
 		Approvals: p.approvals, Resources: p.resources, Policies: p.policies, Locks: p.locks, Tokens: p.verifier,
 		Principals: p.logins,
-		TLS:        tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, MaskingKey: masking,
-		Lease: p.cfg.EdgeLease, Now: p.cfg.Now, Logger: p.log.Named("tunnel"),
+		TLS:        tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, ClientKeys: p.tokenKeys,
+		MaskingKey: masking,
+		Lease:      p.cfg.EdgeLease, Now: p.cfg.Now, Logger: p.log.Named("tunnel"),
 	})
 	return err
 }
@@ -281,7 +282,8 @@ func (p *plane) makeAPI(context.Context) error {
 	}
 	calls, err := api.New(api.Config{
 		Guard: g, Logins: p.logins, Resources: p.resources, Leases: p.broker, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
-		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Tokens: issuer, Ready: p.store.Ready, Now: p.cfg.Now,
+		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Tokens: issuer,
+		ClientKeys: p.tokenKeys, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),
 		BrowserPath: web.StartPath,
 	})

@@ -21,6 +21,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/sessions"
+	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/policy"
 	"github.com/writhq/writ/pkg/token"
 	"github.com/writhq/writ/proto/access/v1/accessv1connect"
@@ -42,8 +43,10 @@ type Config struct {
 	Log       *auditlog.Log
 	Search    Searcher
 	Tokens    *token.Issuer
-	Ready     func(ctx context.Context) error // an error means that this replica must not be asked now
-	Now       func() time.Time
+	// ClientKeys are those of Tokens; what AWS clients sign with comes of them.
+	ClientKeys awskey.Keys
+	Ready      func(ctx context.Context) error // an error means that this replica must not be asked now
+	Now        func() time.Time
 
 	CAPEM       []byte // of the authority that signs the edges' certificates
 	Pin         string // of that authority
@@ -56,7 +59,7 @@ func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Leases == nil, cfg.Policies == nil, cfg.Approvals == nil,
 		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
-		cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
+		cfg.ClientKeys == nil, cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}
 	return nil

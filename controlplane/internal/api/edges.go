@@ -36,7 +36,7 @@ func (s edgeService) ListEdges(ctx context.Context, _ *accessv1.ListEdgesRequest
 			Name: e.Name, Names: e.Names, Connected: e.Connected, Revision: e.Presence.Revision, Version: e.Presence.Version,
 			EnrolledAt: convert.Time(e.EnrolledAt), SeenAt: convert.Time(e.SeenAt), Endpoints: e.Presence.Endpoints,
 			Removed: e.Removed, LiveSessions: int32(live[e.Name]), RecordLag: convert.Duration(e.RecordLag),
-			NewestRevision: newest, PolicyError: e.Presence.Error, KubernetesEndpoints: e.Presence.Kubernetes,
+			NewestRevision: newest, PolicyError: e.Presence.Error, KubernetesEndpoints: e.Presence.Kubernetes, AwsEndpoints: e.Presence.AWS,
 		})
 	}
 	return resp, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/login"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/token"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 	"github.com/writhq/writ/proto/access/v1/accessv1connect"
@@ -102,7 +103,23 @@ func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRe
 	if res.Postgres != nil {
 		resp.Database = res.Postgres.Database
 	}
+	if res.Kind() == resources.KindAWS {
+		if resp.AwsKey, err = s.clientKey(signed, g); err != nil {
+			return nil, err
+		}
+	}
 	return resp, nil
+}
+
+// clientKey is what an AWS client signs with at the edges, which learn the same secret when it comes.
+func (s grantService) clientKey(accessToken string, g approvals.Grant) (*accessv1.AwsClientKey, error) {
+	secret, err := awskey.SecretFor(s.cfg.ClientKeys, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.AwsClientKey{
+		AccessKeyId: awskey.KeyID(accessToken), SecretAccessKey: secret, SessionToken: accessToken, ExpiresAt: convert.Time(g.ExpiresAt),
+	}, nil
 }
 
 // endpoints are those of the connected edges that serve the resource, for clients of its kind.
@@ -118,6 +135,8 @@ func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]
 			all = append(all, present[edge].Endpoints...)
 		case resources.KindKubernetes:
 			all = append(all, present[edge].Kubernetes...)
+		case resources.KindAWS:
+			all = append(all, present[edge].AWS...)
 		}
 	}
 	return slices.Compact(all), nil

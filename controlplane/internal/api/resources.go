@@ -58,6 +58,8 @@ func forCaller(c login.Caller, r resources.Resource) *accessv1.Resource {
 		t.Postgres.Endpoint, t.Postgres.Tls, t.Postgres.Credential = "", nil, nil
 	case *accessv1.Resource_Kubernetes:
 		t.Kubernetes.Endpoint, t.Kubernetes.Tls, t.Kubernetes.Credential, t.Kubernetes.Groups = "", nil, nil, nil
+	case *accessv1.Resource_Aws:
+		t.Aws.Endpoint, t.Aws.Tls, t.Aws.Credential = "", nil, nil
 	default:
 		out.Target = nil
 	}

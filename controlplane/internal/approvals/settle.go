@@ -60,6 +60,9 @@ func (a *Approvals) present(tx *store.Tx, p policy.Principal) (policy.Principal,
 // and the stricter verdict counts.
 func decide(set *policy.Set, r Request, res resources.Resource, now time.Time) (policy.Decision, error) {
 	target := policy.Resource{Name: policy.ResourceName(res.Name), Kind: res.Kind(), Labels: res.Labels}
+	if res.AWS != nil {
+		target.Role = &policy.Role{ARN: res.AWS.RoleARN}
+	}
 	ev, err := set.For(r.Principal, target, policy.Origin{
 		ClientIP: r.ClientIP, Reason: r.Reason, Ticket: r.Ticket, BreakGlass: r.BreakGlass,
 	})

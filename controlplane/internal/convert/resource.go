@@ -16,6 +16,8 @@ func Resource(r resources.Resource) *accessv1.Resource {
 		out.Target = &accessv1.Resource_Postgres{Postgres: postgres(*r.Postgres)}
 	case r.Kubernetes != nil:
 		out.Target = &accessv1.Resource_Kubernetes{Kubernetes: kubernetes(*r.Kubernetes)}
+	case r.AWS != nil:
+		out.Target = &accessv1.Resource_Aws{Aws: awsAccount(*r.AWS)}
 	}
 	return out
 }
@@ -76,6 +78,9 @@ func FromResource(r *accessv1.Resource) resources.Resource {
 	}
 	if k := r.GetKubernetes(); k != nil {
 		out.Kubernetes = fromKubernetes(k)
+	}
+	if a := r.GetAws(); a != nil {
+		out.AWS = fromAWSAccount(a)
 	}
 	return out
 }

@@ -77,6 +77,27 @@ func (d *DefaultAWS) AssumeRole(ctx context.Context, a Assumption) (aws.Credenti
 	if err != nil {
 		return aws.Credentials{}, err
 	}
+	if a.Hub != "" {
+		if cfg.Credentials, err = d.Credentials(ctx, a.Region, a.Hub); err != nil {
+			return aws.Credentials{}, err
+		}
+	}
+	out, err := sts.NewFromConfig(cfg).AssumeRole(ctx, a.input())
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	c := out.Credentials
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
+		return aws.Credentials{}, errors.New("sts answered without credentials")
+	}
+	return aws.Credentials{
+		AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Source: "AssumeRole",
+		CanExpire: c.Expiration != nil, Expires: aws.ToTime(c.Expiration),
+	}, nil
+}
+
+// input is the call as AWS takes it.
+func (a Assumption) input() *sts.AssumeRoleInput {
 	input := &sts.AssumeRoleInput{
 		RoleArn: &a.RoleARN, RoleSessionName: &a.SessionName, SourceIdentity: &a.SourceIdentity,
 		DurationSeconds: aws.Int32(int32(a.Duration / time.Second)),
@@ -86,14 +107,12 @@ func (d *DefaultAWS) AssumeRole(ctx context.Context, a Assumption) (aws.Credenti
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
 		input.Tags = append(input.Tags, types.Tag{Key: aws.String(key), Value: aws.String(a.Tags[key])})
+		if a.Transitive {
+			input.TransitiveTagKeys = append(input.TransitiveTagKeys, key)
+		}
 	}
-	out, err := sts.NewFromConfig(cfg).AssumeRole(ctx, input)
-	if err != nil {
-		return aws.Credentials{}, err
+	if a.Policy != "" {
+		input.Policy = &a.Policy
 	}
-	c := out.Credentials
-	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
-		return aws.Credentials{}, errors.New("sts answered without credentials")
-	}
-	return aws.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Source: "AssumeRole"}, nil
+	return input
 }

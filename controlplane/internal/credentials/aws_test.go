@@ -1,7 +1,10 @@
 package credentials_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/writhq/writ/controlplane/internal/credentials"
 	"github.com/writhq/writ/test/mototest"
@@ -72,6 +78,101 @@ func TestAssumeRoleSaysWhoIsBehindIt(t *testing.T) {
 	if forms[2].Has("ExternalId") || !strings.Contains(scopes[0], "/eu-west-1/sts/aws4_request") {
 		t.Fatalf("%v, %s", forms[2], scopes[0])
 	}
+}
+
+func TestAssumeRoleThroughAHub(t *testing.T) {
+	type call struct {
+		form       url.Values
+		key, token string
+	}
+	var calls []call
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		_, key, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		key, _, _ = strings.Cut(key, "/")
+		calls = append(calls, call{r.PostForm, key, r.Header.Get("X-Amz-Security-Token")})
+		role := r.PostForm.Get("RoleArn")
+		fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA-%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
+<SessionToken>%s</SessionToken><Expiration>2126-11-23T13:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, role[len(role)-3:], role)
+	}))
+	defer server.Close()
+	d := at(t, server.URL, "AKIAEXAMPLE", "topsecret")
+	a := assumption
+	a.Hub, a.RoleARN, a.Policy, a.Transitive = hubRole, prodRole, `{"Version":"2012-10-17"}`, true
+	for range 2 {
+		c, err := d.AssumeRole(t.Context(), a)
+		if err != nil || c.SessionToken != prodRole || !c.CanExpire || c.Expires.Year() != 2126 {
+			t.Fatalf("got the credentials of %s, ending %s, %v", c.SessionToken, c.Expires, err)
+		}
+	}
+	if len(calls) != 3 {
+		t.Fatalf("%d calls, want one for the hub and two through it", len(calls))
+	}
+	hub, through := calls[0], calls[1:]
+	if hub.key != "AKIAEXAMPLE" || hub.form.Get("RoleArn") != hubRole || hub.form.Get("RoleSessionName") != "writ-controlplane" ||
+		hub.form.Has("Policy") || hub.form.Has("SourceIdentity") || hub.form.Has("ExternalId") {
+		t.Errorf("the hub was assumed by %s with %v", hub.key, hub.form)
+	}
+	for _, c := range through {
+		if c.key != "ASIA-hub" || c.token != hubRole || c.form.Get("RoleArn") != prodRole || c.form.Get("SourceIdentity") != "agent-7" ||
+			c.form.Get("ExternalId") != "writ-shop" || c.form.Get("Policy") != a.Policy || c.form.Get("DurationSeconds") != "2400" ||
+			c.form.Get("TransitiveTagKeys.member.1") != "writ:grant" || c.form.Get("TransitiveTagKeys.member.3") != "writ:session" {
+			t.Errorf("assumed by %s with %v", c.key, c.form)
+		}
+	}
+}
+
+// moto checks the keys of both calls, and keeps accounts apart.
+func TestAssumeRoleThroughAHubAtMoto(t *testing.T) {
+	moto := mototest.Start(t)
+	admin := aws.Credentials{AccessKeyID: moto.Key, SecretAccessKey: moto.Secret}
+	const mayAssume = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}`
+	callAWS(t, moto.URL, admin, "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"writ-hub"}, "AssumeRolePolicyDocument": {
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`,
+	}})
+	callAWS(t, moto.URL, admin, "iam", url.Values{
+		"Action": {"PutRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"writ-hub"}, "PolicyName": {"a"}, "PolicyDocument": {mayAssume},
+	})
+	a := assumption
+	a.Hub, a.RoleARN, a.Policy = "arn:aws:iam::"+mototest.Account+":role/writ-hub", prodRole, credentials.SessionPolicy
+	keys, err := at(t, moto.URL, moto.Key, moto.Secret).AssumeRole(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(keys.Expires); !keys.CanExpire || left < 30*time.Minute || left > a.Duration+time.Minute {
+		t.Fatalf("the keys end at %s", keys.Expires)
+	}
+	answer := callAWS(t, moto.URL, keys, "sts", url.Values{"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"}})
+	if !strings.Contains(answer, "<Arn>arn:aws:sts::111122223333:assumed-role/writ-prod/ses-1</Arn>") {
+		t.Fatalf("sessions act as %s", answer)
+	}
+}
+
+// callAWS makes one signed call.
+func callAWS(t *testing.T, endpoint string, with aws.Credentials, service string, form url.Values) string {
+	t.Helper()
+	body := form.Encode()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint+"/", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(t.Context(), with, req, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s: %s %v", form.Get("Action"), resp.Status, answer, err)
+	}
+	return string(answer)
 }
 
 func TestAssumeRoleWithoutCredentials(t *testing.T) {

@@ -89,6 +89,8 @@ type Credential struct {
 	ClientCertificate []byte
 	// TokenRequest is set when Password is only good for asking the cluster for a token, which then signs in.
 	TokenRequest *TokenRequest
+	// AWS signs calls, in the place of Password.
+	AWS *AWSKeys
 }
 
 // String hides the password.
@@ -97,8 +99,14 @@ func (c Credential) String() string { return "credential for " + c.User }
 // GoString hides the password.
 func (c Credential) GoString() string { return c.String() }
 
-// Wipe overwrites the password.
-func (c *Credential) Wipe() { clear(c.Password) }
+// Wipe overwrites what signs in.
+func (c *Credential) Wipe() {
+	clear(c.Password)
+	if c.AWS != nil {
+		clear(c.AWS.Secret)
+		clear(c.AWS.SessionToken)
+	}
+}
 
 // Ask says what a credential is for.
 type Ask struct {
@@ -163,6 +171,8 @@ func (b *Broker) make(ctx context.Context, r resources.Resource, ask Ask) (Kind,
 		err = b.serviceAccount(ctx, r, &cred)
 	case KindClientCertificate:
 		err = b.clientCertificate(ctx, r, &cred)
+	case KindAssumeRole:
+		err = b.assumeRole(ctx, r, ask, &cred)
 	default:
 		err = fmt.Errorf("%w: resource %s has none", ErrSource, r.Name)
 	}
@@ -173,7 +183,7 @@ func (b *Broker) make(ctx context.Context, r resources.Resource, ask Ask) (Kind,
 }
 
 // Service returns what an edge itself signs in with at a database, to read its catalog and to manage its roles. At a
-// cluster an edge acts for sessions alone.
+// cluster and in an account an edge acts for sessions alone.
 func (b *Broker) Service(ctx context.Context, r resources.Resource) (cred Credential, err error) {
 	cred.ExpiresAt = b.cfg.Now().Add(time.Hour).UTC()
 	switch kindOf(r) {
@@ -209,6 +219,8 @@ func kindOf(r resources.Resource) Kind {
 		return KindServiceAccount
 	case r.Kubernetes != nil && r.Kubernetes.Credential.ClientCertificate != nil:
 		return KindClientCertificate
+	case r.AWS != nil && r.AWS.Credential.AssumeRole != nil:
+		return KindAssumeRole
 	}
 	return ""
 }

@@ -32,6 +32,7 @@ func (s secrets) Secret(_ context.Context, name string) (resources.Secret, error
 type fakeAWS struct {
 	region, role string
 	assumed      []credentials.Assumption
+	expires      time.Time // of what is assumed; zero is not said
 }
 
 func (f *fakeAWS) Credentials(_ context.Context, region, role string) (aws.CredentialsProvider, error) {
@@ -47,7 +48,7 @@ func (f *fakeAWS) AssumeRole(_ context.Context, a credentials.Assumption) (aws.C
 		return aws.Credentials{}, errors.New("access denied")
 	}
 	f.assumed = append(f.assumed, a)
-	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "topsecret", SessionToken: "session-token"}, nil
+	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "topsecret", SessionToken: "session-token", CanExpire: !f.expires.IsZero(), Expires: f.expires}, nil
 }
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -37,11 +37,14 @@ const (
 // Assumption is one AssumeRole call.
 type Assumption struct {
 	Region         string
+	Hub            string // role that assumes RoleARN; empty is the control plane's own identity
 	RoleARN        string
 	ExternalID     string // empty is none
 	SessionName    string // RoleSessionName
 	SourceIdentity string
 	Tags           map[string]string // session tags
+	Transitive     bool              // the tags stay with roles that the session assumes
+	Policy         string            // session policy, in JSON; empty is none
 	Duration       time.Duration
 }
 
@@ -52,8 +55,13 @@ func (b *Broker) forSession(ask Ask) Assumption {
 		Tags: map[string]string{
 			"writ:session": tagValue(ask.Session), "writ:grant": tagValue(ask.Grant), "writ:principal": tagValue(ask.Principal),
 		},
-		Duration: min(max(ask.Until.Sub(b.cfg.Now()), minAssumed), maxAssumed).Truncate(time.Second),
+		Duration: b.assumedFor(ask, maxAssumed),
 	}
+}
+
+// assumedFor is how long a role is assumed for: what is left of the grant, within what AWS and the resource allow.
+func (b *Broker) assumedFor(ask Ask, most time.Duration) time.Duration {
+	return min(max(ask.Until.Sub(b.cfg.Now()), minAssumed), most).Truncate(time.Second)
 }
 
 // eks assumes the role and signs a token with it. The role's credentials go no further.

@@ -35,6 +35,8 @@ const (
 	KindEKS               Kind = "eks"
 	KindServiceAccount    Kind = "service_account"
 	KindClientCertificate Kind = "client_certificate"
+
+	KindAssumeRole Kind = "assume_role"
 )
 
 // ErrNotFound: no lease has that id.

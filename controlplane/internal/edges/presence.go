@@ -21,6 +21,7 @@ type Presence struct {
 	Version     string    `json:"version,omitempty"`
 	Endpoints   []string  `json:"endpoints,omitempty"`  // for PostgreSQL clients
 	Kubernetes  []string  `json:"kubernetes,omitempty"` // endpoints for Kubernetes clients
+	AWS         []string  `json:"aws,omitempty"`        // endpoints for AWS clients
 	Revision    uint64    `json:"revision,omitempty"`   // of the policy it enforces
 	Error       string    `json:"error,omitempty"`      // why it cannot enforce a newer one
 	ConnectedAt time.Time `json:"connected_at"`

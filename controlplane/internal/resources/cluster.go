@@ -120,9 +120,7 @@ func (c *checker) eks(e EKS) {
 	if !roleForm.MatchString(e.RoleARN) {
 		c.add(field+".role_arn", e.RoleARN, "not the ARN of an IAM role", "use arn:aws:iam::123456789012:role/name")
 	}
-	if e.ExternalID != "" && (len(e.ExternalID) > maxExternalID || !externalForm.MatchString(e.ExternalID)) {
-		c.add(field+".external_id", e.ExternalID, "not an external id", "use 2 to 1224 letters, digits and _+=,.@:/-")
-	}
+	c.externalID(field+".external_id", e.ExternalID)
 }
 
 func (c *checker) serviceAccount(s ServiceAccount) {

@@ -109,6 +109,9 @@ func (inv *Inventory) applyOne(tx *store.Tx, wanted Resource) (Change, []Problem
 	if err != nil {
 		return change, nil, err
 	}
+	if next.AWS != nil {
+		next.AWS.fill()
+	}
 	old, err := inv.rows.In(tx).Get(wanted.Name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

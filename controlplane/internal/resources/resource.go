@@ -18,6 +18,7 @@ type Resource struct {
 	Description string            `json:"description,omitempty"`
 	Postgres    *Postgres         `json:"postgres,omitempty"`
 	Kubernetes  *Kubernetes       `json:"kubernetes,omitempty"`
+	AWS         *AWS              `json:"aws,omitempty"`
 	Version     uint64            `json:"version"` // counts changes from 1
 	UpdatedAt   time.Time         `json:"updated_at"`
 }
@@ -32,6 +33,8 @@ func (r Resource) Kind() string {
 		return KindPostgres
 	case r.Kubernetes != nil:
 		return KindKubernetes
+	case r.AWS != nil:
+		return KindAWS
 	}
 	return ""
 }

@@ -53,7 +53,7 @@ var (
 	nameForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	labelForm  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$`)
 	classForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
-	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 	roleForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}$`)
 )
 
@@ -120,16 +120,37 @@ func (c *checker) resource(r Resource) {
 	if len(r.Description) > maxText || !printable(r.Description) {
 		c.add("description", r.Description, "too long or not plain text", fmt.Sprintf("use at most %d bytes of text", maxText))
 	}
-	switch {
-	case r.Postgres == nil && r.Kubernetes == nil:
-		c.add("postgres", "", "no target", "say what the resource is: a postgres or a kubernetes target")
-	case r.Postgres != nil && r.Kubernetes != nil:
+	c.target(r)
+}
+
+func (c *checker) target(r Resource) {
+	switch targets(r) {
+	case 0:
+		c.add("postgres", "", "no target", "say what the resource is: a postgres, a kubernetes or an aws target")
+		return
+	case 1:
+	default:
 		c.add("kubernetes", "", "a second target", "describe one target in each resource")
+		return
+	}
+	switch {
 	case r.Postgres != nil:
 		c.postgres(*r.Postgres)
-	default:
+	case r.Kubernetes != nil:
 		c.kubernetes(*r.Kubernetes)
+	default:
+		c.aws(*r.AWS)
 	}
+}
+
+func targets(r Resource) int {
+	n := 0
+	for _, there := range []bool{r.Postgres != nil, r.Kubernetes != nil, r.AWS != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *checker) labels(labels map[string]string) {
@@ -194,23 +215,27 @@ func (c *checker) detectors(kind string, detectors []string) {
 }
 
 func (c *checker) endpoint(kind, endpoint string, allowLoopback bool, usualPort string) {
-	field := kind + ".endpoint"
-	host, port, err := net.SplitHostPort(endpoint)
+	c.hostPort(kind+".endpoint", endpoint, endpoint, allowLoopback, `write it as "host:`+usualPort+`"`)
+}
+
+// hostPort checks the host and port in value.
+func (c *checker) hostPort(field, value, hostPort string, allowLoopback bool, fix string) {
+	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil || host == "" || len(host) > 253 || strings.ContainsFunc(host, badHostRune) {
-		c.add(field, endpoint, "not a host and port", `write it as "host:`+usualPort+`"`)
+		c.add(field, value, "not a host and port", fix)
 		return
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		c.add(field, endpoint, "the port is not one", "use a number from 1 to 65535")
+		c.add(field, value, "the port is not one", "use a number from 1 to 65535")
 	}
 	addr, err := netip.ParseAddr(host)
 	isAddr := err == nil
 	addr = addr.Unmap()
 	switch {
 	case isAddr && destination.Check(addr, true) != nil:
-		c.add(field, endpoint, "an address no target has", "use the target's own address")
+		c.add(field, value, "an address no target has", "use the target's own address")
 	case (isAddr && addr.IsLoopback() || isLocalName(host)) && !allowLoopback:
-		c.add(field, endpoint, "the edge's own machine", "use another address, or set allow_loopback")
+		c.add(field, value, "the edge's own machine", "use another address, or set allow_loopback")
 	}
 }
 

@@ -264,7 +264,8 @@ func TestEndpointsAreKnownByKind(t *testing.T) {
 	l := e.link()
 	await(t, "state", l.state)
 	present := must[map[string]edges.Presence](t)(p.edges.Present(t.Context()))
-	if got := present["edge-a"]; !slices.Equal(got.Endpoints, []string{"127.0.0.1:5432"}) || !slices.Equal(got.Kubernetes, []string{"127.0.0.1:6443"}) {
+	if got := present["edge-a"]; !slices.Equal(got.Endpoints, []string{"127.0.0.1:5432"}) || !slices.Equal(got.Kubernetes, []string{"127.0.0.1:6443"}) ||
+		!slices.Equal(got.AWS, []string{"127.0.0.1:5170"}) {
 		t.Fatalf("got %+v", got)
 	}
 }

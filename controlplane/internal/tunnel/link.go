@@ -170,10 +170,11 @@ func checkHello(h *edgev1.Hello) error {
 	if err := auditlog.CheckBoot(h.GetBoot()); err != nil {
 		return refuse(codes.InvalidArgument, err.Error())
 	}
-	if len(h.GetEndpoints()) > maxEndpoints || len(h.GetKubernetesEndpoints()) > maxEndpoints || len(h.GetSessions()) > maxListed {
+	if len(h.GetEndpoints()) > maxEndpoints || len(h.GetKubernetesEndpoints()) > maxEndpoints ||
+		len(h.GetAwsEndpoints()) > maxEndpoints || len(h.GetSessions()) > maxListed {
 		return refuse(codes.InvalidArgument, "too many endpoints or sessions")
 	}
-	for _, text := range slices.Concat([]string{h.GetVersion()}, h.GetEndpoints(), h.GetKubernetesEndpoints()) {
+	for _, text := range slices.Concat([]string{h.GetVersion()}, h.GetEndpoints(), h.GetKubernetesEndpoints(), h.GetAwsEndpoints()) {
 		if len(text) > maxText || !plain(text) {
 			return refuse(codes.InvalidArgument, "version or endpoint is not short plain text")
 		}
@@ -190,7 +191,7 @@ func plain(s string) bool {
 func (l *link) begin(ctx context.Context, hello *edgev1.Hello) error {
 	attend, err := l.server.cfg.Edges.Announce(ctx, edges.Presence{
 		Edge: l.edge, Boot: l.boot, Version: hello.GetVersion(), Endpoints: hello.GetEndpoints(),
-		Kubernetes: hello.GetKubernetesEndpoints(), Revision: hello.GetRevision(),
+		Kubernetes: hello.GetKubernetesEndpoints(), AWS: hello.GetAwsEndpoints(), Revision: hello.GetRevision(),
 	})
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ type plane struct {
 	records   *auditlog.Log
 	objects   *switchable
 	issuer    *token.Issuer
+	keys      *authority.Keyring
 	directory *directory
 	server    *tunnel.Server
 	address   string
@@ -230,6 +231,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 		Records: p.records, Now: p.clock.now, Rand: rand.Reader, RequestRate: 1000,
 	}))
 	p.sweeper = must[*sessions.Sweeper](t)(sessions.NewSweeper(sessions.SweeperConfig{Book: p.sessions, Grants: p.approvals, Presence: p.edges}))
+	p.keys = tokenKeys
 	p.issuer = must[*token.Issuer](t)(token.NewIssuer("writ", tokenKeys.Private))
 	conf := must[*tls.Config](t)(p.authority.ServerTLS())
 	conf.Time = p.clock.now
@@ -237,7 +239,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records, Approvals: p.approvals,
 		Resources: p.resources, Policies: p.policies, Locks: p.locks, Principals: p.directory,
 		Tokens: must[*token.Verifier](t)(token.NewVerifier("writ", tokenKeys.Public())),
-		TLS:    conf, TokenKeys: tokenKeys.Public, PolicyKeys: policyKeys.Public,
+		TLS:    conf, TokenKeys: tokenKeys.Public, PolicyKeys: policyKeys.Public, ClientKeys: tokenKeys,
 		MaskingKey: []byte("0123456789abcdef"), SweepInterval: 300 * time.Millisecond, Now: p.clock.now, Logger: log,
 	}))
 	p.push(bundle)
@@ -420,7 +422,8 @@ func (e *edge) link(sessions ...string) *linked {
 	l.stream = stream
 	err := stream.Send(&edgev1.LinkRequest{Message: &edgev1.LinkRequest_Hello{Hello: &edgev1.Hello{
 		Boot: e.boot, Version: "test", Endpoints: []string{"127.0.0.1:5432"}, KubernetesEndpoints: []string{"127.0.0.1:6443"},
-		Sessions: sessions,
+		AwsEndpoints: []string{"127.0.0.1:5170"},
+		Sessions:     sessions,
 	}}})
 	if err != nil {
 		t.Fatal(err)

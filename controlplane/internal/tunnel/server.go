@@ -27,6 +27,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
+	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/identity"
 	"github.com/writhq/writ/pkg/token"
 	edgev1 "github.com/writhq/writ/proto/edge/v1"
@@ -60,6 +61,8 @@ type Config struct {
 	// TokenKeys and PolicyKeys return the public keys in force; they are asked
 	// every KeysInterval, also on behalf of Tokens.
 	TokenKeys, PolicyKeys func() identity.Keys
+	// ClientKeys are those that sign the tokens; what AWS clients sign with comes of them.
+	ClientKeys awskey.Keys
 	// MaskingKey is the key of stable hashes in masked values, the same on all
 	// replicas; at least 16 bytes.
 	MaskingKey []byte
@@ -80,7 +83,7 @@ func (c *Config) complete() error {
 	case c.Store == nil, c.Edges == nil, c.Sessions == nil, c.Credentials == nil, c.Records == nil, c.Approvals == nil,
 		c.Resources == nil, c.Policies == nil, c.Locks == nil, c.Tokens == nil, c.Principals == nil:
 		return errors.New("tunnel: store, edges, sessions, credentials, records, approvals, resources, policies, locks, tokens and principals are required")
-	case c.TLS == nil || c.TokenKeys == nil || c.PolicyKeys == nil:
+	case c.TLS == nil || c.TokenKeys == nil || c.PolicyKeys == nil || c.ClientKeys == nil:
 		return errors.New("tunnel: tls and keys are required")
 	case len(c.MaskingKey) < 16:
 		return errors.New("tunnel: a masking key of at least 16 bytes is required")

@@ -17,6 +17,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/token"
 	edgev1 "github.com/writhq/writ/proto/edge/v1"
 )
@@ -35,13 +36,14 @@ func (s *Server) OpenSession(ctx context.Context, req *edgev1.OpenSessionRequest
 	ask, claims, err := s.readOpen(ctx, req)
 	var opened admitted
 	if err == nil {
-		opened, err = s.admit(ctx, ask, claims)
+		opened, err = s.admit(ctx, ask, claims, req.GetAccessToken())
 	}
 	if err != nil {
 		return nil, s.refusedOpen(ask, claims, err)
 	}
 	if err := s.recordLease(ctx, opened); err != nil {
 		opened.credential.Wipe()
+		clear(opened.clientSecret)
 		s.abandon(ctx, opened.session)
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (s *Server) OpenSession(ctx context.Context, req *edgev1.OpenSessionRequest
 	return &edgev1.OpenSessionResponse{
 		Principal: convert.Principal(g.Principal), Resource: g.Resource, Grant: g.ID, Actions: g.Actions,
 		ExpiresAt: timestamppb.New(opened.session.ExpiresAt), RequestReason: g.Reason, Ticket: g.Ticket,
-		BreakGlass: g.BreakGlass, Credential: wireCredential(cred),
+		BreakGlass: g.BreakGlass, Credential: wireCredential(cred), ClientSecret: opened.clientSecret,
 	}, nil
 }
 
@@ -59,6 +61,8 @@ type admitted struct {
 	grant      approvals.Grant
 	lease      broker.Lease
 	credential broker.Credential
+	// clientSecret is what the client signs with, of an AWS account.
+	clientSecret []byte
 }
 
 // readOpen checks the request's form and its access token.
@@ -94,9 +98,9 @@ func (s *Server) readOpen(ctx context.Context, req *edgev1.OpenSessionRequest) (
 
 // admit mints a credential and creates the session, again when the resource
 // changes in between.
-func (s *Server) admit(ctx context.Context, ask sessions.Session, claims token.Claims) (admitted, error) {
+func (s *Server) admit(ctx context.Context, ask sessions.Session, claims token.Claims, accessToken string) (admitted, error) {
 	for range admitTries {
-		a, err := s.admitOnce(ctx, ask, claims)
+		a, err := s.admitOnce(ctx, ask, claims, accessToken)
 		if !errors.Is(err, errChanged) {
 			return a, err
 		}
@@ -106,7 +110,7 @@ func (s *Server) admit(ctx context.Context, ask sessions.Session, claims token.C
 
 var errChanged = errors.New("resource changed while a credential was minted")
 
-func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims token.Claims) (admitted, error) {
+func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims token.Claims, accessToken string) (admitted, error) {
 	use := approvals.Admission{Grant: claims.Grant, Principal: claims.Subject, Resource: ask.Resource, Edge: ask.Edge}
 	grant, err := s.cfg.Approvals.Admit(ctx, use)
 	if err != nil {
@@ -120,6 +124,9 @@ func (s *Server) admitOnce(ctx context.Context, ask sessions.Session, claims tok
 		return admitted{}, err
 	}
 	a := admitted{}
+	if a.clientSecret, err = s.clientSecret(resource, accessToken); err != nil {
+		return admitted{}, err
+	}
 	if a.lease, a.credential, err = s.cfg.Credentials.Mint(ctx, resource, purpose(ask, grant)); err != nil {
 		s.cfg.Logger.Error("mint credential", "resource", resource.Name, "error", err)
 		return admitted{}, err
@@ -155,11 +162,26 @@ func fits(protocol string, r resources.Resource) error {
 		return nil // without a target there is no credential either
 	case kind == resources.KindKubernetes:
 		return refuse(codes.FailedPrecondition, r.Name+" is a Kubernetes cluster; sign in with: writ kube login "+r.Name)
+	case kind == resources.KindAWS:
+		return refuse(codes.FailedPrecondition, r.Name+" is an AWS account; sign in with: writ aws login "+r.Name)
 	case kind == resources.KindPostgres:
 		return refuse(codes.FailedPrecondition, r.Name+" is a PostgreSQL database; connect with: writ psql "+r.Name)
 	default:
 		return refuse(codes.FailedPrecondition, r.Name+" is of the kind "+kind)
 	}
+}
+
+// clientSecret is what clients of an AWS account sign with, who proved nothing yet: with a signature that it verifies
+// the edge knows that the token is theirs.
+func (s *Server) clientSecret(r resources.Resource, accessToken string) ([]byte, error) {
+	if r.Kind() != resources.KindAWS {
+		return nil, nil
+	}
+	secret, err := awskey.SecretFor(s.cfg.ClientKeys, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(secret), nil
 }
 
 // purpose says what a session's credential is for.

@@ -67,6 +67,9 @@ func wireCredential(c broker.Credential) *edgev1.Credential {
 	if t := c.TokenRequest; t != nil {
 		w.TokenRequest = &edgev1.TokenRequest{Namespace: t.Namespace, ServiceAccount: t.ServiceAccount, Audiences: t.Audiences}
 	}
+	if k := c.AWS; k != nil {
+		w.Aws = &edgev1.AwsKeys{AccessKeyId: k.KeyID, SecretAccessKey: k.Secret, SessionToken: k.SessionToken}
+	}
 	return w
 }
 
