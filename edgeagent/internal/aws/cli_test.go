@@ -69,7 +69,7 @@ func TestDenied(t *testing.T) {
 		})
 	}
 	if got := b.reached(); len(got) > 0 {
-		t.Errorf("it reached AWS: %q", got)
+		t.Errorf("it reached AWS: %s %s", got[0].Method, got[0].RequestURI)
 	}
 	refused := 0
 	for _, rec := range b.Records.All() {
@@ -113,6 +113,6 @@ func TestOnlyAWS(t *testing.T) {
 		}
 	}
 	if got := b.reached(); len(got) > 0 {
-		t.Errorf("it reached AWS: %q", got)
+		t.Errorf("it reached AWS: %s %s", got[0].Method, got[0].RequestURI)
 	}
 }

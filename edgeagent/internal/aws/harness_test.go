@@ -38,7 +38,7 @@ type bed struct {
 	ca     string // the file of the CA that clients trust for the way through CONNECT
 
 	mu       sync.Mutex
-	received []string // "METHOD host path" of what reached moto
+	received []*http.Request // what reached moto, without bodies
 }
 
 const permitAll = `@id("all") permit (principal, action in [Action::"session:open", Action::"aws:all", Action::"aws:reveal"], resource);
@@ -78,7 +78,7 @@ func (b *bed) front() *httptest.Server {
 	}}
 	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
-		b.received = append(b.received, r.Method+" "+r.Host+" "+r.RequestURI+" "+r.Header.Get("X-Amz-Target"))
+		b.received = append(b.received, r.Clone(context.Background()))
 		b.mu.Unlock()
 		proxy.ServeHTTP(w, r)
 	}))
@@ -87,7 +87,7 @@ func (b *bed) front() *httptest.Server {
 }
 
 // reached returns what came to moto since the last time.
-func (b *bed) reached() []string {
+func (b *bed) reached() []*http.Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := b.received

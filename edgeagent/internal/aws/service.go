@@ -101,6 +101,9 @@ func (x *exchange) identify() (release func(), err error) {
 	if x.said, err = sigv4.Parse(x.signed); err != nil {
 		return nil, err
 	}
+	if x.host != "" && !strings.EqualFold(strings.TrimSuffix(x.signed.Host, ":443"), x.host) {
+		return nil, &sigv4.Error{Kind: sigv4.ErrRequest, Part: "header Host", Why: "not the host that the tunnel was opened to", Fix: "open a tunnel to each host"}
+	}
 	ask, err := x.admission()
 	if err != nil {
 		return nil, err
