@@ -16,7 +16,7 @@ func (e *edge) serveAWS(dialer *upstream.Dialer) error {
 	if err != nil {
 		return fmt.Errorf("open AWS models: %w", err)
 	}
-	ca, text, err := aws.LoadCA(e.cfg.StateDir, e.client.Edge(), e.cfg.Now())
+	ca, _, err := aws.LoadCA(e.cfg.StateDir, e.client.Edge(), e.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (e *edge) serveAWS(dialer *upstream.Dialer) error {
 	if err != nil {
 		return err
 	}
-	e.awsCA = text
+	e.awsCA = ca.Certificate[0]
 	e.accounts, err = aws.New(aws.Config{
 		Pipeline: e.pipeline, Broker: e.client, Dialer: dialer, Model: model, Authority: authority, MaxSessions: e.cfg.MaxConnections,
 		Keys: func() identity.Keys { return e.client.CurrentState().TokenKeys }, Clock: e.cfg.Now, Logger: e.cfg.Logger.Named("aws"),

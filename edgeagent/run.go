@@ -38,7 +38,7 @@ type edge struct {
 	postgres *postgres.Server
 	clusters *kubernetes.Server
 	accounts *aws.Server // nil where AWS clients are not served
-	awsCA    []byte      // PEM of what signs for AWS's hosts there
+	awsCA    []byte      // DER of what signs for AWS's hosts there
 }
 
 // listeners are the open ports, so that a taken one fails before anything else is done.
@@ -245,6 +245,7 @@ func (e *edge) hooks(listeners listeners) tunnel.Hooks {
 		Endpoints:           func() []string { return endpoints },
 		KubernetesEndpoints: func() []string { return clusters },
 		AWSEndpoints:        func() []string { return accounts },
+		AWSAuthority:        e.awsCA,
 
 		Sessions:         e.pipeline.Sessions,
 		EndSessions:      e.pipeline.EndSessions,

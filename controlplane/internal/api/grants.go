@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/pem"
 	"slices"
+	"strings"
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/convert"
+	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/login"
 	"github.com/writhq/writ/controlplane/internal/resources"
@@ -84,7 +87,7 @@ func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRe
 	if err != nil {
 		return nil, err
 	}
-	endpoints, err := s.endpoints(ctx, res)
+	present, err := s.cfg.Edges.Present(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRe
 	}
 	resp := &accessv1.IssueTokenResponse{
 		Token: signed, ExpiresAt: convert.Time(g.ExpiresAt), Resource: g.Resource, User: g.Principal.ID,
-		Endpoints: endpoints, CaPem: string(s.cfg.CAPEM),
+		Endpoints: endpoints(res, present), CaPem: string(s.cfg.CAPEM),
 	}
 	if res.Postgres != nil {
 		resp.Database = res.Postgres.Database
@@ -107,6 +110,7 @@ func (s grantService) IssueToken(ctx context.Context, req *accessv1.IssueTokenRe
 		if resp.AwsKey, err = s.clientKey(signed, g); err != nil {
 			return nil, err
 		}
+		resp.CaPem = authorities(res, present)
 	}
 	return resp, nil
 }
@@ -123,11 +127,7 @@ func (s grantService) clientKey(accessToken string, g approvals.Grant) (*accessv
 }
 
 // endpoints are those of the connected edges that serve the resource, for clients of its kind.
-func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]string, error) {
-	present, err := s.cfg.Edges.Present(ctx)
-	if err != nil {
-		return nil, err
-	}
+func endpoints(res resources.Resource, present map[string]edges.Presence) []string {
 	var all []string
 	for _, edge := range res.Edges {
 		switch res.Kind() {
@@ -139,7 +139,18 @@ func (s grantService) endpoints(ctx context.Context, res resources.Resource) ([]
 			all = append(all, present[edge].AWS...)
 		}
 	}
-	return slices.Compact(all), nil
+	return slices.Compact(all)
+}
+
+// authorities are the CAs that sign for AWS's hosts at the connected edges that serve the account, as PEM.
+func authorities(res resources.Resource, present map[string]edges.Presence) string {
+	var all strings.Builder
+	for _, edge := range res.Edges {
+		if der := present[edge].AWSCA; len(der) > 0 {
+			all.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+		}
+	}
+	return all.String()
 }
 
 func (s grantService) RevokeGrant(ctx context.Context, req *accessv1.RevokeGrantRequest) (*accessv1.RevokeGrantResponse, error) {

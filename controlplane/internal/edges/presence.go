@@ -22,6 +22,7 @@ type Presence struct {
 	Endpoints   []string  `json:"endpoints,omitempty"`  // for PostgreSQL clients
 	Kubernetes  []string  `json:"kubernetes,omitempty"` // endpoints for Kubernetes clients
 	AWS         []string  `json:"aws,omitempty"`        // endpoints for AWS clients
+	AWSCA       []byte    `json:"aws_ca,omitempty"`     // DER; signs for AWS's hosts there
 	Revision    uint64    `json:"revision,omitempty"`   // of the policy it enforces
 	Error       string    `json:"error,omitempty"`      // why it cannot enforce a newer one
 	ConnectedAt time.Time `json:"connected_at"`

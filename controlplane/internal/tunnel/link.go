@@ -179,6 +179,9 @@ func checkHello(h *edgev1.Hello) error {
 			return refuse(codes.InvalidArgument, "version or endpoint is not short plain text")
 		}
 	}
+	if err := checkAuthority(h.GetAwsCa()); err != nil {
+		return refuse(codes.InvalidArgument, "aws_ca: "+err.Error())
+	}
 	return nil
 }
 
@@ -191,7 +194,7 @@ func plain(s string) bool {
 func (l *link) begin(ctx context.Context, hello *edgev1.Hello) error {
 	attend, err := l.server.cfg.Edges.Announce(ctx, edges.Presence{
 		Edge: l.edge, Boot: l.boot, Version: hello.GetVersion(), Endpoints: hello.GetEndpoints(),
-		Kubernetes: hello.GetKubernetesEndpoints(), AWS: hello.GetAwsEndpoints(), Revision: hello.GetRevision(),
+		Kubernetes: hello.GetKubernetesEndpoints(), AWS: hello.GetAwsEndpoints(), AWSCA: hello.GetAwsCa(), Revision: hello.GetRevision(),
 	})
 	if err != nil {
 		return err

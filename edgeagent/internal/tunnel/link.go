@@ -97,7 +97,7 @@ func (l *link) hello() error {
 	number, digest := l.client.cfg.Policy.Held()
 	err := l.send(&edgev1.LinkRequest{Message: &edgev1.LinkRequest_Hello{Hello: &edgev1.Hello{
 		Version: l.client.cfg.Version, Boot: l.client.cfg.Boot, Endpoints: l.hooks.Endpoints(),
-		KubernetesEndpoints: l.hooks.KubernetesEndpoints(), AwsEndpoints: l.hooks.AWSEndpoints(), Revision: number, PolicyDigest: digest, Sessions: l.hooks.Sessions(),
+		KubernetesEndpoints: l.hooks.KubernetesEndpoints(), AwsEndpoints: l.hooks.AWSEndpoints(), AwsCa: l.hooks.AWSAuthority, Revision: number, PolicyDigest: digest, Sessions: l.hooks.Sessions(),
 	}}})
 	if err != nil {
 		return err

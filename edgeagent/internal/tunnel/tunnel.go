@@ -84,7 +84,7 @@ func (c *Config) complete() error {
 }
 
 // Hooks are what the tunnel tells the rest of the edge, and asks of it. All
-// but KubernetesEndpoints, AWSEndpoints and OldestUnshipped are required. They are called from one goroutine except
+// but KubernetesEndpoints, AWSEndpoints, AWSAuthority and OldestUnshipped are required. They are called from one goroutine except
 // Sweep, which has one of its own, and must not block, again except Sweep.
 type Hooks struct {
 	// Endpoints returns where PostgreSQL clients connect, as "host:port".
@@ -95,6 +95,8 @@ type Hooks struct {
 	// AWSEndpoints returns where AWS clients connect, as "host:port". Default
 	// none.
 	AWSEndpoints func() []string
+	// AWSAuthority (DER) signs for AWS's hosts here. Default none.
+	AWSAuthority []byte
 	// Sessions returns the ids of the live sessions.
 	Sessions func() []string
 	// EndSessions ends sessions now.
@@ -111,7 +113,7 @@ type Hooks struct {
 
 func (h *Hooks) complete() error {
 	if h.Endpoints == nil || h.Sessions == nil || h.EndSessions == nil || h.PrincipalChanged == nil || h.State == nil || h.Sweep == nil {
-		return errors.New("tunnel: all hooks but KubernetesEndpoints, AWSEndpoints and OldestUnshipped are required")
+		return errors.New("tunnel: all hooks but KubernetesEndpoints, AWSEndpoints, AWSAuthority and OldestUnshipped are required")
 	}
 	if h.KubernetesEndpoints == nil {
 		h.KubernetesEndpoints = func() []string { return nil }

@@ -1423,7 +1423,7 @@ type IssueTokenResponse struct {
 	User string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	// endpoints are "host:port" of the connected edges that serve the resource, for clients of its kind.
 	Endpoints []string `protobuf:"bytes,6,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
-	// ca_pem verifies the edge's certificate.
+	// ca_pem verifies the edge's certificate; for AWS clients, those of AWS's hosts as the edges that serve the resource show them.
 	CaPem string `protobuf:"bytes,7,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
 	// aws_key is what AWS clients sign with at the edge; set for resources of the kind aws alone.
 	AwsKey        *AwsClientKey `protobuf:"bytes,8,opt,name=aws_key,json=awsKey,proto3" json:"aws_key,omitempty"`

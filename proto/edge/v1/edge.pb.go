@@ -416,7 +416,9 @@ type Hello struct {
 	// kubernetes_endpoints are where Kubernetes clients may connect to, "host:port".
 	KubernetesEndpoints []string `protobuf:"bytes,7,rep,name=kubernetes_endpoints,json=kubernetesEndpoints,proto3" json:"kubernetes_endpoints,omitempty"`
 	// aws_endpoints are where AWS clients may connect to, "host:port".
-	AwsEndpoints  []string `protobuf:"bytes,8,rep,name=aws_endpoints,json=awsEndpoints,proto3" json:"aws_endpoints,omitempty"`
+	AwsEndpoints []string `protobuf:"bytes,8,rep,name=aws_endpoints,json=awsEndpoints,proto3" json:"aws_endpoints,omitempty"`
+	// aws_ca (DER) signs for AWS's hosts at the edge, and by its name constraints for nothing else.
+	AwsCa         []byte `protobuf:"bytes,9,opt,name=aws_ca,json=awsCa,proto3" json:"aws_ca,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -503,6 +505,13 @@ func (x *Hello) GetKubernetesEndpoints() []string {
 func (x *Hello) GetAwsEndpoints() []string {
 	if x != nil {
 		return x.AwsEndpoints
+	}
+	return nil
+}
+
+func (x *Hello) GetAwsCa() []byte {
+	if x != nil {
+		return x.AwsCa
 	}
 	return nil
 }
@@ -2748,7 +2757,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.edge.v1.HelloH\x00R\x05hello\x122\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x12.edge.v1.HeartbeatH\x00R\theartbeat\x12/\n" +
 	"\benforced\x18\x03 \x01(\v2\x11.edge.v1.EnforcedH\x00R\benforcedB\t\n" +
-	"\amessage\"\x88\x02\n" +
+	"\amessage\"\x9f\x02\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\tR\x04boot\x12\x1c\n" +
@@ -2757,7 +2766,8 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\rpolicy_digest\x18\x05 \x01(\fR\fpolicyDigest\x12\x1a\n" +
 	"\bsessions\x18\x06 \x03(\tR\bsessions\x121\n" +
 	"\x14kubernetes_endpoints\x18\a \x03(\tR\x13kubernetesEndpoints\x12#\n" +
-	"\raws_endpoints\x18\b \x03(\tR\fawsEndpoints\"\xed\x01\n" +
+	"\raws_endpoints\x18\b \x03(\tR\fawsEndpoints\x12\x15\n" +
+	"\x06aws_ca\x18\t \x01(\fR\x05awsCa\"\xed\x01\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12!\n" +
