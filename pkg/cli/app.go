@@ -61,6 +61,8 @@ type target struct {
 	ca     []byte
 	pin    string
 	token  string
+	// notThrough is a proxy that is not used to get there, "host:port".
+	notThrough string
 }
 
 func (a *app) store() (*profile.Store, error) {
@@ -135,7 +137,9 @@ func (a *app) control() (*client.Clients, error) {
 }
 
 func (a *app) dial(t target) (*client.Clients, error) {
-	c, err := client.New(client.Config{Server: t.server, CAPEM: t.ca, Pin: t.pin, Token: t.token, Dial: a.env.Dial, Now: a.env.Now})
+	c, err := client.New(client.Config{
+		Server: t.server, CAPEM: t.ca, Pin: t.pin, Token: t.token, Dial: a.env.Dial, Now: a.env.Now, NotThrough: t.notThrough,
+	})
 	if err != nil {
 		return nil, misused("", "%w", err)
 	}

@@ -81,7 +81,9 @@ func (a *app) tunnel(ctx context.Context, resource, grant string) (*tokens, *pgt
 	if g, _ := source.about(); g.GetResource() != resource {
 		return nil, nil, misused("", "%s is a grant for %s, not for %s", g.GetId(), g.GetResource(), resource)
 	}
-	if _, tok := source.about(); tok.GetDatabase() == "" {
+	if _, tok := source.about(); tok.GetAwsKey() != nil {
+		return nil, nil, misused("go on with: writ aws exec "+resource+" -- aws sts get-caller-identity", "%s is no database", resource)
+	} else if tok.GetDatabase() == "" {
 		return nil, nil, misused("if it is a cluster: writ kube login "+resource, "%s is no database", resource)
 	}
 	tunnel, err := pgtunnel.New(pgtunnel.Config{

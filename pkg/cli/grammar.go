@@ -30,6 +30,7 @@ type grammar struct {
 	Connect  connectCmd  `cmd:"" group:"access" help:"Open a local port or socket to a resource."`
 	Psql     psqlCmd     `cmd:"" group:"access" help:"Start psql on a resource."`
 	Kube     kubeCmd     `cmd:"" group:"access" help:"Let kubectl reach a cluster."`
+	AWS      awsCmd      `cmd:"" name:"aws" group:"access" help:"Let AWS's tools reach an account."`
 
 	List    listCmd    `cmd:"" group:"approval" help:"List what waits for approval."`
 	Show    showCmd    `cmd:"" group:"approval" help:"Show one access request or held command."`

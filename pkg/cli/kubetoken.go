@@ -82,5 +82,8 @@ func clusterToken(ctx context.Context, clients *client.Clients, cluster, grant s
 	if err == nil && tok.GetDatabase() != "" {
 		err = misused("connect with: writ psql "+cluster, "%s is a database, no cluster", cluster)
 	}
+	if err == nil && tok.GetAwsKey() != nil {
+		err = misused("go on with: writ aws exec "+cluster+" -- aws sts get-caller-identity", "%s is an AWS account, no cluster", cluster)
+	}
 	return g, tok, err
 }

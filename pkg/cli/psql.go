@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,9 @@ func (psqlCmd) Help() string {
 var keptPG = []string{
 	"PGAPPNAME", "PGCLIENTENCODING", "PGCONNECT_TIMEOUT", "PGDATESTYLE", "PGGEQO", "PGLOCALEDIR", "PGOPTIONS", "PGTZ",
 }
+
+// ownTokens are variables that hold writ's own tokens, which the programs that it starts do not get.
+var ownTokens = []string{"WRIT_TOKEN", "WRIT_OIDC_TOKEN", "WRIT_ADMIN_TOKEN"}
 
 // Run starts psql behind a tunnel in a private folder.
 func (c *psqlCmd) Run(ctx context.Context, a *app) error {
@@ -70,16 +74,24 @@ func (a *app) privateFolder() (string, error) {
 	}
 	dir, err := os.MkdirTemp(base, "writ-") // mode 0700
 	if err != nil {
-		return "", fmt.Errorf("make socket folder: %w", err)
+		return "", fmt.Errorf("make private folder: %w", err)
 	}
 	return dir, nil
 }
 
-func (a *app) findPsql() (string, error) {
+// find looks for a program on the PATH.
+func (a *app) find(program string) (path string, ok bool) {
 	for dir := range strings.SplitSeq(a.env.get("PATH"), string(os.PathListSeparator)) {
-		if path, err := exec.LookPath(dir + "/psql"); dir != "" && err == nil {
-			return path, nil
+		if path, err := exec.LookPath(dir + "/" + program); dir != "" && err == nil {
+			return path, true
 		}
+	}
+	return "", false
+}
+
+func (a *app) findPsql() (string, error) {
+	if path, ok := a.find("psql"); ok {
+		return path, nil
 	}
 	return "", failed("install it (Debian: apt install postgresql-client; macOS: brew install libpq), or use `writ connect` and a client of your own",
 		"psql is not installed")
@@ -89,21 +101,21 @@ func (a *app) findPsql() (string, error) {
 func psqlEnviron(environ []string, dir, user, database string) []string {
 	out := slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
-		return name == "WRIT_TOKEN" || name == "WRIT_OIDC_TOKEN" || name == "WRIT_ADMIN_TOKEN" ||
+		return slices.Contains(ownTokens, name) ||
 			strings.HasPrefix(name, "PG") && !slices.Contains(keptPG, name)
 	})
 	return append(out, "PGHOST="+dir, "PGPORT="+strconv.Itoa(socketPort), "PGUSER="+user, "PGDATABASE="+database,
 		"PGSSLMODE=disable", "PGGSSENCMODE=disable")
 }
 
-// runChild runs cmd to its end, passes signals on and takes over its exit code. On a terminal, Ctrl-C reaches the
-// child by itself.
+// runChild runs cmd to its end, passes signals on and takes over its exit code. On a terminal, Ctrl-C and Ctrl-\ reach
+// the child by themselves.
 func (a *app) runChild(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start psql: %w", err)
+		return fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
 	}
 	ended := make(chan struct{})
 	passed := make(chan struct{})
@@ -112,7 +124,7 @@ func (a *app) runChild(cmd *exec.Cmd) error {
 		for {
 			select {
 			case s := <-signals:
-				if s != os.Interrupt || !a.env.Interactive {
+				if s != os.Interrupt && s != syscall.SIGQUIT || !a.env.Interactive {
 					_ = cmd.Process.Signal(s)
 				}
 			case <-ended:

@@ -209,6 +209,9 @@ func (a *app) next(ctx context.Context, clients *client.Clients, name string) st
 	if err == nil && resp.GetResource().GetKubernetes() != nil {
 		return "`writ kube login " + name + "`"
 	}
+	if err == nil && resp.GetResource().GetAws() != nil {
+		return "`writ aws exec " + name + " -- aws sts get-caller-identity`"
+	}
 	return "`writ psql " + name + "` or `writ connect " + name + "`"
 }
 

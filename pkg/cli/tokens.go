@@ -16,7 +16,7 @@ import (
 // renewBefore is how long before its end a token is no longer handed out.
 const renewBefore = 30 * time.Second
 
-// tokens gives a tunnel access tokens of one of the caller's grants. A token is kept while it is good; then the grant
+// tokens gives out access tokens of one of the caller's grants. A token is kept while it is good; then the grant
 // is asked for another, so that a grant that was extended goes on without a gap.
 type tokens struct {
 	clients *client.Clients
@@ -38,18 +38,25 @@ func newTokens(ctx context.Context, a *app, clients *client.Clients, name string
 	return t, nil
 }
 
-// Token implements pgtunnel.TokenSource.
-func (t *tokens) Token(ctx context.Context, refused string) (pgtunnel.Token, error) {
+// fresh returns a token that is good for a while, and is not the refused one.
+func (t *tokens) fresh(ctx context.Context, refused string) (*accessv1.IssueTokenResponse, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	stale := t.current.GetToken() == refused || !t.now().Add(renewBefore).Before(t.current.GetExpiresAt().AsTime())
-	if stale {
+	if t.current.GetToken() == refused || !t.now().Add(renewBefore).Before(t.current.GetExpiresAt().AsTime()) {
 		if err := t.renew(ctx); err != nil {
-			f := explain(err)
-			return pgtunnel.Token{}, &pgtunnel.Refusal{Message: f.Error(), Hint: f.hint}
+			return nil, err
 		}
 	}
-	c := t.current
+	return t.current, nil
+}
+
+// Token implements pgtunnel.TokenSource.
+func (t *tokens) Token(ctx context.Context, refused string) (pgtunnel.Token, error) {
+	c, err := t.fresh(ctx, refused)
+	if err != nil {
+		f := explain(err)
+		return pgtunnel.Token{}, &pgtunnel.Refusal{Message: f.Error(), Hint: f.hint}
+	}
 	return pgtunnel.Token{
 		Password: c.GetToken(), User: c.GetUser(), Database: c.GetDatabase(),
 		Endpoints: c.GetEndpoints(), CAPEM: []byte(c.GetCaPem()),

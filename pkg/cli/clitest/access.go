@@ -250,6 +250,9 @@ func (c *ControlPlane) IssueToken(ctx context.Context, r *accessv1.IssueTokenReq
 	}
 	token := c.newID("access")
 	c.tokens[token] = g.GetId()
+	if c.resources[g.GetResource()].GetAws() != nil {
+		return c.accountToken(token, g), nil
+	}
 	return &accessv1.IssueTokenResponse{
 		Token: token, ExpiresAt: g.GetExpiresAt(), Resource: g.GetResource(), User: g.GetPrincipal().GetName(),
 		Database:  c.resources[g.GetResource()].GetPostgres().GetDatabase(),

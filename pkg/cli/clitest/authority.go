@@ -16,11 +16,14 @@ import (
 	"github.com/writhq/writ/pkg/identity"
 )
 
-// authority is a CA with one serving certificate for loopback, made for one test.
+// authority is a CA with a serving certificate for loopback, made for one test.
 type authority struct {
 	pem  []byte
 	pin  string
 	leaf tls.Certificate
+
+	root *x509.Certificate
+	key  *ecdsa.PrivateKey
 }
 
 func newAuthority() (*authority, error) {
@@ -40,22 +43,27 @@ func newAuthority() (*authority, error) {
 	if root, err = x509.ParseCertificate(rootDER); err != nil {
 		return nil, fmt.Errorf("read CA: %w", err)
 	}
+	a := &authority{
+		pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}),
+		pin: identity.PinOf(root).String(), root: root, key: rootKey,
+	}
+	a.leaf, err = a.serving([]net.IP{net.IPv4(127, 0, 0, 1)}, "localhost", identity.ControlPlane)
+	return a, err
+}
+
+// serving makes a certificate for a server.
+func (a *authority) serving(addrs []net.IP, names ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("make key: %w", err)
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: root.NotBefore, NotAfter: root.NotAfter,
-		DNSNames: []string{"localhost", identity.ControlPlane}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter, DNSNames: names, IPAddresses: addrs,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), rootKey)
+	der, err := x509.CreateCertificate(rand.Reader, leaf, a.root, key.Public(), a.key)
 	if err != nil {
-		return nil, fmt.Errorf("make certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("make certificate: %w", err)
 	}
-	return &authority{
-		pem:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}),
-		pin:  identity.PinOf(root).String(),
-		leaf: tls.Certificate{Certificate: [][]byte{leafDER, rootDER}, PrivateKey: key},
-	}, nil
+	return tls.Certificate{Certificate: [][]byte{der, a.root.Raw}, PrivateKey: key}, nil
 }

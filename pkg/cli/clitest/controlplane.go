@@ -53,6 +53,7 @@ type ControlPlane struct {
 	revisions  []*accessv1.PullPolicyResponse
 	tokens     map[string]string // access token to grant
 	endpoints  []string
+	awsEdges   []string
 	providers  []*accessv1.OpenIDProvider
 }
 
@@ -127,6 +128,13 @@ func (c *ControlPlane) AddEndpoint(address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endpoints = append(c.endpoints, address)
+}
+
+// AddAccount adds an AWS account to the inventory.
+func (c *ControlPlane) AddAccount(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resources[name] = &accessv1.Resource{Name: name, Target: &accessv1.Resource_Aws{Aws: &accessv1.AwsTarget{}}}
 }
 
 // AddHold files a held command.

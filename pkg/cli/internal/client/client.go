@@ -36,6 +36,9 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is the clock. Required.
 	Now func() time.Time
+	// NotThrough is the "host:port" of a proxy that is not used, though the environment names it: an edge, which reaches
+	// nothing but AWS. Empty is none.
+	NotThrough string
 }
 
 // Clients are the services of the control plane.
@@ -68,12 +71,23 @@ func New(cfg Config) (*Clients, error) {
 	}
 	web := &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: cfg.Dial, TLSClientConfig: trusted,
+			Proxy: without(cfg.NotThrough, http.ProxyFromEnvironment), DialContext: cfg.Dial, TLSClientConfig: trusted,
 			ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the control plane does not redirect") },
 	}
 	return newClients(web, cfg.Server, connect.WithInterceptors(caller{token: cfg.Token}), connect.WithReadMaxBytes(maxResponse)), nil
+}
+
+// without is what choose says, but for one proxy.
+func without(proxy string, choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := choose(r)
+		if err == nil && u != nil && u.Host == proxy {
+			return nil, nil
+		}
+		return u, err
+	}
 }
 
 func newClients(web *http.Client, server string, opts ...connect.ClientOption) *Clients {
