@@ -109,7 +109,7 @@ func (edgesListCmd) Run(ctx context.Context, a *app) error {
 		t := output.NewTable("NAME", "STATE", "REVISION~", "SESSIONS", "LAG", "VERSION", "ENDPOINTS~", "SEEN")
 		for _, e := range resp.GetEdges() {
 			t.Add(e.GetName(), edgeState(e), edgeRevision(e), strconv.Itoa(int(e.GetLiveSessions())), recordLag(e), e.GetVersion(),
-				strings.Join(slices.Concat(e.GetEndpoints(), e.GetKubernetesEndpoints()), ", "), output.Relative(a.env.Now(), e.GetSeenAt()))
+				strings.Join(slices.Concat(e.GetEndpoints(), e.GetKubernetesEndpoints(), e.GetAwsEndpoints()), ", "), output.Relative(a.env.Now(), e.GetSeenAt()))
 		}
 		return a.out.Table("", t, "no edges")
 	})

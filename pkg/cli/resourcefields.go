@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,8 @@ func (a *app) resourceFields(r *accessv1.Resource) []output.Field {
 		fields = append(fields, databaseFields(r.GetPostgres())...)
 	case r.GetKubernetes() != nil:
 		fields = append(fields, clusterFields(r.GetKubernetes())...)
+	case r.GetAws() != nil:
+		fields = append(fields, accountFields(r.GetAws())...)
 	}
 	return append(fields, []output.Field{
 		{Name: "version", Value: fmt.Sprint(r.GetVersion())},
@@ -53,6 +56,37 @@ func clusterFields(k *accessv1.KubernetesTarget) []output.Field {
 	}
 	fields = append(fields, classFields(k.GetClasses(), (*accessv1.FieldList).GetFields)...)
 	return append(fields, output.Field{Name: "detectors", Value: strings.Join(k.GetDetectors(), ", ")})
+}
+
+func accountFields(t *accessv1.AwsTarget) []output.Field {
+	fields := []output.Field{
+		{Name: "account", Value: t.GetAccount()},
+		{Name: "role", Value: t.GetRoleArn()},
+		{Name: "regions", Value: cmp.Or(strings.Join(t.GetRegions(), ", "), "all")},
+		{Name: "endpoint", Value: t.GetEndpoint()},
+		{Name: "tls", Value: tlsText(t.GetTls())},
+		{Name: "credential", Value: accountCredentialText(t.GetCredential())},
+	}
+	fields = append(fields, classFields(t.GetClasses(), (*accessv1.FieldList).GetFields)...)
+	return append(fields, output.Field{Name: "detectors", Value: strings.Join(t.GetDetectors(), ", ")})
+}
+
+func accountCredentialText(c *accessv1.AwsCredential) string {
+	s := c.GetAssumeRole()
+	if s == nil {
+		return ""
+	}
+	text := "role assumed for each session"
+	if s.GetHubRoleArn() != "" {
+		text += ", through " + s.GetHubRoleArn()
+	}
+	if s.GetSessionDuration().AsDuration() > 0 {
+		text += ", keys for " + s.GetSessionDuration().AsDuration().String()
+	}
+	if s.GetWholeRole() {
+		text += ", without a session policy"
+	}
+	return text
 }
 
 // classFields is one field for each data class.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -53,6 +54,15 @@ A credential is one of static, dynamic and rds_iam; passwords come from a file o
       pii: ["configmaps:data.*"]
 
 Here a credential is one of eks, service_account (token_file, token_env) and client_certificate (key_file, key_env).
+
+    kind: aws
+    name: prod
+    edges: [edge-a]
+    account: "123456789012"
+    role_arn: arn:aws:iam::123456789012:role/writ-prod
+    regions: [eu-west-1]
+    credential:
+      assume_role: {external_id: writ-prod}
 
 ` + examples("writ resources apply -f resources.yaml --dry-run", "writ resources apply -f - < resources.yaml")
 }
@@ -122,7 +132,7 @@ func (resourcesListCmd) Run(ctx context.Context, a *app) error {
 	return a.show(resp, func() error {
 		t := output.NewTable("NAME", "KIND", "ENDPOINT~", "LABELS~", "EDGES~", "DESCRIPTION~")
 		for _, r := range resp.GetResources() {
-			t.Add(r.GetName(), resourceKind(r), r.GetPostgres().GetEndpoint()+r.GetKubernetes().GetEndpoint(), pairs(r.GetLabels()),
+			t.Add(r.GetName(), resourceKind(r), resourceEndpoint(r), pairs(r.GetLabels()),
 				strings.Join(r.GetEdges(), ", "), oneLine(r.GetDescription()))
 		}
 		return a.out.Table("", t, "no resources")
@@ -135,8 +145,18 @@ func resourceKind(r *accessv1.Resource) string {
 		return "postgres"
 	case r.GetKubernetes() != nil:
 		return "kubernetes"
+	case r.GetAws() != nil:
+		return "aws"
 	}
 	return "unknown"
+}
+
+// resourceEndpoint is where the target is; of an account whose calls go to AWS itself, the role there.
+func resourceEndpoint(r *accessv1.Resource) string {
+	if a := r.GetAws(); a != nil {
+		return cmp.Or(a.GetEndpoint(), a.GetRoleArn())
+	}
+	return r.GetPostgres().GetEndpoint() + r.GetKubernetes().GetEndpoint()
 }
 
 // withoutSecrets drops what is never to be read back, should it come all the same.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,25 @@ func TestSTSRegions(t *testing.T) {
 		if _, _, err := b.Mint(t.Context(), r, ask(now.Add(time.Hour))); err != nil || aws.assumed[0].Region != tt.want {
 			t.Errorf("%s %s: asked %+v, %v", tt.partition, tt.region, aws.assumed, err)
 		}
+	}
+}
+
+// The trust policy of the template takes the tags that are sent, and no others.
+func TestTemplateTakesTheTags(t *testing.T) {
+	text, err := os.ReadFile("../../../deployments/aws/account-role.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, aws, _ := newBroker(t)
+	if _, _, err := b.Mint(t.Context(), account(resources.AssumeRole{}), ask(now.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	for key := range aws.assumed[0].Tags {
+		if !strings.Contains(string(text), `"`+key+`"`) {
+			t.Errorf("the role does not take the tag %s", key)
+		}
+	}
+	if n := strings.Count(string(text), `"writ:`); n != len(aws.assumed[0].Tags) {
+		t.Errorf("the role takes %d tags, %d are sent", n, len(aws.assumed[0].Tags))
 	}
 }

@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { KubernetesCredentialSchema, ResourceSchema } from "../../src/gen/access/v1/resources_pb";
-import { clusterCredentialOf, kindOf } from "../../src/pages/resources/target";
+import { AwsCredentialSchema, KubernetesCredentialSchema, ResourceSchema } from "../../src/gen/access/v1/resources_pb";
+import { accountCredentialOf, clusterCredentialOf, kindOf } from "../../src/pages/resources/target";
 
 test("a resource says what it is", () => {
   expect(kindOf(create(ResourceSchema, { target: { case: "postgres", value: {} } }))).toBe("PostgreSQL");
   expect(kindOf(create(ResourceSchema, { target: { case: "kubernetes", value: {} } }))).toBe("Kubernetes");
+  expect(kindOf(create(ResourceSchema, { target: { case: "aws", value: {} } }))).toBe("AWS account");
   expect(kindOf(create(ResourceSchema))).toBe("unknown");
 });
 
@@ -17,4 +18,11 @@ test("a cluster's credential is named without its secret", () => {
   expect(account).not.toContain("hunter2");
   expect(credential({ case: "clientCertificate", value: { certificatePem: "c", keyPem: "hunter2" } })).not.toContain("hunter2");
   expect(clusterCredentialOf(undefined)).toBe("none");
+});
+
+test("an account's credential says what sessions go through", () => {
+  const credential = (value: object) => accountCredentialOf(create(AwsCredentialSchema, { source: { case: "assumeRole", value } } as never));
+  expect(credential({})).toBe("Keys of the role, assumed for each session");
+  expect(credential({ hubRoleArn: "arn:aws:iam::9:role/hub", wholeRole: true })).toBe("Keys of the role, assumed for each session, through arn:aws:iam::9:role/hub, without a session policy");
+  expect(accountCredentialOf(undefined)).toBe("none");
 });

@@ -32,7 +32,7 @@ func TestExamplesAreManifests(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?ms)^```yaml resources\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
 		examples[strings.SplitN(m[1], "\n", 2)[0]] = m[1]
 	}
-	if len(examples) != 2 {
+	if len(examples) != 3 {
 		t.Fatalf("%d kinds have an example on the page", len(examples))
 	}
 	files, err := filepath.Glob(root + "/deployments/resources/*.yaml")
@@ -59,11 +59,12 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	common, rest, _ := strings.Cut(string(page), "## `kind: postgres`")
-	database, cluster, ok := strings.Cut(rest, "## `kind: kubernetes`")
-	if !ok {
+	database, rest, first := strings.Cut(rest, "## `kind: kubernetes`")
+	cluster, account, second := strings.Cut(rest, "## `kind: aws`")
+	if !first || !second {
 		t.Fatal("a kind has no section")
 	}
-	for section, kind := range map[string]reflect.Type{database: reflect.TypeFor[postgres](), cluster: reflect.TypeFor[kubernetes]()} {
+	for section, kind := range map[string]reflect.Type{database: reflect.TypeFor[postgres](), cluster: reflect.TypeFor[kubernetes](), account: reflect.TypeFor[aws]()} {
 		keys(kind, "", func(key string) {
 			if !strings.Contains(common, "`"+key+"`") && !strings.Contains(section, "`"+key+"`") {
 				t.Errorf("%s: nothing is said about %s", kind.Name(), key)

@@ -82,10 +82,12 @@ func (s Source) document(body ast.Node) (*accessv1.Resource, error) {
 		return read(s, body, s.postgres)
 	case "kubernetes":
 		return read(s, body, s.kubernetes)
+	case "aws":
+		return read(s, body, s.aws)
 	case "":
 		return nil, s.at(body, "the document has no kind")
 	default:
-		return nil, s.at(body, fmt.Sprintf("unknown kind %q; known are postgres and kubernetes", head.Kind))
+		return nil, s.at(body, fmt.Sprintf("unknown kind %q; known are postgres, kubernetes and aws", head.Kind))
 	}
 }
 

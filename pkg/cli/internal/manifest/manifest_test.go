@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const good = `kind: postgres
@@ -111,11 +112,74 @@ func TestParseClusters(t *testing.T) {
 	}
 }
 
+const accounts = `kind: aws
+name: prod
+labels: {env: prod}
+edges: [edge-a]
+account: "011122223333"
+role_arn: arn:aws:iam::011122223333:role/writ-prod
+partition: aws
+regions: [eu-west-1, eu-central-1]
+endpoint: https://vpce.example:443
+tls: {ca_file: ./ca.pem}
+credential:
+  assume_role:
+    hub_role_arn: arn:aws:iam::999988887777:role/writ-hub
+    external_id: writ-prod
+    region: eu-west-1
+    session_duration: 45m
+    whole_role: true
+classes:
+  pii: ["dynamodb:GetItem:Item.Email"]
+detectors: [none]
+---
+kind: aws
+name: lab
+account: 111122223333
+role_arn: arn:aws:iam::111122223333:role/writ-lab
+endpoint: http://127.0.0.1:5000
+allow_loopback: true
+credential:
+  assume_role: {}
+`
+
+func TestParseAccounts(t *testing.T) {
+	got, err := Parse([]byte(accounts), source(t))
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%d resources, %v", len(got), err)
+	}
+	prod := got[0].GetAws()
+	if prod.GetAccount() != "011122223333" || prod.GetRoleArn() != "arn:aws:iam::011122223333:role/writ-prod" || prod.GetPartition() != "aws" ||
+		strings.Join(prod.GetRegions(), " ") != "eu-west-1 eu-central-1" || prod.GetEndpoint() != "https://vpce.example:443" ||
+		prod.GetTls().GetCaPem() != "PEM" || prod.GetClasses()["pii"].GetFields()[0] != "dynamodb:GetItem:Item.Email" ||
+		prod.GetDetectors()[0] != "none" || got[0].GetLabels()["env"] != "prod" {
+		t.Errorf("got %v", got[0])
+	}
+	if s := prod.GetCredential().GetAssumeRole(); s.GetHubRoleArn() != "arn:aws:iam::999988887777:role/writ-hub" || s.GetExternalId() != "writ-prod" ||
+		s.GetRegion() != "eu-west-1" || s.GetSessionDuration().AsDuration() != 45*time.Minute || !s.GetWholeRole() {
+		t.Errorf("got %v", s)
+	}
+	lab := got[1].GetAws()
+	if s := lab.GetCredential().GetAssumeRole(); s == nil || s.GetWholeRole() || s.GetSessionDuration() != nil || !lab.GetAllowLoopback() {
+		t.Errorf("got %v", lab)
+	}
+	if lab.GetAccount() != "111122223333" {
+		t.Errorf("without quotes the account is %s", lab.GetAccount())
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	const head = "kind: postgres\nname: a\nendpoint: h:1\ndatabase: d\n"
 	const cred = "credential:\n  rds_iam: {user: u, region: r}\n"
+	const account = "kind: aws\nname: a\naccount: \"111122223333\"\nrole_arn: r\n"
 	const cluster = "kind: kubernetes\nname: a\nendpoint: h:1\n"
 	for name, c := range map[string]struct{ text, want, hint string }{
+		"account without number":     {"kind: aws\nname: a\n", "no account", ""},
+		"account without role":       {"kind: aws\nname: a\naccount: \"1\"\n", "no role_arn", ""},
+		"account without credential": {account, "needs assume_role", ""},
+		"account with keys":          {account + "credential:\n  static: {user: a}\n", `unknown key "static"`, ""},
+		"account and its database":   {account + "database: d\n", `unknown key "database"`, ""},
+		"for how long":               {account + "credential:\n  assume_role: {session_duration: 1 hour}\n", `session_duration "1 hour"`, ""},
 		"cluster without credential": {cluster, "exactly one of eks", ""},
 		"cluster with a database":    {cluster + "database: d\n", `unknown key "database"`, ""},
 		"cluster without endpoint":   {"kind: kubernetes\nname: a\n", "no endpoint", ""},
@@ -167,6 +231,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(good)
 	f.Add(clusters)
+	f.Add(accounts)
 	f.Add("kind: postgres\n---\n...\n")
 	f.Add("a: &a [*a]\n")
 	src := source(f)

@@ -37,7 +37,7 @@ export function Edges() {
 
 function columns(remove?: (edge: Edge) => void): Column<Edge>[] {
   const all: Column<Edge>[] = [
-    { head: "Edge", cell: (e) => <div className="cell-lines"><strong><Said text={e.name} /></strong><span className="faint"><Said text={[...e.endpoints, ...e.kubernetesEndpoints].join(", ") || e.names.join(", ")} /></span></div> },
+    { head: "Edge", cell: (e) => <div className="cell-lines"><strong><Said text={e.name} /></strong><span className="faint"><Said text={[...e.endpoints, ...e.kubernetesEndpoints, ...e.awsEndpoints].join(", ") || e.names.join(", ")} /></span></div> },
     { head: "State", fit: true, cell: (e) => <div className="cell-lines"><span>{e.connected ? <Badge tone="good">Connected</Badge> : <Badge tone="bad">Not connected</Badge>}</span>{!e.connected && <span className="faint">seen <When at={e.seenAt} none="never" /></span>}</div> },
     { head: "Policy", cell: (e) => <Enforced of={e} /> },
     { head: "Records lag", fit: true, number: true, cell: (e) => (e.recordLag ? span(toMs(e.recordLag)) : "none") },

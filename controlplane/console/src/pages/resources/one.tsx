@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { useClients } from "../../api/clients";
 import { LockTarget } from "../../gen/access/v1/edges_pb";
-import type { KubernetesTarget, PostgresTarget, Resource } from "../../gen/access/v1/resources_pb";
+import type { AwsTarget, KubernetesTarget, PostgresTarget, Resource } from "../../gen/access/v1/resources_pb";
 import { useMe } from "../../signedin";
 import { Moment } from "../../ui/now";
 import { Badge, Button, Card, Facts, LinkButton, Loading, Page, Tags } from "../../ui/parts";
@@ -11,7 +11,7 @@ import { Said } from "../../ui/said";
 import { Table } from "../../ui/table";
 import { Trouble } from "../../ui/trouble";
 import { CreateLock } from "../locks/create";
-import { clusterCredentialOf, credentialOf, kindOf, labelsOf, tlsOf } from "./target";
+import { accountCredentialOf, clusterCredentialOf, credentialOf, kindOf, labelsOf, tlsOf } from "./target";
 
 /** ResourcePage is one resource: where it is, who serves it, and what in it is sensitive. */
 export function ResourcePage({ name }: { name: string }) {
@@ -54,6 +54,7 @@ function About({ of }: { of: Resource }) {
       </Card>
       {of.target.case === "postgres" && <Postgres of={of.target.value} />}
       {of.target.case === "kubernetes" && <Kubernetes of={of.target.value} />}
+      {of.target.case === "aws" && <Account of={of.target.value} />}
     </>
   );
 }
@@ -110,6 +111,28 @@ function Kubernetes({ of }: { of: KubernetesTarget }) {
         />
       </Card>
       <Classes of={classes} what="Fields" none="Besides the data of Secrets, no field is classified." />
+    </>
+  );
+}
+
+function Account({ of }: { of: AwsTarget }) {
+  const classes = Object.entries(of.classes).map(([name, list]) => ({ name, labelled: list.fields }));
+  return (
+    <>
+      <Card title="Target">
+        <Facts
+          of={[
+            ["Account", <code>{of.account}</code>],
+            ["Role", <code>{of.roleArn}</code>],
+            ["Regions", <Tags of={of.regions} none="all" />],
+            ["Endpoint", of.endpoint && <code>{of.endpoint}</code>],
+            ["TLS", tlsOf(of.tls?.mode)],
+            ["Credential", <Said text={accountCredentialOf(of.credential)} />],
+            ["Detectors", <Tags of={of.detectors} none="the default set" />],
+          ]}
+        />
+      </Card>
+      <Classes of={classes} what="Members" none="No member of an answer is classified." />
     </>
   );
 }

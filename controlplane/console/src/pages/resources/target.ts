@@ -1,4 +1,4 @@
-import { TargetTLS_Mode, type KubernetesCredential, type PostgresCredential, type Resource } from "../../gen/access/v1/resources_pb";
+import { TargetTLS_Mode, type AwsCredential, type KubernetesCredential, type PostgresCredential, type Resource } from "../../gen/access/v1/resources_pb";
 
 /** kindOf says what a resource is. */
 export function kindOf({ target }: Resource): string {
@@ -7,6 +7,8 @@ export function kindOf({ target }: Resource): string {
       return "PostgreSQL";
     case "kubernetes":
       return "Kubernetes";
+    case "aws":
+      return "AWS account";
   }
   return "unknown";
 }
@@ -42,6 +44,14 @@ export function clusterCredentialOf(credential?: KubernetesCredential): string {
       return "Client certificate, its key sealed";
   }
   return "none";
+}
+
+/** accountCredentialOf is credentialOf for an account. */
+export function accountCredentialOf(credential?: AwsCredential): string {
+  const source = credential?.source;
+  if (source?.case !== "assumeRole") return "none";
+  const hub = source.value.hubRoleArn && `, through ${source.value.hubRoleArn}`;
+  return `Keys of the role, assumed for each session${hub}${source.value.wholeRole ? ", without a session policy" : ""}`;
 }
 
 const modes: Record<TargetTLS_Mode, string> = {
