@@ -40,7 +40,7 @@ func awsResources(all []tunnel.Resource) (accounts []*aws.Resource) {
 		a := r.AWS
 		accounts = append(accounts, &aws.Resource{
 			Policy: r.Policy(), Account: a.Account, Partition: a.Partition, Regions: a.Regions, Endpoint: a.Endpoint, AllowLoopback: a.AllowLoopback,
-			Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
+			Classes: a.Classes, Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
 		})
 	}
 	return accounts

@@ -21,6 +21,9 @@ type Resource struct {
 	// TLS may be off for an endpoint on this very machine alone.
 	TLS           upstream.TLS
 	AllowLoopback bool
+	// Classes gives, for each data class, the members of answers that have it, as "service:Operation:path". What AWS answers as secret has
+	// the class "secret" in any case.
+	Classes map[string][]string
 	// Version changes with every change of the resource.
 	Version uint64
 }
@@ -73,6 +76,7 @@ type client struct {
 	account *Resource
 	out     *outbound
 	replays *sigv4.Replays // of requests that change something
+	fields  fields
 }
 
 func (s *Server) attach(session *enforce.Session) (*client, error) {
@@ -83,9 +87,14 @@ func (s *Server) attach(session *enforce.Session) (*client, error) {
 	case len(session.ClientSecret()) == 0:
 		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the control plane gave no key to verify requests with", Next: "ask whoever keeps Writ"}
 	}
+	classified, err := newFields(r.Classes)
+	if err != nil {
+		s.log.Error("an account cannot be served", "resource", r.Name(), "error", err)
+		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the account's classes are not understood", Next: "ask whoever keeps the resource"}
+	}
 	replays, err := sigv4.NewReplays(sigv4.ReplaysConfig{Max: replaysRemembered, Now: s.cfg.Clock, Grace: replayGrace})
 	if err != nil {
 		return nil, err
 	}
-	return &client{session: session, account: r, out: newOutbound(s, session, r), replays: replays}, nil
+	return &client{session: session, account: r, out: newOutbound(s, session, r), replays: replays, fields: classified}, nil
 }

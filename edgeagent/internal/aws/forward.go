@@ -46,17 +46,13 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := x.upstreamHost()
+	host, path, err := x.target()
 	if err != nil {
 		return nil, err
 	}
 	header := x.verified.Forward()
 	for name, values := range x.said.Hoisted {
 		header[name] = values
-	}
-	path := x.signed.Path
-	if x.client.account.Endpoint != "" {
-		path = x.call.Path // which has the bucket in it, since the host has not
 	}
 	up := &sigv4.Request{Method: x.signed.Method, Host: host, Path: path, RawQuery: x.said.Query, Header: header, Length: x.signed.Length}
 	payload := x.verified.PayloadHash()
@@ -102,35 +98,21 @@ func (x *exchange) body(signed *sigv4.Signed) (io.ReadCloser, error) {
 	return io.NopCloser(r), nil
 }
 
-// upstreamHost is the host that the client asked for, or the one that serves the operation.
-func (x *exchange) upstreamHost() (string, error) {
-	if x.client.account.Endpoint != "" {
-		return x.client.account.Endpoint, nil
+// target is the host and path that the client asked for, or those that serve the operation.
+func (x *exchange) target() (host, path string, err error) {
+	if endpoint := x.client.account.Endpoint; endpoint != "" {
+		return endpoint, x.call.Path, nil // which has the bucket in it, since the host has not
 	}
 	if x.host != "" {
-		return x.host, nil
+		return x.host, x.signed.Path, nil
 	}
-	if x.call.HostPrefix != "" {
-		return "", &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "the operation has a host of its own", Next: "use the edge as an HTTPS proxy"}
-	}
-	region := x.said.Scope.Region
-	for _, host := range []string{
-		x.said.Scope.Service + "." + region + ".amazonaws.com", x.call.Service + "." + region + ".amazonaws.com", x.said.Scope.Service + ".amazonaws.com", x.call.Service + ".amazonaws.com",
-	} {
-		if h, ok := x.server.cfg.Model.Host(host); ok && h.Bucket == "" && contains(h.Services, x.call.Service) && (h.Region == "" || h.Region == region) {
-			return host, nil
+	host, path, err = x.server.cfg.Model.Endpoint(x.call, x.params, x.said.Scope.Region)
+	if err != nil {
+		err = &enforce.Denied{
+			Cause: enforce.CauseUnreadable, Reason: "no host is known for " + x.call.Service + " in " + x.said.Scope.Region, Next: "use the edge as an HTTPS proxy",
 		}
 	}
-	return "", &enforce.Denied{Cause: enforce.CauseUnreadable, Reason: "no host is known for " + x.call.Service + " in " + region, Next: "use the edge as an HTTPS proxy"}
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
+	return host, path, err
 }
 
 // fail ends a flight that got no answer. What went wrong stays in the log.
@@ -235,15 +217,15 @@ func (x *exchange) hide(resp *http.Response) (body []byte, masked []string, err 
 	if resp.StatusCode >= 300 {
 		return nil, nil, nil
 	}
-	var inBody []string
-	for _, path := range x.hiddenPaths() {
-		name, ok := strings.CutPrefix(path, "header:")
+	var inBody []field
+	for _, f := range x.hidden() {
+		name, ok := strings.CutPrefix(f.path, inHeader)
 		switch {
 		case !ok:
-			inBody = append(inBody, path)
+			inBody = append(inBody, f)
 		case len(resp.Header.Values(name)) > 0:
 			resp.Header.Del(name)
-			masked = append(masked, path)
+			masked = append(masked, f.path)
 		}
 	}
 	if len(inBody) == 0 {
@@ -251,7 +233,7 @@ func (x *exchange) hide(resp *http.Response) (body []byte, masked []string, err 
 	}
 	if x.call.Protocol != awsmodel.JSON && x.call.Protocol != awsmodel.RESTJSON || x.call.OutputEvents || x.call.OutputBlob || resp.Header.Get("Content-Encoding") != "" {
 		return nil, nil, &enforce.Denied{
-			Cause: enforce.CauseMasked, Reason: "the answer holds " + inBody[0] + ", which is masked for you, and cannot be masked in this protocol", Next: "ask for a policy that lets you reveal it",
+			Cause: enforce.CauseMasked, Reason: "the answer holds " + inBody[0].path + ", which is masked for you, and cannot be masked in this protocol", Next: "ask for a policy that lets you reveal it",
 		}
 	}
 	whole, err := io.ReadAll(io.LimitReader(resp.Body, x.server.cfg.MaxBuffer+1))

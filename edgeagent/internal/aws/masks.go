@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/policy"
 )
 
@@ -15,19 +18,65 @@ const classSecret = "secret"
 // masked stands in the place of a hidden text.
 const masked = "***"
 
-// hiddenPaths are the parts of the answer that policy does not let the principal see.
-func (x *exchange) hiddenPaths() (hidden []string) {
+// field is a classified part of an operation's answer.
+type field struct {
+	path    string // as it was written, or "header:" and a name
+	steps   []step // empty for a header
+	classes []string
+}
+
+// fields are the classified parts of answers, by "service:Operation".
+type fields map[string][]field
+
+// newFields reads classes, whose members are written "service:Operation:path".
+func newFields(classes map[string][]string) (fields, error) {
+	all := fields{}
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		for _, member := range classes[class] {
+			parts := strings.SplitN(member, ":", 3)
+			if len(parts) != 3 {
+				return nil, fmt.Errorf("member %q of class %q: %w", member, class, errPath)
+			}
+			steps, err := classPath(parts[2])
+			if err != nil {
+				return nil, fmt.Errorf("member %q of class %q: %w", member, class, err)
+			}
+			key := parts[0] + ":" + parts[1]
+			all[key] = append(all[key], field{parts[2], steps, []string{class}})
+		}
+	}
+	return all, nil
+}
+
+// of lists the classified parts of a call's answer: those that AWS calls secret, and those of the account's own classes.
+func (all fields) of(call awsmodel.Call) []field {
+	own := all[call.Service+":"+call.Operation]
+	list := make([]field, 0, len(call.Secrets)+len(own))
+	for _, path := range call.Secrets {
+		f := field{path: path, classes: []string{classSecret}}
+		if !strings.HasPrefix(path, inHeader) {
+			f.steps = modelPath(path)
+		}
+		list = append(list, f)
+	}
+	return append(list, own...)
+}
+
+const inHeader = "header:"
+
+// hidden are the parts of the answer that policy does not let the principal see.
+func (x *exchange) hidden() (hidden []field) {
 	name := x.client.account.Policy.Name
-	for _, path := range x.call.Secrets {
-		if x.flight.Reveal(name.AWSField(x.call.Service, x.call.Operation, path, classSecret)).Kind != policy.MaskReveal {
-			hidden = append(hidden, path)
+	for _, f := range x.client.fields.of(x.call) {
+		if x.flight.Reveal(name.AWSField(x.call.Service, x.call.Operation, f.path, f.classes...)).Kind != policy.MaskReveal {
+			hidden = append(hidden, f)
 		}
 	}
 	return hidden
 }
 
-// maskJSON replaces what stands at the paths. Every value there is hidden, whatever its type.
-func maskJSON(body []byte, paths []string) ([]byte, []string, error) {
+// maskJSON replaces what the fields are. Every value there is hidden, whatever its type.
+func maskJSON(body []byte, hidden []field) ([]byte, []string, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return body, nil, nil
 	}
@@ -38,19 +87,19 @@ func maskJSON(body []byte, paths []string) ([]byte, []string, error) {
 		return nil, nil, fmt.Errorf("%w: the answer is no JSON", errUnreachable)
 	}
 	var found []string
-	for _, path := range paths {
+	for _, f := range hidden {
 		hit := false
-		root = hideAt(root, strings.Split(path, "."), &hit)
+		root = hideAt(root, f.steps, &hit)
 		if hit {
-			found = append(found, path)
+			found = append(found, f.path)
 		}
 	}
 	out, err := json.Marshal(root)
 	return out, found, err
 }
 
-// hideAt replaces what stands at a path below v: names, each with "[]" or "{}" behind it for all elements of a list or a map.
-func hideAt(v any, path []string, hit *bool) any {
+// hideAt replaces what stands at a path below v.
+func hideAt(v any, path []step, hit *bool) any {
 	if v == nil {
 		return nil
 	}
@@ -58,35 +107,22 @@ func hideAt(v any, path []string, hit *bool) any {
 		*hit = true
 		return hideAll(v)
 	}
-	name, rest := path[0], path[1:]
-	base := strings.TrimRight(name, "[]{}")
-	if base != "" {
-		object, ok := v.(map[string]any)
-		if !ok {
-			return v
-		}
-		inner, ok := object[base]
-		if ok {
-			object[base] = hideEach(inner, name[len(base):], rest, hit)
-		}
-		return object
-	}
-	return hideEach(v, name, rest, hit)
-}
-
-// hideEach goes through the lists and maps that marks name, "[]" and "{}" one after another.
-func hideEach(v any, marks string, rest []string, hit *bool) any {
-	if len(marks) < 2 {
-		return hideAt(v, rest, hit)
-	}
+	at, rest := path[0], path[1:]
 	switch t := v.(type) {
 	case []any:
-		for i := range t {
-			t[i] = hideEach(t[i], marks[2:], rest, hit)
+		if at.each {
+			for i := range t {
+				t[i] = hideAt(t[i], rest, hit)
+			}
 		}
 	case map[string]any:
+		if inner, ok := t[at.name]; ok && !at.each {
+			t[at.name] = hideAt(inner, rest, hit)
+		}
 		for k := range t {
-			t[k] = hideEach(t[k], marks[2:], rest, hit)
+			if at.each {
+				t[k] = hideAt(t[k], rest, hit)
+			}
 		}
 	}
 	return v
