@@ -3,6 +3,8 @@ package mototest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -16,10 +18,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/writhq/writ/pkg/sigv4"
 )
 
 // Account is the account of everything that is made here.
 const Account = "123456789012"
+
+const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 
 // startLimit is how long moto may take to listen, and to load a service at its first call.
 const startLimit = 60 * time.Second
@@ -82,7 +88,6 @@ func (s *Server) prepare(addr string) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 	if _, err := s.iam("Action=CreateUser&UserName=tester"); err != nil {
 		return err
 	}
@@ -123,4 +128,50 @@ func (s *Server) iam(form string) ([]byte, error) {
 		return nil, fmt.Errorf("moto: %s: %s %w", resp.Status, body, err)
 	}
 	return body, nil
+}
+
+// Role makes a role with an inline policy that allows everything, and returns its ARN.
+func (s *Server) Role(t testing.TB, name string) string {
+	t.Helper()
+	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`
+	for _, form := range []string{
+		"Action=CreateRole&RoleName=" + name + "&AssumeRolePolicyDocument=" + url.QueryEscape(trust),
+		"Action=PutRolePolicy&RoleName=" + name + "&PolicyName=all&PolicyDocument=" + url.QueryEscape(everything),
+	} {
+		if err := s.signed(form); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "arn:aws:iam::" + Account + ":role/" + name
+}
+
+// signed makes a call of IAM as the user.
+func (s *Server) signed(form string) error {
+	body := form + "&Version=2010-05-08"
+	sum := sha256.Sum256([]byte(body))
+	target, err := url.Parse(s.URL)
+	if err != nil {
+		return err
+	}
+	r := &sigv4.Request{Method: http.MethodPost, Host: target.Host, Path: "/", Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Length: int64(len(body))}
+	signed, err := sigv4.NewSigner(nil).Sign(r, sigv4.Credentials{KeyID: s.Key, Secret: s.Secret}, sigv4.Target{Service: "iam", Region: "us-east-1"}, hex.EncodeToString(sum[:]), time.Now())
+	if err != nil {
+		return err
+	}
+	signed.Set(r.Header)
+	req, err := http.NewRequest(http.MethodPost, s.URL+"/", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header = r.Header
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("moto: %s: %s %w", resp.Status, text, err)
+	}
+	return nil
 }

@@ -65,10 +65,10 @@ type World struct {
 	Access   string // "host:port" for people
 	EdgeAddr string // "host:port" for edges
 	Postgres string // "host:port" for PostgreSQL clients
-	// Kubernetes is "host:port" for Kubernetes clients.
-	Kubernetes string
-	CAFile     string
-	Pin        string
+	// Kubernetes is "host:port" for Kubernetes clients, AWS for AWS clients.
+	Kubernetes, AWS string
+	CAFile          string
+	Pin             string
 }
 
 // Audience is what tokens of the issuer must be for.
@@ -360,9 +360,12 @@ func (w *World) startEdge(ctx context.Context) error {
 	if w.Kubernetes, err = address(0); err != nil {
 		return err
 	}
+	if w.AWS, err = address(0); err != nil {
+		return err
+	}
 	args := []string{
 		"--control-plane", w.EdgeAddr, "--pin", w.Pin, "--join-token-file", file, "--state-dir", filepath.Join(w.Dir, "edge"),
-		"--listen-postgres", w.Postgres, "--listen-kubernetes", w.Kubernetes, "--log-level", "debug",
+		"--listen-postgres", w.Postgres, "--listen-kubernetes", w.Kubernetes, "--listen-aws", w.AWS, "--log-level", "debug",
 	}
 	w.Edge = &Process{Name: "writ-edge", Path: filepath.Join(w.Bin, "writ-edge"), Args: append(args, w.EdgeArgs...), Env: environ(), LogFile: filepath.Join(w.Dir, "edge.log")}
 	if err := w.Edge.Start(); err != nil {

@@ -90,7 +90,7 @@ func New(cfg Config) (*Server, error) {
 	var errs [2]error
 	s.verifier, errs[0] = sigv4.NewVerifier(sigv4.VerifierConfig{Keys: keys, Now: cfg.Clock})
 	s.clients, errs[1] = signin.New(signin.Config[*client]{
-		Pipeline: cfg.Pipeline, Keys: cfg.Keys, Max: cfg.MaxSessions, Idle: cfg.Idle, Clock: cfg.Clock,
+		Pipeline: cfg.Pipeline, Keys: cfg.Keys, Max: cfg.MaxSessions, Idle: cfg.Idle, Clock: cfg.Clock, PerToken: true,
 		Attach: s.attach, Detach: func(c *client) { c.out.close() },
 	})
 	return s, errors.Join(errs[:]...)

@@ -21,7 +21,7 @@ type Opener interface {
 	Open(ctx context.Context, ask enforce.Admission) (*enforce.Session, error)
 }
 
-// Config is what a Pool needs. All of it is required.
+// Config is what a Pool needs. Everything without a stated default is required.
 type Config[T any] struct {
 	Pipeline Opener
 	// Keys are those that access tokens are signed with now.
@@ -31,6 +31,9 @@ type Config[T any] struct {
 	// Idle is how long a client is remembered between two requests.
 	Idle  time.Duration
 	Clock func() time.Time
+	// PerToken gives each access token a session of its own, where clients sign with what goes with their token. Default: tokens of one
+	// grant share one.
+	PerToken bool
 	// Attach makes what a protocol keeps with a session. An error ends the session.
 	Attach func(*enforce.Session) (T, error)
 	// Detach lets go of it, after the session has ended.
@@ -59,6 +62,7 @@ type clientKey struct {
 	grant, subject, audience string
 	addr                     netip.Addr
 	application              string
+	token                    [sha256.Size]byte // zero where tokens share
 }
 
 type tokenDigest struct {
@@ -98,8 +102,11 @@ func (p *Pool[T]) SignIn(ctx context.Context, access string, ask enforce.Admissi
 	if err != nil || !now.Before(claims.Expires) {
 		return p.open(ctx, p.newClient(clientKey{}, ""), tokenDigest{}, ask) // the control plane refuses it, and there is a record
 	}
-	key := clientKey{claims.Grant, claims.Subject, claims.Audience, ask.ClientAddr.Addr().Unmap(), ask.Application}
+	key := clientKey{grant: claims.Grant, subject: claims.Subject, audience: claims.Audience, addr: ask.ClientAddr.Addr().Unmap(), application: ask.Application}
 	digest := tokenDigest{sha256.Sum256([]byte(access)), key.addr, key.application}
+	if p.cfg.PerToken {
+		key.token = digest.sum
+	}
 	for {
 		cl, mine, full := p.find(key, claims.Issuer, digest)
 		switch {

@@ -94,6 +94,22 @@ func TestSessionsAreShared(t *testing.T) {
 	}
 }
 
+// Where clients sign with what goes with their token, each token has a session of its own.
+func TestSessionsPerToken(t *testing.T) {
+	b := newBed(t, func(c *Config[string]) { c.PerToken = true })
+	access := b.Token(t, "grant-1")
+	first, release := b.signIn(t, access, from("10.0.0.1:1000", "aws-cli"))
+	release()
+	again, release := b.signIn(t, access, from("10.0.0.1:2000", "aws-cli"))
+	release()
+	time.Sleep(1100 * time.Millisecond) // tokens count seconds
+	other, release := b.signIn(t, b.Token(t, "grant-1"), from("10.0.0.1:1000", "aws-cli"))
+	release()
+	if again != first || other == first {
+		t.Errorf("%p, %p and %p", first, again, other)
+	}
+}
+
 // A token that nobody has signed finds no session, whatever it claims.
 func TestForgedTokens(t *testing.T) {
 	b := newBed(t, nil)
