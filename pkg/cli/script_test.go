@@ -34,6 +34,7 @@ func TestScript(t *testing.T) {
 			tb := env.T().(testing.TB)
 			cp := clitest.StartControlPlane(tb)
 			edge := clitest.StartEdge(tb, cp)
+			clitest.StartAWSEdge(tb, cp)
 			populate(cp)
 			env.Values[controlKey{}] = cp
 			ca := filepath.Join(env.WorkDir, "ca.pem")
@@ -45,7 +46,7 @@ func TestScript(t *testing.T) {
 			}
 			return os.WriteFile(ca, cp.CAPEM, 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expect-exit": expectExit, "until-waiting": untilWaiting},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expect-exit": expectExit, "until-waiting": untilWaiting, "add-account": addAccount},
 	})
 }
 
@@ -72,6 +73,11 @@ func untilWaiting(ts *testscript.TestScript, _ bool, _ []string) {
 	case <-time.After(30 * time.Second):
 		ts.Fatalf("nobody waits")
 	}
+}
+
+// addAccount adds an AWS account to the inventory.
+func addAccount(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(controlKey{}).(*clitest.ControlPlane).AddAccount(args[0])
 }
 
 type controlKey struct{}

@@ -54,7 +54,7 @@ var onlies = []only{
 	{[]string{"net", "net/http", "crypto/tls"}, []string{"pkg/cli/...", "pkg/oidctest", "pkg/identity", "pkg/kubeapi", "pkg/sigv4"}, "pkg/...", "pkg is pure: bytes in, values out. The command line and the test issuer are programs; pkg/identity reads crypto/tls for the names of what a peer proved; pkg/kubeapi and pkg/sigv4 read http.Header"},
 	{[]string{"sigs.k8s.io/yaml", "go.yaml.in/yaml/..."}, []string{"pkg/kubeapi"}, "", "bodies are read as the API server reads them, in one place; settings are read by another library, with line numbers"},
 	{[]string{"os"}, []string{"pkg/cli/...", "pkg/config"}, "pkg/...", "pkg is pure: only the loader of settings and the command line touch files"},
-	{[]string{"os/exec"}, []string{"pkg/cli", "scripts/...", "test/..."}, "", "no daemon starts a program; the command line starts psql"},
+	{[]string{"os/exec"}, []string{"pkg/cli", "scripts/...", "test/..."}, "", "no daemon starts a program; the command line starts psql, and what calls AWS"},
 	{[]string{"net/http/pprof", "expvar", "plugin", "unsafe", "C"}, []string{"proto/..."}, "", "nothing is exposed or linked by accident; generated messages use unsafe"},
 	{[]string{"math/rand", "math/rand/v2"}, []string{"edgeagent/internal/tunnel", "controlplane/internal/store", "scripts/...", "test/..."}, "", "randomness is cryptographic; only backoff may use another"},
 	{[]string{"controlplane/internal/guard"}, []string{"controlplane", "controlplane/internal/api"}, "", "every call of a person goes through one guard, and nothing else does"},

@@ -43,8 +43,11 @@ func Process(resource string, more ...string) []string {
 	return append(append(slices.Clone(process), resource), more...)
 }
 
-// managed are the settings that Put writes; the others of a profile are the user's.
-var managed = []string{"credential_process", "ca_bundle", "endpoint_url"}
+// managed are the settings that Put writes, and managedS3 those within s3; the others of a profile are the user's.
+var (
+	managed   = []string{"credential_process", "ca_bundle", "endpoint_url"}
+	managedS3 = []string{"signature_version", "addressing_style"}
+)
 
 // File is a config file while it is edited.
 type File struct{ sections []section }
@@ -81,14 +84,16 @@ func (f *File) Put(p Profile) error {
 // Remove takes out the profiles of a resource, or all of writ's where resource is empty, and returns their names.
 func (f *File) Remove(resource string) []string {
 	var names []string
-	f.sections = slices.DeleteFunc(f.sections, func(s section) bool {
-		of, ok := s.resource()
-		gone := ok && (resource == "" || of == resource)
-		if gone {
-			names = append(names, s.name)
+	var kept File
+	for _, s := range f.sections {
+		if of, ok := s.resource(); !ok || resource != "" && of != resource {
+			kept.keep(s)
+			continue
 		}
-		return gone
-	})
+		names = append(names, s.name)
+		kept.add(s.tail())
+	}
+	f.sections = kept.sections
 	return names
 }
 
@@ -108,7 +113,7 @@ func (f *File) Get(name, key string) string {
 func (f *File) find(name string) []int {
 	var at []int
 	for i, s := range f.sections {
-		if s.name == name {
+		if s.name == name && name != "" {
 			at = append(at, i)
 		}
 	}
@@ -122,9 +127,7 @@ func (f *File) separate() {
 	}
 	last := &f.sections[len(f.sections)-1]
 	text := last.header + strings.Join(last.lines, "")
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		last.end()
-	}
+	last.end()
 	if text != "" && !strings.HasSuffix(text, "\n\n") {
 		last.lines = append(last.lines, "\n")
 	}
@@ -171,7 +174,9 @@ func (p Profile) section(former section) section {
 	if p.Endpoint != "" {
 		next.lines = append(next.lines, "    addressing_style = path\n")
 	}
-	next.lines = append(next.lines, former.rest(p.Region != "")...)
+	s3, others := former.rest(p.Region != "")
+	next.lines = slices.Concat(next.lines, s3, others)
+	next.end()
 	return next
 }
 

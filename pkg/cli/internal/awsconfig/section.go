@@ -87,13 +87,25 @@ func profileOf(title string, credentials bool) string {
 	return strings.Trim(strings.TrimSpace(name), `"'`)
 }
 
-// end ends the section's last line.
-func (s *section) end() {
-	if len(s.lines) == 0 {
-		s.header += "\n"
+// add puts lines behind the last section.
+func (f *File) add(lines []string) {
+	if len(f.sections) == 0 {
+		f.keep(section{lines: lines})
 		return
 	}
-	s.lines[len(s.lines)-1] += "\n"
+	last := &f.sections[len(f.sections)-1]
+	last.lines = append(last.lines, lines...)
+}
+
+// end ends the section's last line.
+func (s *section) end() {
+	last := &s.header
+	if len(s.lines) > 0 {
+		last = &s.lines[len(s.lines)-1]
+	}
+	if !strings.HasSuffix(*last, "\n") {
+		*last += "\n"
+	}
 }
 
 // setting returns the key and the value of a line. What is indented belongs to the setting before it.
@@ -124,23 +136,42 @@ func (s *section) resource() (string, bool) {
 	return words[len(process)], true
 }
 
-// rest is what the user has set besides, with region left out where another is given.
-func (s *section) rest(region bool) []string {
-	var out []string
-	dropped, s3 := false, false
+// rest is what the user has set besides: lines within the setting s3, and others. With region, that is left out too.
+func (s *section) rest(region bool) (s3, others []string) {
+	current := managed[0] // of lines before the first setting, those that are indented belong to nothing
 	for _, line := range s.lines {
 		key, _, ok := setting(line)
 		if ok {
-			s3 = key == "s3"
-			dropped = s3 || slices.Contains(managed, key) || region && key == "region"
+			current = key
 		}
-		inner := s3 && !ok && strings.Contains(line, "=")
-		if inner {
-			continue // set anew
-		}
-		if !dropped || strings.TrimSpace(line) == "" || strings.ContainsAny(line[:1], "#;") {
-			out = append(out, line)
+		switch {
+		case remark(line):
+			others = append(others, line)
+		case current == "s3":
+			if name, _, found := strings.Cut(strings.TrimSpace(line), "="); !ok && found && !slices.Contains(managedS3, strings.TrimSpace(name)) {
+				s3 = append(s3, line)
+			}
+		case !slices.Contains(managed, current) && (!region || current != "region"):
+			others = append(others, line)
 		}
 	}
-	return out
+	return s3, others
+}
+
+// remark says whether a line is empty or a comment.
+func remark(line string) bool {
+	text := strings.TrimSpace(line)
+	return text == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";")
+}
+
+// tail is the blank and comment lines at the end, which are about what comes next.
+func (s *section) tail() []string {
+	at := len(s.lines)
+	for at > 0 && remark(s.lines[at-1]) {
+		at--
+	}
+	for at < len(s.lines) && strings.TrimSpace(s.lines[at]) == "" {
+		at++
+	}
+	return s.lines[at:]
 }
