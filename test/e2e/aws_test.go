@@ -151,7 +151,7 @@ func (c *cloud) isRecorded() {
 	var out string
 	for range 100 {
 		var err error
-		if out, err = c.Writ(c.t.Context(), c.Administrator(), "audit", "search", "--output", "json"); err != nil {
+		if out, err = c.Writ(c.t.Context(), c.Administrator(), "audit", "search", "--limit", "500", "--output", "json"); err != nil {
 			c.t.Fatalf("%v: %s", err, out)
 		}
 		if strings.Contains(out, "sqs:PurgeQueue") {
