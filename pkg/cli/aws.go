@@ -22,13 +22,13 @@ type awsCmd struct {
 type awsAccessFlags struct {
 	Grant    string `placeholder:"GRANT" help:"Use this grant. Default: the active one that lasts longest."`
 	Edge     string `placeholder:"HOST:PORT" help:"Connect to the edge here. Default: where an edge that serves the account says it is."`
-	Endpoint bool   `help:"Use the edge as the endpoint of all services rather than as a proxy: no CA, and less works."`
+	Endpoint bool   `help:"Use the edge as the endpoint of all services rather than as a proxy: no CA, and less works, and on the edge's own machine alone."`
 }
 
 // endpointHelp says what the fallback costs.
-const endpointHelp = "With --endpoint no CA is needed, but requests and answers are not encrypted on the way to the edge; operations with hosts of their own " +
-	"(S3 Control, and some of 50 other services) are refused; and the aws command line, version 1, calls sqs, emr and health, and in " +
-	"us-east-1 rds, docdb and neptune, past it unless it is given --endpoint-url too: AWS refuses the key. "
+const endpointHelp = "With --endpoint no CA is needed. It is for clients on the edge's own machine, since nothing is encrypted on the way. Operations with a " +
+	"host of their own (S3 Control, and some of other services) cannot be called; and the aws command line, version 1, calls sqs, emr and health, and in " +
+	"us-east-1 rds, docdb and neptune, past the edge unless it is given --endpoint-url too: AWS refuses the key. "
 
 // awsWay is how a client comes to an account: the edge as a proxy, or as the endpoint.
 type awsWay struct {
@@ -64,6 +64,9 @@ func (f awsAccessFlags) way(ctx context.Context, resource string, tok *accessv1.
 	}
 	var err error
 	w.edge, err = numeric(ctx, w.edge)
+	if addr, _ := netip.ParseAddr(hostOf(w.edge)); err == nil && !addr.IsLoopback() {
+		err = misused("use it as a proxy, without --endpoint", "the edge at %s is on another machine, and takes nothing there that is not encrypted", w.edge)
+	}
 	return w, err
 }
 
@@ -73,8 +76,11 @@ const lookupTime = 5 * time.Second
 // numeric puts a number in the place of a name: for an endpoint with a name, SDKs put the bucket before it.
 func numeric(ctx context.Context, address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
-	if _, bad := netip.ParseAddr(host); err != nil || bad == nil {
-		return address, err
+	if err != nil {
+		return "", fmt.Errorf("find edge: %w", err)
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return address, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()

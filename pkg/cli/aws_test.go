@@ -96,7 +96,7 @@ func (b *awsBench) misconfigure(t *testing.T) {
 	b.env.Environ = append(b.env.Environ,
 		"AWS_PROFILE=other", "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=theirs", "AWS_SESSION_TOKEN=theirs",
 		"AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true",
-		"AWS_CA_BUNDLE=/nowhere", "HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1", "NO_PROXY=intern.example,.amazonaws.com,*")
+		"AWS_CA_BUNDLE=/nowhere", "HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1", "NO_PROXY=intern.example,.amazonaws.com,*,com,::1,10.0.0.0/8", "no_proxy=s3.eu-west-1.amazonaws.com:443,*.aws,intern.example")
 }
 
 const boto = `
@@ -179,7 +179,7 @@ func TestAWSExecEnvironment(t *testing.T) {
 	b.misconfigure(t)
 	r := b.start(t)
 	for name, want := range map[string]string{
-		"args": "s3 ls", "HTTPS_PROXY": "http://" + b.edge.Addr, "https_proxy": "http://" + b.edge.Addr, "NO_PROXY": "127.0.0.1,localhost,intern.example",
+		"args": "s3 ls", "HTTPS_PROXY": "http://" + b.edge.Addr, "https_proxy": "http://" + b.edge.Addr, "NO_PROXY": "127.0.0.1,localhost,intern.example,::1,10.0.0.0/8",
 		"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "SSL_CERT_FILE": "",
 		"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_STS": "",
 		"WRIT_TOKEN": "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
