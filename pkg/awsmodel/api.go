@@ -2,7 +2,6 @@ package awsmodel
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
 )
@@ -45,22 +44,6 @@ func newAPI(s modelfile.Service) (*api, error) {
 }
 
 func (a *api) speaks(p Protocol) bool { return slices.Contains(a.Protocols, p) }
-
-// has says whether an operation's input has a member with one of the locations and a wire name.
-func (a *api) member(op *operation, at modelfile.Location, wire string) *modelfile.Member {
-	if op.input == nil {
-		return nil
-	}
-	for i, m := range op.input.Members {
-		if m.At != at {
-			continue
-		}
-		if name := wireName(m); name == wire || at == modelfile.InHeader && strings.EqualFold(name, wire) {
-			return &op.input.Members[i]
-		}
-	}
-	return nil
-}
 
 func wireName(m modelfile.Member) string {
 	if m.Wire != "" {

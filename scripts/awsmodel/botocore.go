@@ -23,10 +23,9 @@ type botocoreData struct {
 }
 
 type service struct {
-	id       string
-	model    model
-	urls     []string // of the endpoint rule set
-	resolved string
+	id    string
+	model model
+	urls  []string // of the endpoint rule set
 }
 
 type model struct {
