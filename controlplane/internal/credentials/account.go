@@ -32,7 +32,8 @@ const sessionPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","A
 	`"iam:CreateServiceSpecificCredential","iam:ResetServiceSpecificCredential","iam:UpdateServiceSpecificCredential",` +
 	`"iam:UploadSSHPublicKey","iam:UpdateSSHPublicKey","iam:UploadSigningCertificate","iam:UpdateSigningCertificate"],"Resource":"*"}]}`
 
-// assumeRole gives the keys of the account's role, for one session.
+// assumeRole gives the keys of the account's role, for one session. They are said to end when they do, which may be after
+// the grant: an edge that was told sooner would ask for others again and again in the grant's last minutes.
 func (b *Broker) assumeRole(ctx context.Context, r resources.Resource, ask Ask, cred *Credential) error {
 	account, source := r.AWS, r.AWS.Credential.AssumeRole
 	a := b.forSession(ask)
@@ -49,7 +50,7 @@ func (b *Broker) assumeRole(ctx context.Context, r resources.Resource, ask Ask, 
 	}
 	cred.User = account.RoleARN
 	cred.AWS = &AWSKeys{KeyID: keys.AccessKeyID, Secret: []byte(keys.SecretAccessKey), SessionToken: []byte(keys.SessionToken)}
-	cred.noLaterThan(began.Add(a.Duration))
+	cred.ExpiresAt = began.Add(a.Duration).UTC()
 	if keys.CanExpire {
 		cred.noLaterThan(keys.Expires)
 	}
