@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"net"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -109,4 +111,27 @@ func TestAWSKeysAreWiped(t *testing.T) {
 	if credentialOf(&edgev1.Credential{}).AWS != nil {
 		t.Fatal("keys of nothing")
 	}
+}
+
+func FuzzAWSEndpoint(f *testing.F) {
+	for _, text := range []string{"https://vpce.example:443", "http://127.0.0.1:5000", "http://[::ffff:127.0.0.1]:1", "http://169.254.169.254:80", "://", "https://"} {
+		f.Add(text, true)
+		f.Add(text, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, loopback bool) {
+		a := AWS{AllowLoopback: loopback}
+		if err := a.setEndpoint(text); err != nil || text == "" {
+			if a.Endpoint != "" {
+				t.Fatalf("%q was refused and taken", text)
+			}
+			return
+		}
+		host, _, err := net.SplitHostPort(a.Endpoint)
+		if err != nil || !strings.HasSuffix(text, "://"+a.Endpoint) {
+			t.Fatalf("%q became %q", text, a.Endpoint)
+		}
+		if addr, _ := netip.ParseAddr(host); a.TLS.Mode == DisableTLS && (!loopback || !addr.Unmap().IsLoopback()) {
+			t.Fatalf("%q is called in clear", text)
+		}
+	})
 }
