@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"writ": func() {
+	testscript.Main(m, map[string]func(){"aws-go": awsGo, "writ": func() {
 		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		os.Exit(cli.Run(ctx, cli.Process(), os.Args[1:]))
 	}})

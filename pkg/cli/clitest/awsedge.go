@@ -46,8 +46,8 @@ type AWSCall struct {
 	Agent string
 }
 
-// AWSEdge is a fake edge for AWS clients: an endpoint, and a proxy for AWS's hosts. It verifies signatures and tokens, and answers
-// sts:GetCallerIdentity and s3:ListBuckets alone.
+// AWSEdge is a fake edge for AWS clients: an endpoint, and a proxy for AWS's hosts. It verifies signatures and tokens, answers
+// sts:GetCallerIdentity and s3:ListBuckets, and keeps S3 objects.
 type AWSEdge struct {
 	// Addr is its "host:port".
 	Addr string
@@ -55,8 +55,9 @@ type AWSEdge struct {
 	control  *ControlPlane
 	verifier *sigv4.Verifier
 
-	mu    sync.Mutex
-	calls []AWSCall
+	mu      sync.Mutex
+	calls   []AWSCall
+	objects map[string][]byte // by host and path
 }
 
 // StartAWSEdge serves a fake edge of c until the test ends, and has c name it to AWS clients.
@@ -66,7 +67,7 @@ func StartAWSEdge(t testing.TB, c *ControlPlane) *AWSEdge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &AWSEdge{control: c, verifier: verifier}
+	e := &AWSEdge{control: c, verifier: verifier, objects: map[string][]byte{}}
 	server := httptest.NewServer(e)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -91,8 +92,9 @@ func (e *AWSEdge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		status, body := e.answer(r, false)
 		w.Header().Set("Content-Type", "text/xml")
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
+		_, _ = io.WriteString(w, body) // net/http leaves it out of the answer to HEAD
 		return
 	}
 	host, port, err := net.SplitHostPort(r.Host)
@@ -124,7 +126,11 @@ func (e *AWSEdge) tunnel(conn net.Conn, host string) {
 		}
 		status, body := e.answer(r, true)
 		_, _ = io.Copy(io.Discard, r.Body)
-		if _, err := fmt.Fprintf(secure, "HTTP/1.1 %d x\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body); err != nil {
+		head := fmt.Sprintf("HTTP/1.1 %d x\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", status, len(body))
+		if r.Method == http.MethodHead || status == http.StatusNoContent {
+			body = ""
+		}
+		if _, err := io.WriteString(secure, head+body); err != nil {
 			return
 		}
 	}
@@ -147,7 +153,8 @@ func (e *AWSEdge) answer(r *http.Request, tunnel bool) (status int, body string)
 		signed.BodyHash = hex.EncodeToString(sum[:])
 	}
 	token := said.SessionToken
-	if _, err := e.verifier.Verify(signed, said, awsSecret(token)); err != nil || said.KeyID != awskey.KeyID(token) {
+	verified, err := e.verifier.Verify(signed, said, awsSecret(token))
+	if err != nil || said.KeyID != awskey.KeyID(token) {
 		return http.StatusForbidden, problem("SignatureDoesNotMatch", fmt.Sprint(err))
 	}
 	if !e.control.Valid(token) {
@@ -162,9 +169,46 @@ func (e *AWSEdge) answer(r *http.Request, tunnel bool) (status int, body string)
 			`<Arn>arn:aws:sts::123456789012:assumed-role/fake/kim</Arn><UserId>AROA:kim</UserId><Account>123456789012</Account>` +
 			`</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`
 	case said.Scope.Service == "s3" && r.Method == http.MethodGet && r.URL.Path == "/":
+		if r.URL.RawQuery != "" && !strings.HasPrefix(r.URL.RawQuery, "x-id=") { // of a bucket, which the host names
+			return http.StatusOK, emptyBucket
+		}
 		return http.StatusOK, `<ListAllMyBucketsResult><Buckets><Bucket><Name>reports</Name><CreationDate>2026-03-01T12:00:00.000Z</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>`
+	case said.Scope.Service == "s3" && r.URL.Query().Has("list-type"):
+		return http.StatusOK, emptyBucket
+	case said.Scope.Service == "s3":
+		payload, err := sigv4.NewPayload(bytes.NewReader(content), verified)
+		if err == nil {
+			content, err = io.ReadAll(payload)
+		}
+		if err != nil {
+			return http.StatusForbidden, problem("SignatureDoesNotMatch", err.Error())
+		}
+		return e.object(r, content)
 	}
 	return http.StatusForbidden, problem("AccessDenied", "writ: not this")
+}
+
+const emptyBucket = `<ListBucketResult><KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>`
+
+// object keeps an object, or gives it back.
+func (e *AWSEdge) object(r *http.Request, content []byte) (status int, body string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := r.Host + r.URL.Path
+	kept, ok := e.objects[key]
+	switch r.Method {
+	case http.MethodPut:
+		e.objects[key] = content
+		return http.StatusOK, ""
+	case http.MethodDelete:
+		delete(e.objects, key)
+		return http.StatusNoContent, ""
+	case http.MethodGet, http.MethodHead:
+		if ok {
+			return http.StatusOK, string(kept)
+		}
+	}
+	return http.StatusNotFound, "<Error><Code>NoSuchKey</Code><Message>it is not there</Message><RequestId>1</RequestId></Error>"
 }
 
 func problem(code, message string) string {
