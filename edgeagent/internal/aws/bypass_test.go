@@ -240,3 +240,27 @@ func TestTunnels(t *testing.T) {
 		t.Errorf("it reached AWS: %s %s", got[0].Method, got[0].RequestURI)
 	}
 }
+
+// TestBuffers: what is held of requests is bounded, of one and of all together.
+func TestBuffers(t *testing.T) {
+	b := newBed(t)
+	b.server.cfg.MaxBuffer = 1 << 20
+	large := listTables()
+	large.body = `{"ExclusiveStartTableName":"` + strings.Repeat("x", 1<<20) + `"}`
+	if code, text := b.send(large); code < 400 {
+		t.Errorf("over the limit of one: %d %s", code, text)
+	}
+	if !b.server.buffers.TryAcquire(b.server.cfg.MaxBuffers) {
+		t.Fatal("buffers are kept after their requests")
+	}
+	if code, text := b.send(listTables()); code != http.StatusServiceUnavailable {
+		t.Errorf("over the limit of all: %d %s", code, text)
+	}
+	if got := b.reached(); len(got) > 0 {
+		t.Errorf("it reached AWS: %s %s", got[0].Method, got[0].RequestURI)
+	}
+	b.server.buffers.Release(b.server.cfg.MaxBuffers)
+	if code, text := b.send(listTables()); code != http.StatusOK {
+		t.Errorf("%d %s", code, text)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/edgeagent/internal/signin"
@@ -43,6 +44,8 @@ type Config struct {
 	MaxRequests int
 	// MaxBuffer bounds what is held of a request whose body has to be read before it is decided, in bytes. Default 16 MiB.
 	MaxBuffer int64
+	// MaxBuffers bounds what is held of all requests together, in bytes; beyond it requests are told to come back. Default 256 MiB.
+	MaxBuffers int64
 	// Patience is how long a client waits for approvers before it is told to come back. Default 50 s, which is less than most
 	// SDKs wait for an answer.
 	Patience time.Duration
@@ -61,6 +64,7 @@ type Server struct {
 	verifier *sigv4.Verifier
 	signer   *sigv4.Signer
 	slots    chan struct{}
+	buffers  *semaphore.Weighted // bytes
 }
 
 const (
@@ -77,6 +81,7 @@ func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.MaxSessions, 1000)
 	setDefault(&cfg.MaxRequests, 4000)
 	setDefault(&cfg.MaxBuffer, 16<<20)
+	setDefault(&cfg.MaxBuffers, 256<<20)
 	setDefault(&cfg.Patience, 50*time.Second)
 	setDefault(&cfg.Idle, 5*time.Minute)
 	if cfg.Clock == nil {
@@ -86,7 +91,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	keys := sigv4.NewKeys(keysRemembered)
-	s := &Server{cfg: cfg, log: cfg.Logger, signer: sigv4.NewSigner(keys), slots: make(chan struct{}, cfg.MaxRequests)}
+	s := &Server{cfg: cfg, log: cfg.Logger, signer: sigv4.NewSigner(keys), slots: make(chan struct{}, cfg.MaxRequests), buffers: semaphore.NewWeighted(cfg.MaxBuffers)}
 	var errs [2]error
 	s.verifier, errs[0] = sigv4.NewVerifier(sigv4.VerifierConfig{Keys: keys, Now: cfg.Clock})
 	s.clients, errs[1] = signin.New(signin.Config[*client]{

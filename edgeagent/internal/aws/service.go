@@ -40,6 +40,7 @@ type exchange struct {
 	verified *sigv4.Verified
 	held     []byte // the body, where it was read whole
 	whole    bool
+	buffered int64 // taken of the server's buffers
 	call     awsmodel.Call
 	params   awsmodel.Params
 	access   []awsmodel.Access
@@ -68,6 +69,7 @@ func (h *service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 		panic(http.ErrAbortHandler) // nothing more of the answer goes out
 	}()
+	defer func() { h.s.buffers.Release(x.buffered) }()
 	x.serve()
 }
 
@@ -165,6 +167,14 @@ func (x *exchange) readBody() error {
 		return nil
 	}
 	limit := x.server.cfg.MaxBuffer
+	need := limit
+	if length := x.req.ContentLength; length >= 0 {
+		need = min(need, length)
+	}
+	if !x.server.buffers.TryAcquire(need) {
+		return &enforce.Denied{Cause: enforce.CauseControl, Reason: "this edge holds as much of requests as it may", Next: "try again"}
+	}
+	x.buffered += need
 	body, err := io.ReadAll(io.LimitReader(x.req.Body, limit+1))
 	switch {
 	case err != nil:
