@@ -67,7 +67,9 @@ func TestGoSDK(t *testing.T) {
 			if _, err := dynamodb.NewFromConfig(cfg).ListTables(ctx, &dynamodb.ListTablesInput{}); err != nil {
 				t.Error(err)
 			}
-			b.roundTrip(ctx, s3.NewFromConfig(cfg), strings.ReplaceAll(name, " ", "-"))
+			client, bucket := s3.NewFromConfig(cfg), strings.ReplaceAll(name, " ", "-")
+			b.roundTrip(ctx, client, bucket)
+			b.presigned(ctx, cfg, client, bucket)
 		})
 	}
 }
@@ -98,6 +100,47 @@ func (b *bed) roundTrip(ctx context.Context, client *s3.Client, bucket string) {
 	}
 	if _, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: key}); err == nil {
 		b.t.Error("an object is there that nobody put")
+	}
+}
+
+// presigned gets a part of what roundTrip put by a URL, as whoever was given one does.
+func (b *bed) presigned(ctx context.Context, cfg sdk.Config, client *s3.Client, bucket string) {
+	b.t.Helper()
+	made, err := s3.NewPresignClient(client).PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: sdk.String("big.bin"), Range: sdk.String("bytes=0-99")})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	get := func(address string) (int, int) {
+		req, err := http.NewRequestWithContext(ctx, made.Method, address, nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for name, values := range made.SignedHeader {
+			req.Header[name] = values
+		}
+		var doer interface {
+			Do(*http.Request) (*http.Response, error)
+		} = http.DefaultClient
+		if cfg.HTTPClient != nil {
+			doer = cfg.HTTPClient
+		}
+		resp, err := doer.Do(req)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return resp.StatusCode, len(text)
+	}
+	if code, n := get(made.URL); code != http.StatusPartialContent || n != 100 {
+		b.t.Errorf("a presigned URL: %d, %d bytes", code, n)
+	}
+	b.reached()
+	if code, _ := get(strings.Replace(made.URL, "big.bin", "other.bin", 1)); code < 400 || len(b.reached()) > 0 {
+		b.t.Errorf("a presigned URL of another object: %d", code)
 	}
 }
 
