@@ -91,6 +91,35 @@ func numeric(ctx context.Context, address string) (string, error) {
 	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
 }
 
+// awsAccount is an account that the caller has a grant for, and how to come there.
+type awsAccount struct {
+	source *tokens
+	way    awsWay
+	server string // the control plane
+}
+
+// account finds one.
+func (f awsAccessFlags) account(ctx context.Context, a *app, resource string) (*awsAccount, error) {
+	t, err := a.target()
+	if err != nil {
+		return nil, err
+	}
+	clients, err := a.dial(t)
+	if err != nil {
+		return nil, err
+	}
+	source, err := a.accountTokens(ctx, clients, resource, f.Grant)
+	if err != nil {
+		return nil, err
+	}
+	_, tok := source.about()
+	way, err := f.way(ctx, resource, tok)
+	if err != nil {
+		return nil, err
+	}
+	return &awsAccount{source, way, t.server}, nil
+}
+
 // accountTokens gives out keys for an account under one of the caller's grants, with a first one at hand.
 func (a *app) accountTokens(ctx context.Context, clients *client.Clients, resource, grant string) (*tokens, error) {
 	name := resource

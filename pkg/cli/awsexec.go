@@ -40,20 +40,7 @@ func (c *awsExecCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	t, err := a.target()
-	if err != nil {
-		return err
-	}
-	clients, err := a.dial(t)
-	if err != nil {
-		return err
-	}
-	source, err := a.accountTokens(ctx, clients, c.Resource, c.Grant)
-	if err != nil {
-		return err
-	}
-	_, tok := source.about()
-	way, err := c.way(ctx, c.Resource, tok)
+	account, err := c.account(ctx, a, c.Resource)
 	if err != nil {
 		return err
 	}
@@ -62,16 +49,16 @@ func (c *awsExecCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	vars, err := way.files(dir)
+	vars, err := account.way.files(dir)
 	if err != nil {
 		return err
 	}
-	keys, stop, err := c.keys(ctx, source)
+	keys, stop, err := c.keys(ctx, account.source)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	env := awsEnviron{way: way, server: t.server, region: a.awsRegion(c.Region)}
+	env := awsEnviron{way: account.way, server: account.server, region: a.awsRegion(c.Region)}
 	cmd := exec.Command(program, c.Command[1:]...)
 	cmd.Args[0] = c.Command[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.env.Stdin, a.env.Stdout, a.env.Stderr

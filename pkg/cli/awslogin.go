@@ -69,20 +69,7 @@ type awsLogin struct {
 
 // Run writes the profile.
 func (c *awsLoginCmd) Run(ctx context.Context, a *app) error {
-	t, err := a.target()
-	if err != nil {
-		return err
-	}
-	clients, err := a.dial(t)
-	if err != nil {
-		return err
-	}
-	source, err := a.accountTokens(ctx, clients, c.Resource, c.Grant)
-	if err != nil {
-		return err
-	}
-	grant, tok := source.about()
-	way, err := c.awsAccessFlags.way(ctx, c.Resource, tok)
+	account, err := c.account(ctx, a, c.Resource)
 	if err != nil {
 		return err
 	}
@@ -90,18 +77,19 @@ func (c *awsLoginCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.write(a, t.server, file, way)
+	profile, err := c.write(a, account.server, file, account.way)
 	if err != nil {
 		return awsConfigError(err)
 	}
+	grant, _ := account.source.about()
 	done := awsLogin{
 		Config: file, Profile: profile.Name, Environment: map[string]string{}, CABundle: profile.CABundle, EndpointURL: profile.Endpoint,
 		Grant: grant.GetId(), ExpiresAt: output.Time(grant.GetExpiresAt()),
 	}
 	before := ""
-	if !way.endpoint {
-		done.Environment["HTTPS_PROXY"] = way.url()
-		before = "HTTPS_PROXY=" + way.url() + " "
+	if !account.way.endpoint {
+		done.Environment["HTTPS_PROXY"] = account.way.url()
+		before = "HTTPS_PROXY=" + account.way.url() + " "
 	}
 	if a.json {
 		return a.out.JSON(done)
