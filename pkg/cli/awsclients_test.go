@@ -1,19 +1,24 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/writhq/writ/pkg/cli"
 )
 
 // awsGo is a program with AWS's SDK for Go that has no settings of its own.
@@ -103,5 +108,43 @@ func TestAWSExecTerraform(t *testing.T) {
 				t.Error("the state is on the disk")
 			}
 		})
+	}
+}
+
+const botoTwice = `
+import boto3, sys
+client = boto3.client("sts")
+client.get_caller_identity()
+print("one", flush=True)
+sys.stdin.readline()
+client.get_caller_identity()
+`
+
+// TestAWSExecBoto3RenewsKeys: a program that runs on when its grant was extended signs with a new key.
+func TestAWSExecBoto3RenewsKeys(t *testing.T) {
+	needs(t, "python3", "-c", "import boto3")
+	b := newAWSBench(t)
+	b.run(t, "", 0, "request", "prod", "--for", "5m", "--reason", "x") // so short that boto3 asks before each call
+	env := b.env
+	in, goOn := io.Pipe()
+	said, out := io.Pipe()
+	env.Stdin, env.Stdout = in, out
+	code := make(chan int, 1)
+	go func() {
+		code <- cli.Run(context.Background(), env, []string{"aws", "exec", "prod", "--grant", "grant-4", "--", "python3", "-c", botoTwice})
+		out.Close()
+	}()
+	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || line != "one\n" {
+		t.Errorf("%v: %q", err, line)
+	}
+	b.run(t, "", 0, "request", "prod", "--for", "2h", "--reason", "x", "--extend", "grant-4")
+	b.clock.Add(10 * time.Minute)
+	_, _ = io.WriteString(goOn, "\n")
+	goOn.Close()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
+	}
+	if calls := b.edge.Calls(); len(calls) != 2 || calls[0].Token == calls[1].Token {
+		t.Errorf("the edge saw %+v", calls)
 	}
 }
