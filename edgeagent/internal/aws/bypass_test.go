@@ -243,8 +243,7 @@ func TestTunnels(t *testing.T) {
 
 // TestBuffers: what is held of requests is bounded, of one and of all together.
 func TestBuffers(t *testing.T) {
-	b := newBed(t)
-	b.server.cfg.MaxBuffer = 1 << 20
+	b := newBed(t, func(c *Config) { c.MaxBuffer = 1 << 20 })
 	large := listTables()
 	large.body = `{"ExclusiveStartTableName":"` + strings.Repeat("x", 1<<20) + `"}`
 	if code, text := b.send(large); code < 400 {

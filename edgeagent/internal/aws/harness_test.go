@@ -47,7 +47,7 @@ const permitAll = `@id("all") permit (principal, action in [Action::"session:ope
 const maskSecrets = `@id("mask-secret") @mask("redact") forbid (principal, action == Action::"aws:reveal", resource in DataClass::"secret");
 `
 
-func newBed(t *testing.T) *bed {
+func newBed(t *testing.T, change ...func(*Config)) *bed {
 	t.Helper()
 	b := &bed{t: t, moto: mototest.Start(t)}
 	front := b.front()
@@ -62,7 +62,7 @@ func newBed(t *testing.T) *bed {
 		return enforce.Credential{Lease: "lease-1", AWS: &enforce.AWSKeys{KeyID: b.moto.Key, Secret: []byte(b.moto.Secret)}, ExpiresAt: time.Now().Add(time.Hour)}
 	})
 	b.Policies.Set(t, permitAll+maskSecrets)
-	b.serve(res)
+	b.serve(res, change)
 	return b
 }
 
@@ -95,7 +95,7 @@ func (b *bed) reached() []*http.Request {
 	return all
 }
 
-func (b *bed) serve(res *Resource) {
+func (b *bed) serve(res *Resource, change []func(*Config)) {
 	b.t.Helper()
 	dialer, err := upstream.New(upstream.Config{})
 	if err != nil {
@@ -117,11 +117,14 @@ func (b *bed) serve(res *Resource) {
 	if err := os.WriteFile(b.ca, text, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	b.server, err = New(Config{
+	cfg := Config{
 		Pipeline: b.Pipeline, Broker: b.Control, Dialer: dialer, Model: model, Authority: authority, Keys: func() identity.Keys { return b.Keys },
 		Patience: 2 * time.Second, Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{b.t}}),
-	})
-	if err != nil {
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if b.server, err = New(cfg); err != nil {
 		b.t.Fatal(err)
 	}
 	b.server.SetResources([]*Resource{res})
