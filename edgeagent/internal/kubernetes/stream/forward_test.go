@@ -271,6 +271,8 @@ type forwarder struct {
 	mux  *spdystream.Connection
 	gone chan struct{}
 	next int
+
+	streams []*spdystream.Stream
 }
 
 func (g *forwardGateway) forward(t testing.TB, way string) *forwarder {
@@ -295,8 +297,17 @@ func (g *forwardGateway) forward(t testing.TB, way string) *forwarder {
 	}
 	f.mux = mux
 	go func() { defer close(f.gone); mux.Serve(spdystream.NoOpStreamHandler) }()
-	t.Cleanup(func() { _ = f.conn.Close(); <-f.gone })
+	t.Cleanup(f.hangUp)
 	return f
+}
+
+// hangUp ends the connection. The library hands each frame to whoever reads its stream before it takes notice of the end.
+func (f *forwarder) hangUp() {
+	_ = f.conn.Close()
+	for _, s := range f.streams {
+		go func() { _, _ = io.Copy(io.Discard, s) }()
+	}
+	<-f.gone
 }
 
 // dial connects to a port, as kubectl does for each connection to its own port.
@@ -310,6 +321,7 @@ func (f *forwarder) dial(t testing.TB, port int) (data, errs *spdystream.Stream)
 		if err != nil {
 			t.Fatalf("open %s stream: %v", kind, err)
 		}
+		f.streams = append(f.streams, s)
 		return s
 	}
 	errs = open("error")
