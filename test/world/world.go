@@ -354,6 +354,16 @@ func (w *World) startEdge(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
 		return err
 	}
+	// A port that was free may be taken a moment later, by another world or a connection; the edge then ends before it joins.
+	for range 5 {
+		if err = w.tryEdge(ctx, file); err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return err
+		}
+	}
+	return err
+}
+
+func (w *World) tryEdge(ctx context.Context, joinToken string) (err error) {
 	if w.Postgres, err = address(w.PostgresPort); err != nil {
 		return err
 	}
@@ -364,7 +374,7 @@ func (w *World) startEdge(ctx context.Context) error {
 		return err
 	}
 	args := []string{
-		"--control-plane", w.EdgeAddr, "--pin", w.Pin, "--join-token-file", file, "--state-dir", filepath.Join(w.Dir, "edge"),
+		"--control-plane", w.EdgeAddr, "--pin", w.Pin, "--join-token-file", joinToken, "--state-dir", filepath.Join(w.Dir, "edge"),
 		"--listen-postgres", w.Postgres, "--listen-kubernetes", w.Kubernetes, "--listen-aws", w.AWS, "--log-level", "debug",
 	}
 	w.Edge = &Process{Name: "writ-edge", Path: filepath.Join(w.Bin, "writ-edge"), Args: append(args, w.EdgeArgs...), Env: environ(), LogFile: filepath.Join(w.Dir, "edge.log")}

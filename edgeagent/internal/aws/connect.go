@@ -116,5 +116,11 @@ type buffered struct {
 	r *bufio.Reader
 }
 
-// Read implements net.Conn.
-func (b *buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
+// Read implements net.Conn. Behind what is buffered it reads the connection itself: the reader belongs to the outer server, which takes
+// a deadline that the inner one sets for the end of the client, and would end the tunnel.
+func (b *buffered) Read(p []byte) (int, error) {
+	if n := b.r.Buffered(); n > 0 {
+		return b.r.Read(p[:min(len(p), n)])
+	}
+	return b.Conn.Read(p)
+}

@@ -117,6 +117,7 @@ type ec2Error struct {
 
 // answerError answers in the service's own form. Every call of this has a record of its own, if there is a session.
 func (x *exchange) answerError(code string, status int, message string) {
+	x.server.log.Debug("refuse call", "code", code, "status", status, "message", message)
 	h := x.w.Header()
 	id := "writ"
 	if x.client != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,6 +142,28 @@ func (b *bed) presigned(ctx context.Context, cfg sdk.Config, client *s3.Client, 
 	b.reached()
 	if code, _ := get(strings.Replace(made.URL, "big.bin", "other.bin", 1)); code < 400 || len(b.reached()) > 0 {
 		b.t.Errorf("a presigned URL of another object: %d", code)
+	}
+}
+
+// TestTunnelsStay: a tunnel serves call after call.
+func TestTunnelsStay(t *testing.T) {
+	b := newBed(t)
+	cfg := b.config(true)
+	var tunnels atomic.Int32
+	transport := cfg.HTTPClient.(*http.Client).Transport.(*http.Transport)
+	transport.OnProxyConnectResponse = func(context.Context, *url.URL, *http.Request, *http.Response) error {
+		tunnels.Add(1)
+		return nil
+	}
+	client := dynamodb.NewFromConfig(cfg)
+	for range 20 {
+		if _, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if n := tunnels.Load(); n != 1 {
+		t.Errorf("%d tunnels for calls one after another", n)
 	}
 }
 

@@ -64,6 +64,7 @@ func (h *service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		if r == nil {
 			return
 		}
+		h.s.log.Debug("call aborted", "host", h.host, "cause", context.Cause(req.Context()), "flight", x.flight != nil)
 		if r != http.ErrAbortHandler {
 			h.s.log.Error("request stopped by a panic", "panic", r, "stack", string(debug.Stack()))
 		}
