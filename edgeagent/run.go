@@ -179,7 +179,7 @@ func (e *edge) run(ctx context.Context, listeners listeners) error {
 		inner.Go(func() error { return e.clusters.Serve(innerCtx, listeners.kubernetes) })
 	}
 	if listeners.aws != nil {
-		inner.Go(func() error { return e.accounts.Serve(innerCtx, listeners.aws, nil) })
+		inner.Go(func() error { return e.accounts.Serve(innerCtx, listeners.aws) })
 	}
 	go e.announce(innerCtx, listeners)
 	err := inner.Wait()

@@ -83,6 +83,7 @@ var nevers = []never{
 	}, "the pipeline knows no protocol, no gRPC and no database: every protocol calls it in the same way"},
 	{"edgeagent/internal/postgres", []string{"google.golang.org/grpc/...", "edgeagent/internal/tunnel", "edgeagent/internal/mysql", "edgeagent/internal/kubernetes", "edgeagent/internal/aws"}, "a protocol folder knows the pipeline and its own protocol, not its neighbours and not the control plane"},
 	{"edgeagent/internal/aws", []string{"google.golang.org/grpc/...", "edgeagent/internal/tunnel", "edgeagent/internal/postgres", "edgeagent/internal/kubernetes"}, "nor the neighbours: its own protocol and the pipeline"},
+	{"edgeagent/internal/httpserve", []string{"edgeagent/internal/signin", "edgeagent/internal/postgres", "edgeagent/internal/kubernetes", "edgeagent/internal/aws"}, "every server of HTTP clients ends and is bounded in the same way"},
 	{"edgeagent/internal/signin", []string{"net/http", "edgeagent/internal/postgres", "edgeagent/internal/kubernetes", "edgeagent/internal/aws"}, "sessions are shared in the same way whatever the requests say"},
 	{"edgeagent/internal/spool", []string{"google.golang.org/grpc/...", "edgeagent/internal/tunnel"}, "records are kept whether or not anything can be sent"},
 	{"pkg/wire/pgwire", []string{"net", "context", "github.com/hashicorp/go-hclog", "pkg/policy", "pkg/sqlclass"}, "a codec is pure"},

@@ -135,7 +135,7 @@ func (b *bed) serve(res *Resource, change []func(*Config)) {
 	b.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- b.server.Serve(ctx, l, nil) }()
+	go func() { done <- b.server.Serve(ctx, l) }()
 	b.t.Cleanup(func() { cancel(); <-done })
 }
 

@@ -4,7 +4,6 @@ package aws
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/httpserve"
 	"github.com/writhq/writ/edgeagent/internal/signin"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/awsmodel"
@@ -22,16 +22,10 @@ import (
 	"github.com/writhq/writ/pkg/sigv4"
 )
 
-// Broker mints credentials anew.
-type Broker interface {
-	// RefreshCredential returns a live session's credential, good for longer. The caller wipes it.
-	RefreshCredential(ctx context.Context, session string) (enforce.Credential, error)
-}
-
 // Config is what a Server needs. Everything without a stated default is required.
 type Config struct {
 	Pipeline *enforce.Pipeline
-	Broker   Broker
+	Broker   signin.Broker
 	Dialer   *upstream.Dialer
 	Model    *awsmodel.Model
 	// Authority signs the certificates of AWS's hosts for clients that come through CONNECT. Nil: there is no such way in.
@@ -63,7 +57,7 @@ type Server struct {
 	clients  *signin.Pool[*client]
 	verifier *sigv4.Verifier
 	signer   *sigv4.Signer
-	slots    chan struct{}
+	slots    httpserve.Slots
 	buffers  *semaphore.Weighted // bytes
 }
 
@@ -91,7 +85,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	keys := sigv4.NewKeys(keysRemembered)
-	s := &Server{cfg: cfg, log: cfg.Logger, signer: sigv4.NewSigner(keys), slots: make(chan struct{}, cfg.MaxRequests), buffers: semaphore.NewWeighted(cfg.MaxBuffers)}
+	s := &Server{cfg: cfg, log: cfg.Logger, signer: sigv4.NewSigner(keys), slots: make(httpserve.Slots, cfg.MaxRequests), buffers: semaphore.NewWeighted(cfg.MaxBuffers)}
 	var errs [2]error
 	s.verifier, errs[0] = sigv4.NewVerifier(sigv4.VerifierConfig{Keys: keys, Now: cfg.Clock})
 	s.clients, errs[1] = signin.New(signin.Config[*client]{
@@ -118,38 +112,19 @@ func (s *Server) SetResources(resources []*Resource) {
 // maxHeader bounds a request's line and headers in bytes: session tokens stand there.
 const maxHeader = 64 << 10
 
-// stopLimit bounds an orderly stop.
-const stopLimit = 5 * time.Second
-
 // Serve accepts clients until ctx ends, and returns when their requests have ended. They come to the endpoint itself, or through it as
-// a proxy (CONNECT). With config the endpoint speaks TLS.
-func (s *Server) Serve(ctx context.Context, l net.Listener, config *tls.Config) error {
-	if config != nil {
-		l = tls.NewListener(l, config)
-	}
+// a proxy (CONNECT).
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := s.httpServer(ctx, endpoint{s})
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		late, cancel := context.WithTimeout(context.Background(), stopLimit)
-		defer cancel()
-		if server.Shutdown(late) != nil {
-			server.Close()
-		}
-	})
 	defer s.clients.CloseAll()
-	err := server.Serve(l)
-	if stop() { // ctx still runs, so this was not asked for
+	if err := httpserve.Run(ctx, server, func() error { return server.Serve(l) }); err != nil {
 		return fmt.Errorf("serve AWS clients: %w", err)
 	}
-	<-stopped
 	return nil
 }
 
 func (s *Server) httpServer(ctx context.Context, h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog:    s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
+	server := httpserve.New(ctx, h, s.log)
+	server.MaxHeaderBytes, server.IdleTimeout = maxHeader, 2*time.Minute
+	return server
 }

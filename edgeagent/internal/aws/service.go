@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/httpserve"
 	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/sigv4"
@@ -51,31 +50,14 @@ type exchange struct {
 // ServeHTTP implements http.Handler.
 func (h *service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	x := &exchange{server: h.s, w: w, req: req, host: h.host}
-	select {
-	case h.s.slots <- struct{}{}:
-		defer func() { <-h.s.slots }()
-	default:
-		w.Header().Set("Retry-After", "1")
+	h.s.slots.Serve(w, h.s.log, x.serve, func() {
 		x.answerError("ThrottlingException", http.StatusTooManyRequests, "this edge serves as many requests as it may; try again")
-		return
-	}
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		h.s.log.Debug("call aborted", "host", h.host, "cause", context.Cause(req.Context()), "flight", x.flight != nil)
-		if r != http.ErrAbortHandler {
-			h.s.log.Error("request stopped by a panic", "panic", r, "stack", string(debug.Stack()))
-		}
-		panic(http.ErrAbortHandler) // nothing more of the answer goes out
-	}()
-	defer func() { h.s.buffers.Release(x.buffered) }()
-	x.serve()
+	})
 }
 
 // serve takes the request through its steps; each of them may refuse it.
 func (x *exchange) serve() {
+	defer func() { x.server.buffers.Release(x.buffered) }()
 	release, err := x.identify()
 	if err != nil {
 		x.refuse(err)
@@ -107,7 +89,7 @@ func (x *exchange) identify() (release func(), err error) {
 	if x.host != "" && !strings.EqualFold(strings.TrimSuffix(x.signed.Host, ":443"), x.host) {
 		return nil, &sigv4.Error{Kind: sigv4.ErrRequest, Part: "header Host", Why: "not the host that the tunnel was opened to", Fix: "open a tunnel to each host"}
 	}
-	ask, err := x.admission()
+	ask, err := httpserve.Admission(x.req, x.said.SessionToken, "aws")
 	if err != nil {
 		return nil, err
 	}
@@ -121,28 +103,6 @@ func (x *exchange) identify() (release func(), err error) {
 		return nil, err
 	}
 	return release, nil
-}
-
-// maxApplication bounds the name that a client gives itself, in bytes.
-const maxApplication = 100
-
-// admission says who asks, from where and with what.
-func (x *exchange) admission() (enforce.Admission, error) {
-	addr, err := netip.ParseAddrPort(x.req.RemoteAddr)
-	if err != nil {
-		return enforce.Admission{}, errors.New("client without an address")
-	}
-	agent, _, _ := strings.Cut(x.req.UserAgent(), " ")
-	agent = strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return -1
-		}
-		return c
-	}, agent)
-	return enforce.Admission{
-		Token: x.said.SessionToken, Protocol: "aws", ClientAddr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()),
-		Application: agent[:min(len(agent), maxApplication)],
-	}, nil
 }
 
 // verify holds the request to its signature by the key that goes with its token.

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
-	"runtime/debug"
 	"strings"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/httpserve"
 	"github.com/writhq/writ/pkg/kubeapi"
 )
 
@@ -26,27 +25,10 @@ type exchange struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		newStatus(http.StatusTooManyRequests, "this edge serves as many requests as it may; try again").write(w)
-		return
-	}
-	defer func() {
-		r := recover()
-		if r == nil || r == http.ErrAbortHandler {
-			if r != nil {
-				panic(r)
-			}
-			return
-		}
-		s.log.Error("request stopped by a panic", "panic", r, "stack", string(debug.Stack()))
-		panic(http.ErrAbortHandler) // nothing more of the answer goes out
-	}()
 	x := &exchange{server: s, w: w, req: req}
-	x.serve()
+	s.slots.Serve(w, s.log, x.serve, func() {
+		newStatus(http.StatusTooManyRequests, "this edge serves as many requests as it may; try again").write(w)
+	})
 }
 
 // serve takes the request through its steps; each of them may refuse it.
@@ -56,7 +38,7 @@ func (x *exchange) serve() {
 		x.refuse(err, nil)
 		return
 	}
-	ask, err := x.admission(access)
+	ask, err := httpserve.Admission(x.req, access, "kubernetes")
 	if err != nil {
 		x.refuse(err, nil)
 		return
@@ -105,28 +87,6 @@ func bearer(h http.Header) (string, error) {
 		return "", &enforce.Denied{Cause: enforce.CauseIdentity, Reason: "no bearer token", Next: "run: writ kube login CLUSTER"}
 	}
 	return strings.TrimSpace(token), nil
-}
-
-// maxApplication bounds the name that a client gives itself, in bytes.
-const maxApplication = 100
-
-// admission says who asks, from where and with what.
-func (x *exchange) admission(access string) (enforce.Admission, error) {
-	addr, err := netip.ParseAddrPort(x.req.RemoteAddr)
-	if err != nil {
-		return enforce.Admission{}, errors.New("client without an address")
-	}
-	agent, _, _ := strings.Cut(x.req.UserAgent(), " ")
-	agent = strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return -1
-		}
-		return c
-	}, agent)
-	return enforce.Admission{
-		Token: access, Protocol: "kubernetes", ClientAddr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()),
-		Application: agent[:min(len(agent), maxApplication)],
-	}, nil
 }
 
 // read understands the request, or returns a *kubeapi.Error.

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/edgeagent/internal/httpserve"
 	"github.com/writhq/writ/edgeagent/internal/kubernetes/stream"
 	"github.com/writhq/writ/edgeagent/internal/signin"
 	"github.com/writhq/writ/edgeagent/internal/upstream"
@@ -22,16 +22,10 @@ import (
 	"github.com/writhq/writ/pkg/mask"
 )
 
-// Broker mints credentials anew.
-type Broker interface {
-	// RefreshCredential returns a live session's credential, good for longer. The caller wipes it.
-	RefreshCredential(ctx context.Context, session string) (enforce.Credential, error)
-}
-
 // Config is what a Server needs. Everything without a stated default is required.
 type Config struct {
 	Pipeline *enforce.Pipeline
-	Broker   Broker
+	Broker   signin.Broker
 	Dialer   *upstream.Dialer
 	// TLS serves clients; there is no other way in.
 	TLS *tls.Config
@@ -59,7 +53,7 @@ type Server struct {
 	clients  *signin.Pool[*client]
 	streams  *stream.Proxy
 	maskKey  atomic.Pointer[mask.Key]
-	slots    chan struct{}
+	slots    httpserve.Slots
 }
 
 // New returns a server, or an error that names what is missing.
@@ -81,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxRequests), streams: stream.New(stream.Config{})}
+	s := &Server{cfg: cfg, log: cfg.Logger, slots: make(httpserve.Slots, cfg.MaxRequests), streams: stream.New(stream.Config{})}
 	s.clusters.byName = map[string]*cluster{}
 	var err error
 	s.clients, err = signin.New(signin.Config[*client]{
@@ -124,33 +118,16 @@ func (s *Server) hashKey() mask.Key {
 // maxHeader bounds a request's line and headers in bytes: the command of an exec stands in the line.
 const maxHeader = 256 << 10
 
-// stopLimit bounds an orderly stop.
-const stopLimit = 5 * time.Second
-
 // Serve accepts clients until ctx ends, and returns when their requests have ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	config := s.cfg.TLS.Clone()
 	config.NextProtos = []string{"h2", "http/1.1"}
 	config.DynamicRecordSizingDisabled = true // clients are near, and lists are large
-	server := &http.Server{
-		Handler: s, TLSConfig: config, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
-		ErrorLog:    s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		late, cancel := context.WithTimeout(context.Background(), stopLimit)
-		defer cancel()
-		if server.Shutdown(late) != nil {
-			server.Close()
-		}
-	})
+	server := httpserve.New(ctx, s, s.log)
+	server.TLSConfig, server.MaxHeaderBytes, server.IdleTimeout = config, maxHeader, 5*time.Minute
 	defer s.clients.CloseAll()
-	err := server.ServeTLS(l, "", "")
-	if stop() { // ctx still runs, so this was not asked for
+	if err := httpserve.Run(ctx, server, func() error { return server.ServeTLS(l, "", "") }); err != nil {
 		return fmt.Errorf("serve kubernetes clients: %w", err)
 	}
-	<-stopped
 	return nil
 }
