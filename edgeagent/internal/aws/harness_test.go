@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"net"
@@ -49,8 +50,15 @@ const maskSecrets = `@id("mask-secret") @mask("redact") forbid (principal, actio
 
 func newBed(t *testing.T, change ...func(*Config)) *bed {
 	t.Helper()
-	b := &bed{t: t, moto: mototest.Start(t)}
-	front := b.front()
+	moto := mototest.Start(t)
+	return newBedBefore(t, &bed{moto: moto}, moto.URL, enforce.AWSKeys{KeyID: moto.Key, Secret: []byte(moto.Secret)}, change...)
+}
+
+// newBedBefore makes an edge before another emulation of AWS, for which keys are good.
+func newBedBefore(t *testing.T, b *bed, address string, keys enforce.AWSKeys, change ...func(*Config)) *bed {
+	t.Helper()
+	b.t = t
+	front := b.front(address)
 	pool := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
 	res := &Resource{
 		Policy:  policy.Resource{Name: "shop", Kind: "aws", Labels: map[string]string{"env": "dev"}, Role: &policy.Role{ARN: "arn:aws:iam::" + mototest.Account + ":role/agents"}},
@@ -59,16 +67,16 @@ func newBed(t *testing.T, change ...func(*Config)) *bed {
 	}
 	who := policy.Principal{Kind: policy.KindAgent, ID: "ada", Name: "ada", Groups: []string{"agents"}}
 	b.Bed = enforcetest.New(t, who, res.Policy, func() enforce.Credential {
-		return enforce.Credential{Lease: "lease-1", AWS: &enforce.AWSKeys{KeyID: b.moto.Key, Secret: []byte(b.moto.Secret)}, ExpiresAt: time.Now().Add(time.Hour)}
+		return enforce.Credential{Lease: "lease-1", AWS: &enforce.AWSKeys{KeyID: keys.KeyID, Secret: bytes.Clone(keys.Secret), SessionToken: bytes.Clone(keys.SessionToken)}, ExpiresAt: time.Now().Add(time.Hour)}
 	})
 	b.Policies.Set(t, permitAll+maskSecrets)
 	b.serve(res, change)
 	return b
 }
 
-// front is moto behind TLS, as AWS is; it notes what came.
-func (b *bed) front() *httptest.Server {
-	target, err := url.Parse(b.moto.URL)
+// front is the emulation behind TLS, as AWS is; it notes what came.
+func (b *bed) front(address string) *httptest.Server {
+	target, err := url.Parse(address)
 	if err != nil {
 		b.t.Fatal(err)
 	}
