@@ -36,6 +36,17 @@ func (b *builder) prefix(s *service) string {
 var levels = map[string]modelfile.Level{
 	"List": modelfile.List, "Read": modelfile.Read, "Write": modelfile.Write,
 	"Permissions management": modelfile.Permissions, "Tagging": modelfile.Tagging,
+	// What a reference says that names the broader level beside the narrower one.
+	"Permissions management, Write": modelfile.Permissions, "Tagging, Write": modelfile.Tagging,
+}
+
+// level refuses a level that is new to the reference: taken for none, it would deny the action to everybody.
+func (a action) level() modelfile.Level {
+	l, ok := levels[a.AccessLevel]
+	if !ok {
+		panic("the reference gives " + a.Name + " the unknown level " + a.AccessLevel)
+	}
+	return l
 }
 
 // actions returns what an operation needs: by the table, else the action of the same name. None means unknown.
@@ -93,7 +104,7 @@ func (b *builder) verbAction(s *service, prefix string, op operation) (modelfile
 		return modelfile.Action{}, false
 	}
 	return modelfile.Action{
-		Name: prefix + ":" + a.Name, Level: levels[a.AccessLevel],
+		Name: prefix + ":" + a.Name, Level: a.level(),
 		Resources: []modelfile.Resource{{
 			Type: "path", ARN: "arn:${Partition}:apigateway:${Region}::${Path}", Slashes: true,
 			Binds: []modelfile.Bind{{Var: "Path", Path: "@path"}},
@@ -104,7 +115,7 @@ func (b *builder) verbAction(s *service, prefix string, op operation) (modelfile
 // action joins an action of the reference with the members of an operation. from is a member that stands for the
 // resource's own, as the source of a copy does.
 func (b *builder) action(s *service, prefix string, a action, op operation, when, from string) modelfile.Action {
-	out := modelfile.Action{Name: prefix + ":" + a.Name, Level: levels[a.AccessLevel], When: when}
+	out := modelfile.Action{Name: prefix + ":" + a.Name, Level: a.level(), When: when}
 	if len(a.ResourceTypes) == 0 {
 		return out
 	}
