@@ -23,6 +23,7 @@ type grammar struct {
 	Whoami whoamiCmd `cmd:"" group:"identity" help:"Show who you are to the control plane."`
 
 	Request  requestCmd  `cmd:"" group:"access" help:"Ask for access to a resource."`
+	Wait     waitCmd     `cmd:"" group:"access" help:"Wait until a request of yours is decided."`
 	Withdraw withdrawCmd `cmd:"" group:"access" help:"Take back your own pending request."`
 	Requests requestsCmd `cmd:"" group:"access" help:"List access requests."`
 	Grants   grantsCmd   `cmd:"" group:"access" help:"Show grants."`
