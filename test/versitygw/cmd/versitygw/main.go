@@ -38,7 +38,7 @@ func run(ctx context.Context, listen, dir, side, region string) error {
 	if err != nil {
 		return fmt.Errorf("open metadata: %w", err)
 	}
-	backend, err := posix.New(dir, store, posix.PosixOpts{SideCarDir: side})
+	backend, err := posix.New(dir, store, posix.PosixOpts{SideCarDir: side, CopyObjectThreshold: 5 << 30})
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)
 	}
