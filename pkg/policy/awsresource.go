@@ -66,6 +66,26 @@ func (r ResourceName) AWSResource(o AWSResourceInfo) Entity {
 	}}
 }
 
+// attrRole is the attribute of accounts, and of what is in them, that holds the role.
+const attrRole types.String = "role"
+
+// actedOnAs is an AWSResource with the role that acts on it, that of the account; of an account without one nothing is known, so that
+// it may do all. Other entities stay as they are.
+func (e *Entity) actedOnAs(account types.Entity) *Entity {
+	if e.cedar.UID.Type != awsResource {
+		return e
+	}
+	role, ok := account.Attributes.Get(attrRole)
+	if !ok {
+		role = (&Role{}).record()
+	}
+	attrs := e.cedar.Attributes.Map()
+	attrs[attrRole] = role
+	with := *e
+	with.cedar.Attributes = types.NewRecord(attrs)
+	return &with
+}
+
 // unknownID stands for what is known of an ARN: "prod/?:aws:dynamodb:eu-west-1:111122223333". No ARN begins so.
 func unknownID(r ResourceName, o AWSResourceInfo) string {
 	return string(r) + "/" + strings.Join([]string{"?", o.Partition, o.Service, o.Region, o.Account}, ":")

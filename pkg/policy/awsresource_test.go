@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -17,7 +18,7 @@ var cloud = universe{
 		`resource in [AWSResource::"r1/arn:aws:s3:::b", AWSResource::"r1/*"]`, `[AWSResource::"r1/arn:aws:s3:::b"].contains(resource)`,
 		`resource in AWSService::"r1/s3"`, `resource in AWSService::"r1/sqs"`, `resource in Region::"r1/eu-west-1"`, `resource.service == "s3"`,
 		`resource.region like "eu-*"`, `resource.account == "111122223333"`, `resource.tags.contains("k=1")`, `resource.tags.isEmpty()`,
-		`(resource.arn like "*x" && resource.tags.contains("k=1"))`, `resource is AWSResource`, `resource in Label::"env=prod"`,
+		`(resource.arn like "*x" && resource.tags.contains("k=1"))`, `resource is AWSResource`, `resource.role.privileged`, `resource.role.privileges.contains("iam:PassRole")`, `(resource has role && resource.role.arn like "*/admin")`, `resource in Label::"env=prod"`,
 		`context.action == "s3:GetObject"`, `context.params.contains("Key=x")`, `context.passed_roles.isEmpty()`, `context.dry_run`, `context.approved`, `true`, `false`,
 	},
 	actionScopes: []string{`action in Action::"aws:all"`, `action in Action::"aws:read"`, `action == Action::"aws:get"`,
@@ -125,4 +126,75 @@ when { resource has role && resource.role.privileged && resource.role.privileges
 			t.Errorf("%+v: %v %s", c.role, d.Effect, d.Reason)
 		}
 	}
+}
+
+// TestRoleOfACall: what is in an account has the role that acts on it, and where nobody knows the role it may do all.
+func TestRoleOfACall(t *testing.T) {
+	set, err := Compile(oneFile(`@id("open") permit (principal, action in Action::"aws:all", resource);
+@id("power") forbid (principal, action in Action::"aws:write", resource) when { resource.role.privileged };
+@id("pass") forbid (principal, action == Action::"aws:get", resource) when { resource.role.privileges.contains("iam:PassRole") };
+@id("admin") forbid (principal, action == Action::"aws:list", resource) when { resource has role && resource.role.arn like "*/admin" };`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		role              *Role
+		change, get, list Effect
+	}{
+		"no role":       {nil, Deny, Allow, Allow},
+		"not known":     {&Role{ARN: "arn:aws:iam::111122223333:role/admin"}, Deny, Allow, Deny},
+		"harmless":      {&Role{Privileges: []string{}}, Allow, Allow, Allow},
+		"passes roles":  {&Role{Privileges: []string{"iam:PassRole"}}, Deny, Deny, Allow},
+		"deletes a lot": {&Role{Privileges: []string{"rds:DeleteDBInstance"}}, Deny, Allow, Allow},
+	} {
+		e, err := set.For(Principal{Kind: KindAgent, ID: "a"}, Resource{Name: "r1", Kind: "aws", Role: c.role}, Origin{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		thing := ResourceName("r1").AWSResource(AWSResourceInfo{Partition: "aws", Service: "s3", Account: "111122223333", ARN: "arn:aws:s3:::b", ARNKnown: true})
+		for a, want := range map[Action]Effect{AWSChange: c.change, AWSGet: c.get, AWSList: c.list} {
+			if d := e.Decide(Moment{Now: noon}, AWSCall{}.Facts(), Question{Action: a, Entity: thing}); d.Effect != want {
+				t.Errorf("%s: %s is %v: %s", name, a, d.Effect, d.Reason)
+			}
+		}
+	}
+}
+
+func TestPrivilegedFile(t *testing.T) {
+	bundle := func(text string) Bundle {
+		return Bundle{Files: map[string][]byte{PrivilegedFile: []byte(text), "p.cedar": []byte(`@id("a") permit (principal, action, resource);`)}}
+	}
+	for text, want := range map[string]PrivilegedActions{
+		"":                                       {},
+		"# nothing\n":                            {},
+		"add: [\"kms:Decrypt\", \"athena:*\"]\n": {Add: []string{"kms:Decrypt", "athena:*"}},
+		"add: []\nremove:\n  - \"sqs:*\"\n":      {Add: []string{}, Remove: []string{"sqs:*"}},
+	} {
+		set, err := Compile(bundle(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := set.PrivilegedActions(); !slices.Equal(got.Add, want.Add) || !slices.Equal(got.Remove, want.Remove) {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+	for _, text := range []string{"added: [a]", "add: {a: b}", "add: [&x a, *x]", "- a", "a: [", "add: []\n---\nadd: []"} {
+		var refused *BundleError
+		if _, err := Compile(bundle(text)); !errors.As(err, &refused) || refused.Problems[0].File != PrivilegedFile {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if set, err := Compile(oneFile("")); err != nil || len(set.PrivilegedActions().Add) > 0 {
+		t.Error(err)
+	}
+}
+
+func FuzzReadPrivileged(f *testing.F) {
+	f.Add([]byte("add: [\"kms:Decrypt\"]\nremove: [\"sqs:*\"]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if p, problem := readPrivileged(PrivilegedFile, text); problem != nil && len(p.Add)+len(p.Remove) > 0 {
+			t.Fatal("half a file was taken")
+		}
+	})
 }

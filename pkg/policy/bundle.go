@@ -25,8 +25,8 @@ const (
 	maxPath       = 200      // bytes
 )
 
-// Bundle is all policies and their tests: *.cedar holds policies, *.yaml holds tests. The
-// keys of Files are clean, relative, slash-separated paths.
+// Bundle is all policies and their tests: *.cedar holds policies, *.yaml holds tests, and
+// PrivilegedFile is neither. The keys of Files are clean, relative, slash-separated paths.
 type Bundle struct{ Files map[string][]byte }
 
 // Digest identifies the content of b: the same files with the same bytes give the same digest.
@@ -63,7 +63,7 @@ func (b Bundle) check() []Problem {
 		case len(name) > maxPath || !cleanPath(name):
 			message, hint = fmt.Sprintf("bad path %.200q", name), "use a relative path without .. or control characters"
 			name = ""
-		case !isPolicyFile(name) && !isTestFile(name):
+		case !isPolicyFile(name) && !isTestFile(name) && name != PrivilegedFile:
 			message, hint = "neither policies nor tests", "policies end in .cedar, tests in .yaml"
 		case len(content) > maxFileSize:
 			message = fmt.Sprintf("file is larger than %d bytes", maxFileSize)
@@ -86,7 +86,9 @@ func cleanPath(name string) bool {
 }
 
 func isPolicyFile(name string) bool { return path.Ext(name) == ".cedar" }
-func isTestFile(name string) bool   { return path.Ext(name) == ".yaml" || path.Ext(name) == ".yml" }
+func isTestFile(name string) bool {
+	return name != PrivilegedFile && (path.Ext(name) == ".yaml" || path.Ext(name) == ".yml")
+}
 
 // significant yields the bytes of policy text that are outside strings and comments.
 func significant(text []byte) iter.Seq2[int, byte] {

@@ -19,6 +19,8 @@ type Set struct {
 	byID     map[string]*rule
 	byAction map[Action][]*rule // the rules whose scope lets the action in
 	sharing  sharing
+
+	privileged PrivilegedActions
 }
 
 // rule is one policy.
@@ -65,6 +67,12 @@ func compilePolicies(b Bundle) (*Set, error) {
 	s := &Set{digest: b.Digest(), byID: map[string]*rule{}}
 	var problems []Problem
 	for _, name := range b.names() {
+		if name == PrivilegedFile {
+			var found *Problem
+			if s.privileged, found = readPrivileged(name, b.Files[name]); found != nil {
+				problems = append(problems, *found)
+			}
+		}
 		if !isPolicyFile(name) {
 			continue
 		}

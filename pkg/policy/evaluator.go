@@ -141,6 +141,9 @@ type outcome struct {
 
 func (e *Evaluator) authorize(p *plan, m Moment, f *Facts, q *Question, approved bool) outcome {
 	v := &view{principal: e.plans.principal, resource: e.plans.resource, action: actionEntity(q.Action), asked: &q.Entity}
+	if p.role {
+		v.asked = q.Entity.actedOnAs(e.plans.resource)
+	}
 	request := cedar.Request{
 		Principal: e.plans.principal.UID,
 		Action:    v.action.UID,

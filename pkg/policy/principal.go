@@ -81,6 +81,12 @@ func (r *Role) privileges() []string {
 	return r.Privileges
 }
 
+func (r *Role) record() types.Record {
+	return types.NewRecord(types.RecordMap{
+		"arn": types.String(r.ARN), "privileged": types.Boolean(len(r.privileges()) > 0), "privileges": stringSet(r.privileges()),
+	})
+}
+
 // Origin is what stays the same for a whole session or access request. The zero value
 // means nothing is known: an absent ClientIP is 0.0.0.0, which is in no ordinary range.
 type Origin struct {
@@ -132,9 +138,7 @@ func (r Resource) entity() (types.Entity, error) {
 	}
 	attrs := types.RecordMap{"name": types.String(r.Name), "kind": types.String(r.Kind)}
 	if r.Role != nil {
-		attrs["role"] = types.NewRecord(types.RecordMap{
-			"arn": types.String(r.Role.ARN), "privileged": types.Boolean(len(r.Role.privileges()) > 0), "privileges": stringSet(r.Role.privileges()),
-		})
+		attrs[attrRole] = r.Role.record()
 	}
 	return types.Entity{UID: r.Name.uid(), Parents: types.NewEntityUIDSet(labels...), Attributes: types.NewRecord(attrs)}, nil
 }

@@ -39,6 +39,22 @@ func contextReads(p *internalast.Policy) (set attrSet, whole bool, named attrSet
 	return named, false, named
 }
 
+// readsRole reports whether p may ask something for its role.
+func readsRole(p *internalast.Policy) (found bool) {
+	for _, c := range p.Conditions {
+		internalast.Inspect(internalast.NewNode(c.Body), func(n internalast.IsNode) bool {
+			switch t := n.(type) {
+			case internalast.NodeTypeAccess:
+				found = found || t.Value == attrRole
+			case internalast.NodeTypeHas:
+				found = found || t.Value == attrRole
+			}
+			return !found
+		})
+	}
+	return found
+}
+
 // mayFail reports whether a valid policy may still fail when it is evaluated: integers and
 // dates overflow.
 func mayFail(p *internalast.Policy) bool {

@@ -71,6 +71,7 @@ type plan struct {
 	objects []live // of bound, those bound to a namespace or an object of the resource
 	reads   attrSet
 	open    unknowns // what any of them reads that may be unknown
+	role    bool     // one of them may read the role of an account
 }
 
 // specialise makes the rules of action a. Nothing is lost: a test compares it with the
@@ -100,6 +101,7 @@ func (p *plans) specialise(a Action) *plan {
 		}
 		reads, _, _ := contextReads(rest)
 		out.reads |= reads
+		out.role = out.role || readsRole(rest)
 		out.add(p.resource.UID, key, liveOf(r, rest, key, a.unknowable()))
 	}
 	return out

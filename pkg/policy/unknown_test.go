@@ -124,7 +124,8 @@ func drawSubject(t *rapid.T, set *Set) *Evaluator {
 	if rapid.Bool().Draw(t, "tagged") {
 		p.Attrs = map[string]string{"team": "a"}
 	}
-	e, err := set.For(p, Resource{Name: "r1", Labels: map[string]string{"env": rapid.SampledFrom([]string{"prod", "dev"}).Draw(t, "env")}}, Origin{})
+	role := rapid.SampledFrom([]*Role{nil, {ARN: "arn:aws:iam::111122223333:role/admin"}, {Privileges: []string{}}, {Privileges: []string{"iam:PassRole"}}}).Draw(t, "role")
+	e, err := set.For(p, Resource{Name: "r1", Labels: map[string]string{"env": rapid.SampledFrom([]string{"prod", "dev"}).Draw(t, "env")}, Role: role}, Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +138,7 @@ func everything(e *Evaluator, all *cedar.PolicySet, a Action, q asking, m Moment
 }
 
 func everythingOn(e *Evaluator, all *cedar.PolicySet, a Action, asked Entity, f *Facts, m Moment, approved bool) (bool, cedar.Diagnostic) {
+	asked = *asked.actedOnAs(e.plans.resource)
 	store := types.EntityMap{e.plans.principal.UID: e.plans.principal, e.plans.resource.UID: e.plans.resource,
 		asked.cedar.UID: asked.cedar, actionUID(a): actionEntity(a)}
 	got, diag := cedar.Authorize(all, store, cedar.Request{
