@@ -86,8 +86,10 @@ type Call struct {
 	// Language is that of a text in the call which decides what it does, such as "partiql" or "sql"; "" is none.
 	Language string
 	// Secrets are the paths of what is not to be shown of the answer: names on the wire joined with dots, "[]" for each
-	// element of a list, "{}" for each value of a map, "header:" before a header's name.
+	// element of a list, "{}" for each value of a map, "header:" before a header's name, "|base64" behind a text of bytes.
 	Secrets []string
+	// Data are the paths, in the same form, of what customers keep at the service, which may hold anything.
+	Data []string
 
 	api   *api
 	op    *operation
@@ -114,7 +116,7 @@ func newCall(a *api, op *operation, p Protocol, in input) Call {
 		Service: a.ID, Operation: op.Name, Protocol: p, Prefix: a.Prefix, HostPrefix: op.HostPrefix, Path: in.path,
 		Mutates: flag(modelfile.Mutates), DryRun: flag(modelfile.DryRun), NoAuth: flag(modelfile.NoAuth),
 		InputEvents: flag(modelfile.InputEvents), OutputEvents: flag(modelfile.OutputEvents), OutputBlob: flag(modelfile.OutputBlob),
-		InputBlob: flag(modelfile.InputBlob), Deprecated: flag(modelfile.Deprecated), Language: op.Language, Secrets: op.Secrets,
+		InputBlob: flag(modelfile.InputBlob), Deprecated: flag(modelfile.Deprecated), Language: op.Language, Secrets: op.Secrets, Data: op.Data,
 		api: a, op: op, input: in,
 	}
 }

@@ -45,6 +45,7 @@ type operation struct {
 		Method, RequestURI string
 	}
 	Input, Output   *ref
+	Errors          []ref
 	AuthType        string
 	Auth            []string
 	Deprecated      bool
@@ -64,6 +65,8 @@ type ref struct {
 	JSONValue    bool
 	Streaming    bool
 	Token        bool `json:"idempotencyToken"`
+	EventHeader  bool
+	EventPayload bool
 }
 
 type shape struct {

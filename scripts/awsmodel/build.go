@@ -82,6 +82,9 @@ func (b *builder) operation(s *service, prefix string, shapes *shaper, op operat
 		}
 		o.Input = i + 1
 	}
+	if err := b.answers(s, shapes, op, &o); err != nil {
+		return o, err
+	}
 	w := &walker{model: &s.model}
 	if row, ok := b.tables.row("languages", s.id, op.Name); ok {
 		o.Language = row[0]
@@ -90,7 +93,8 @@ func (b *builder) operation(s *service, prefix string, shapes *shaper, op operat
 		o.Roles = b.roles(s, op, w)
 		o.Account = accountMember(s.id, s.model.Shapes[op.Input.Shape])
 	}
-	o.Secrets = b.secrets(s, op, w)
+	o.Secrets = b.marked(s, op, w, "secrets", func(member string, sh shape) bool { return sh.Sensitive || secretName(member, sh) })
+	o.Data = b.marked(s, op, w, "data", func(string, shape) bool { return false })
 	o.Actions = b.actions(s, prefix, op)
 	o.Flags = flags(s, op, o)
 	return o, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
 )
 
-// shaper turns the shapes that a service's requests reach into those of a model file.
+// shaper turns the shapes that a service's requests and answers reach into those of a model file.
 type shaper struct {
 	model *model
 	index map[string]int
@@ -23,6 +23,7 @@ var kinds = map[string]modelfile.Kind{
 
 var locations = map[string]modelfile.Location{
 	"": modelfile.InBody, "uri": modelfile.InURI, "querystring": modelfile.InQuery, "header": modelfile.InHeader, "headers": modelfile.InHeaders,
+	"statusCode": modelfile.InStatus,
 }
 
 // add returns the index of a shape, and adds what it reaches. Scalars that are alike share one.
@@ -99,6 +100,7 @@ func (s *shaper) member(name string, of shape) (modelfile.Member, error) {
 	for flag, set := range map[uint]bool{
 		modelfile.Required: slices.Contains(of.Required, name), modelfile.HostLabel: r.HostLabel, modelfile.Flattened: r.Flattened,
 		modelfile.Attribute: r.XMLAttribute, modelfile.JSONValue: r.JSONValue, modelfile.Token: r.Token, modelfile.Streaming: r.Streaming,
+		modelfile.EventHeader: r.EventHeader, modelfile.EventPayload: r.EventPayload,
 	} {
 		if set {
 			m.Flags |= flag

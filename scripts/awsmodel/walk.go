@@ -110,28 +110,27 @@ func secretName(member string, sh shape) bool {
 	return (sh.Type == "string" || sh.Type == "blob") && len(sh.Enum) == 0 && secret.MatchString(member)
 }
 
-// secrets lists the members of answers that are not to be shown: those that AWS calls sensitive, those with a
-// secret's name, and those of the table.
-func (b *builder) secrets(s *service, op operation, w *walker) []string {
+// marked lists the members of answers and errors that a table names, or that are meant by what they are.
+func (b *builder) marked(s *service, op operation, w *walker, table string, meant func(member string, sh shape) bool) []string {
 	var out []string
-	if op.Output != nil {
-		w.seen, w.wire = map[string]bool{}, true
-		w.visit(op.Output.Shape, "", 0, func(path, member string, sh shape) bool {
-			if len(out) >= maxPaths {
-				return false
-			}
-			named := b.tables.rows("secrets", s.id, "*", member)
-			if member == "" {
-				named = nil
-			}
-			if sh.Sensitive || len(named) > 0 || secretName(member, sh) {
-				out = append(out, path)
-				return false
-			}
-			return true
-		})
+	each := func(path, member string, sh shape) bool {
+		if len(out) >= maxPaths {
+			return false
+		}
+		if named := member != "" && len(b.tables.rows(table, s.id, "*", member)) > 0; named || meant(member, sh) {
+			out = append(out, path)
+			return false
+		}
+		return true
 	}
-	if row, ok := b.tables.row("secrets", s.id, op.Name); ok {
+	w.seen, w.wire = map[string]bool{}, true
+	if op.Output != nil {
+		w.visit(op.Output.Shape, "", 0, each)
+	}
+	if fault := faultOf(s, op); fault != "" {
+		w.visit(fault, "", 0, each)
+	}
+	if row, ok := b.tables.row(table, s.id, op.Name); ok {
 		out = append(out, row...)
 	}
 	slices.Sort(out)

@@ -53,6 +53,7 @@ func (all fields) of(call awsmodel.Call) []field {
 	own := all[call.Service+":"+call.Operation]
 	list := make([]field, 0, len(call.Secrets)+len(own))
 	for _, path := range call.Secrets {
+		path = strings.TrimSuffix(path, "|base64")
 		f := field{path: path, classes: []string{classSecret}}
 		if !strings.HasPrefix(path, inHeader) {
 			f.steps = modelPath(path)

@@ -1,6 +1,6 @@
 package modelfile
 
-const magic = "writ-aws-1\n"
+const magic = "writ-aws-2\n"
 
 func (c *coder) file(f *File) {
 	list(c, &f.Sources, c.raw)
@@ -91,10 +91,13 @@ func (c *coder) operation(o *Operation) {
 		c.string(s)
 	}
 	c.int(&o.Input)
+	c.int(&o.Output)
+	c.int(&o.Fault)
 	c.flags(&o.Flags)
 	list(c, &o.Actions, c.action)
 	list(c, &o.Roles, c.string)
 	list(c, &o.Secrets, c.string)
+	list(c, &o.Data, c.string)
 }
 
 func (c *coder) action(a *Action) {

@@ -47,10 +47,10 @@ const (
 	Document
 )
 
-// Location is where a member stands in a request.
+// Location is where a member stands in a request or an answer.
 type Location uint8
 
-// The locations of a member. A payload is the whole body.
+// The locations of a member. A payload is the whole body, and InStatus the number of an answer's status.
 const (
 	InBody Location = iota
 	InURI
@@ -58,20 +58,23 @@ const (
 	InHeader
 	InHeaders
 	InPayload
+	InStatus
 )
 
 // Flags of shapes, members and operations. Each says where it is used.
 const (
-	Sensitive   = 1 << iota // shape: its values are not to be shown
-	Union                   // shape: exactly one member is set
-	EventStream             // shape: a stream of events
-	Streaming               // shape: a blob that is not held in memory
-	Flattened               // shape, member: a list or map without a wrapper
-	Required                // member
-	HostLabel               // member: part of the host's prefix
-	Attribute               // member: an attribute in XML
-	JSONValue               // member: JSON, in base64 where it is a header
-	Token                   // member: an idempotency token
+	Sensitive    = 1 << iota // shape: its values are not to be shown
+	Union                    // shape: exactly one member is set
+	EventStream              // shape: a stream of events
+	Streaming                // shape: a blob that is not held in memory
+	Flattened                // shape, member: a list or map without a wrapper
+	Required                 // member
+	HostLabel                // member: part of the host's prefix
+	Attribute                // member: an attribute in XML
+	JSONValue                // member: JSON, in base64 where it is a header
+	Token                    // member: an idempotency token
+	EventHeader              // member: a header of an event
+	EventPayload             // member: the whole payload of an event
 )
 
 // Flags of operations.
@@ -153,13 +156,16 @@ type Operation struct {
 	Method     string
 	URI        string
 	Input      int // index into Service.Shapes plus one, or 0
+	Output     int // likewise, of what is answered
+	Fault      int // likewise, of what errors have in them besides texts: the members of all of them
 	HostPrefix string
 	Flags      uint
 	Language   string // of the text inside the call, or ""
 	Account    string // the member that names the resource's account, or ""; with "!" one that may
 	Actions    []Action
 	Roles      []string // paths of members that hold a role which the call passes on
-	Secrets    []string // paths of output members that are not to be shown
+	Secrets    []string // paths of members of answers and errors that are not to be shown
+	Data       []string // likewise, of what customers keep at the service, which may hold anything
 }
 
 // Service is one service's model.

@@ -198,7 +198,7 @@ func check(s Service) error {
 		}
 	}
 	for _, o := range s.Operations {
-		if o.Input > len(s.Shapes) {
+		if max(o.Input, o.Output, o.Fault) > len(s.Shapes) {
 			return ErrFormat
 		}
 	}
