@@ -10,6 +10,7 @@ import (
 
 	"github.com/writhq/writ/pkg/cli/internal/awsconfig"
 	"github.com/writhq/writ/pkg/cli/internal/output"
+	"github.com/writhq/writ/pkg/cli/internal/wholefile"
 )
 
 // awsConfigError adds the next step.
@@ -127,7 +128,7 @@ func (c *awsLoginCmd) write(a *app, server, file string, way awsWay) (awsconfig.
 		if err := f.Put(p); err != nil || p.CABundle == "" {
 			return err
 		}
-		if err := awsconfig.WriteFile(p.CABundle, way.ca); err != nil {
+		if err := wholefile.Write(p.CABundle, way.ca); err != nil {
 			return fmt.Errorf("write CA bundle: %w", err)
 		}
 		return nil

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/writhq/writ/pkg/cli/internal/wholefile"
 )
 
 // ErrLocked is a file that something else edits, or left locked.
@@ -32,13 +33,13 @@ func Edit(ctx context.Context, name string, edit func(*File) error) error {
 		return err
 	}
 	defer unlock()
-	target, err := followed(name)
+	target, err := wholefile.Target(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("read kubeconfig: %w", err)
 	}
-	content, err := read(target)
+	content, err := wholefile.Read(target, maxFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("read kubeconfig: %w", err)
 	}
 	f, err := parse(content)
 	if err != nil {
@@ -58,7 +59,7 @@ func Edit(ctx context.Context, name string, edit func(*File) error) error {
 	if bytes.Equal(before, after) {
 		return nil
 	}
-	if err := replace(target, after); err != nil {
+	if err := wholefile.Write(target, after); err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	return nil
@@ -85,49 +86,4 @@ func lock(ctx context.Context, name string) (func(), error) {
 		case <-tick.C:
 		}
 	}
-}
-
-// followed is the file itself where name is a link to it.
-func followed(name string) (string, error) {
-	target, err := filepath.EvalSymlinks(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(name); err == nil {
-			return "", fmt.Errorf("read kubeconfig: %s leads nowhere", name)
-		}
-		return name, nil
-	case err != nil:
-		return "", fmt.Errorf("read kubeconfig: %w", err)
-	}
-	return target, nil
-}
-
-func read(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
-	}
-	return content, nil
-}
-
-// replace writes the file whole or not at all.
-func replace(name string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".kubeconfig-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

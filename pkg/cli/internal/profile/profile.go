@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/writhq/writ/pkg/cli/internal/wholefile"
 )
 
 var (
@@ -94,17 +96,7 @@ func (s *Store) Save(l Login) error {
 	if err != nil {
 		return fmt.Errorf("write login: %w", err)
 	}
-	f, err := os.CreateTemp(s.dir, ".login-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write login: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(raw, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(s.dir, fileName))
-	}
-	if err != nil {
+	if err := wholefile.Write(filepath.Join(s.dir, fileName), append(raw, '\n')); err != nil {
 		return fmt.Errorf("write login: %w", err)
 	}
 	return nil
