@@ -108,8 +108,10 @@ type AccessRequest struct {
 	Denial    string                 `protobuf:"bytes,19,opt,name=denial,proto3" json:"denial,omitempty"`
 	Intent    *Intent                `protobuf:"bytes,20,opt,name=intent,proto3" json:"intent,omitempty"`
 	// start_at is when the grant begins; unset is at once.
-	StartAt       *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
-	BreakGlass    bool                   `protobuf:"varint,22,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	StartAt    *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
+	BreakGlass bool                   `protobuf:"varint,22,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// role says what the role of an AWS account may do, as the digest covers it; its statements are left out of lists.
+	Role          *RoleAnalysis `protobuf:"bytes,23,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -296,6 +298,13 @@ func (x *AccessRequest) GetBreakGlass() bool {
 		return x.BreakGlass
 	}
 	return false
+}
+
+func (x *AccessRequest) GetRole() *RoleAnalysis {
+	if x != nil {
+		return x.Role
+	}
+	return nil
 }
 
 // Grant is what a request got.
@@ -1695,7 +1704,7 @@ var File_access_v1_requests_proto protoreflect.FileDescriptor
 
 const file_access_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	"\x18access/v1/requests.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x06\n" +
+	"\x18access/v1/requests.proto\x12\taccess.v1\x1a\x16access/v1/common.proto\x1a\x19access/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x06\n" +
 	"\rAccessRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -1724,7 +1733,8 @@ const file_access_v1_requests_proto_rawDesc = "" +
 	"\x06intent\x18\x14 \x01(\v2\x11.access.v1.IntentR\x06intent\x125\n" +
 	"\bstart_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12\x1f\n" +
 	"\vbreak_glass\x18\x16 \x01(\bR\n" +
-	"breakGlass\"\xcd\x04\n" +
+	"breakGlass\x12+\n" +
+	"\x04role\x18\x17 \x01(\v2\x17.access.v1.RoleAnalysisR\x04role\"\xcd\x04\n" +
 	"\x05Grant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x14.access.v1.PrincipalR\tprincipal\x12\x1a\n" +
@@ -1898,6 +1908,7 @@ var file_access_v1_requests_proto_goTypes = []any{
 	(*Vote)(nil),                    // 26: access.v1.Vote
 	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
 	(*Intent)(nil),                  // 28: access.v1.Intent
+	(*RoleAnalysis)(nil),            // 29: access.v1.RoleAnalysis
 }
 var file_access_v1_requests_proto_depIdxs = []int32{
 	23, // 0: access.v1.AccessRequest.principal:type_name -> access.v1.Principal
@@ -1910,54 +1921,55 @@ var file_access_v1_requests_proto_depIdxs = []int32{
 	27, // 7: access.v1.AccessRequest.decided_at:type_name -> google.protobuf.Timestamp
 	28, // 8: access.v1.AccessRequest.intent:type_name -> access.v1.Intent
 	27, // 9: access.v1.AccessRequest.start_at:type_name -> google.protobuf.Timestamp
-	23, // 10: access.v1.Grant.principal:type_name -> access.v1.Principal
-	27, // 11: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
-	27, // 12: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
-	27, // 13: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
-	28, // 14: access.v1.Grant.intent:type_name -> access.v1.Intent
-	3,  // 15: access.v1.Grant.review:type_name -> access.v1.Review
-	27, // 16: access.v1.Review.at:type_name -> google.protobuf.Timestamp
-	24, // 17: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
-	28, // 18: access.v1.CreateRequestRequest.intent:type_name -> access.v1.Intent
-	27, // 19: access.v1.CreateRequestRequest.start_at:type_name -> google.protobuf.Timestamp
-	1,  // 20: access.v1.CreateRequestResponse.request:type_name -> access.v1.AccessRequest
-	2,  // 21: access.v1.CreateRequestResponse.grant:type_name -> access.v1.Grant
-	1,  // 22: access.v1.WithdrawRequestResponse.request:type_name -> access.v1.AccessRequest
-	24, // 23: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
-	1,  // 24: access.v1.WaitRequestResponse.request:type_name -> access.v1.AccessRequest
-	2,  // 25: access.v1.WaitRequestResponse.grant:type_name -> access.v1.Grant
-	2,  // 26: access.v1.GetGrantResponse.grant:type_name -> access.v1.Grant
-	0,  // 27: access.v1.ListRequestsRequest.state:type_name -> access.v1.RequestState
-	1,  // 28: access.v1.ListRequestsResponse.requests:type_name -> access.v1.AccessRequest
-	2,  // 29: access.v1.ListGrantsResponse.grants:type_name -> access.v1.Grant
-	2,  // 30: access.v1.ReviewGrantResponse.grant:type_name -> access.v1.Grant
-	27, // 31: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 32: access.v1.IssueTokenResponse.aws_key:type_name -> access.v1.AwsClientKey
-	27, // 33: access.v1.AwsClientKey.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 34: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
-	4,  // 35: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
-	6,  // 36: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
-	8,  // 37: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
-	12, // 38: access.v1.RequestService.ListRequests:input_type -> access.v1.ListRequestsRequest
-	10, // 39: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
-	14, // 40: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
-	18, // 41: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
-	21, // 42: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
-	16, // 43: access.v1.GrantService.ReviewGrant:input_type -> access.v1.ReviewGrantRequest
-	5,  // 44: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
-	7,  // 45: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
-	9,  // 46: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
-	13, // 47: access.v1.RequestService.ListRequests:output_type -> access.v1.ListRequestsResponse
-	11, // 48: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
-	15, // 49: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
-	19, // 50: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
-	22, // 51: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
-	17, // 52: access.v1.GrantService.ReviewGrant:output_type -> access.v1.ReviewGrantResponse
-	44, // [44:53] is the sub-list for method output_type
-	35, // [35:44] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	29, // 10: access.v1.AccessRequest.role:type_name -> access.v1.RoleAnalysis
+	23, // 11: access.v1.Grant.principal:type_name -> access.v1.Principal
+	27, // 12: access.v1.Grant.starts_at:type_name -> google.protobuf.Timestamp
+	27, // 13: access.v1.Grant.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 14: access.v1.Grant.revoked_at:type_name -> google.protobuf.Timestamp
+	28, // 15: access.v1.Grant.intent:type_name -> access.v1.Intent
+	3,  // 16: access.v1.Grant.review:type_name -> access.v1.Review
+	27, // 17: access.v1.Review.at:type_name -> google.protobuf.Timestamp
+	24, // 18: access.v1.CreateRequestRequest.duration:type_name -> google.protobuf.Duration
+	28, // 19: access.v1.CreateRequestRequest.intent:type_name -> access.v1.Intent
+	27, // 20: access.v1.CreateRequestRequest.start_at:type_name -> google.protobuf.Timestamp
+	1,  // 21: access.v1.CreateRequestResponse.request:type_name -> access.v1.AccessRequest
+	2,  // 22: access.v1.CreateRequestResponse.grant:type_name -> access.v1.Grant
+	1,  // 23: access.v1.WithdrawRequestResponse.request:type_name -> access.v1.AccessRequest
+	24, // 24: access.v1.WaitRequestRequest.max_wait:type_name -> google.protobuf.Duration
+	1,  // 25: access.v1.WaitRequestResponse.request:type_name -> access.v1.AccessRequest
+	2,  // 26: access.v1.WaitRequestResponse.grant:type_name -> access.v1.Grant
+	2,  // 27: access.v1.GetGrantResponse.grant:type_name -> access.v1.Grant
+	0,  // 28: access.v1.ListRequestsRequest.state:type_name -> access.v1.RequestState
+	1,  // 29: access.v1.ListRequestsResponse.requests:type_name -> access.v1.AccessRequest
+	2,  // 30: access.v1.ListGrantsResponse.grants:type_name -> access.v1.Grant
+	2,  // 31: access.v1.ReviewGrantResponse.grant:type_name -> access.v1.Grant
+	27, // 32: access.v1.IssueTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 33: access.v1.IssueTokenResponse.aws_key:type_name -> access.v1.AwsClientKey
+	27, // 34: access.v1.AwsClientKey.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 35: access.v1.RevokeGrantResponse.grant:type_name -> access.v1.Grant
+	4,  // 36: access.v1.RequestService.CreateRequest:input_type -> access.v1.CreateRequestRequest
+	6,  // 37: access.v1.RequestService.WithdrawRequest:input_type -> access.v1.WithdrawRequestRequest
+	8,  // 38: access.v1.RequestService.WaitRequest:input_type -> access.v1.WaitRequestRequest
+	12, // 39: access.v1.RequestService.ListRequests:input_type -> access.v1.ListRequestsRequest
+	10, // 40: access.v1.GrantService.GetGrant:input_type -> access.v1.GetGrantRequest
+	14, // 41: access.v1.GrantService.ListGrants:input_type -> access.v1.ListGrantsRequest
+	18, // 42: access.v1.GrantService.IssueToken:input_type -> access.v1.IssueTokenRequest
+	21, // 43: access.v1.GrantService.RevokeGrant:input_type -> access.v1.RevokeGrantRequest
+	16, // 44: access.v1.GrantService.ReviewGrant:input_type -> access.v1.ReviewGrantRequest
+	5,  // 45: access.v1.RequestService.CreateRequest:output_type -> access.v1.CreateRequestResponse
+	7,  // 46: access.v1.RequestService.WithdrawRequest:output_type -> access.v1.WithdrawRequestResponse
+	9,  // 47: access.v1.RequestService.WaitRequest:output_type -> access.v1.WaitRequestResponse
+	13, // 48: access.v1.RequestService.ListRequests:output_type -> access.v1.ListRequestsResponse
+	11, // 49: access.v1.GrantService.GetGrant:output_type -> access.v1.GetGrantResponse
+	15, // 50: access.v1.GrantService.ListGrants:output_type -> access.v1.ListGrantsResponse
+	19, // 51: access.v1.GrantService.IssueToken:output_type -> access.v1.IssueTokenResponse
+	22, // 52: access.v1.GrantService.RevokeGrant:output_type -> access.v1.RevokeGrantResponse
+	17, // 53: access.v1.GrantService.ReviewGrant:output_type -> access.v1.ReviewGrantResponse
+	45, // [45:54] is the sub-list for method output_type
+	36, // [36:45] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_requests_proto_init() }
@@ -1966,6 +1978,7 @@ func file_access_v1_requests_proto_init() {
 		return
 	}
 	file_access_v1_common_proto_init()
+	file_access_v1_resources_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -72,7 +72,7 @@ func (x TargetTLS_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TargetTLS_Mode.Descriptor instead.
 func (TargetTLS_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{12, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // Resource is one target.
@@ -792,7 +792,9 @@ type AwsTarget struct {
 	// allow_loopback permits an endpoint on the edge's own machine.
 	AllowLoopback bool `protobuf:"varint,9,opt,name=allow_loopback,json=allowLoopback,proto3" json:"allow_loopback,omitempty"`
 	// detectors to run on response values; empty is the default set, "none" alone is off.
-	Detectors     []string `protobuf:"bytes,10,rep,name=detectors,proto3" json:"detectors,omitempty"`
+	Detectors []string `protobuf:"bytes,10,rep,name=detectors,proto3" json:"detectors,omitempty"`
+	// role is what the control plane knows of the role's policies. It is only ever answered.
+	Role          *RoleAnalysis `protobuf:"bytes,11,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -897,6 +899,423 @@ func (x *AwsTarget) GetDetectors() []string {
 	return nil
 }
 
+func (x *AwsTarget) GetRole() *RoleAnalysis {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+// RoleAnalysis says what makes an IAM role privileged.
+type RoleAnalysis struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	RoleArn string                 `protobuf:"bytes,1,opt,name=role_arn,json=roleArn,proto3" json:"role_arn,omitempty"`
+	// known says whether the role's policies were read. A role of which nothing is known counts as privileged.
+	Known bool `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
+	// problem says why nothing is known.
+	Problem    string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	Privileged bool   `protobuf:"varint,4,opt,name=privileged,proto3" json:"privileged,omitempty"`
+	// actions are the privileged IAM actions that the policies allow; in lists there are none, and only their number.
+	Actions     []string `protobuf:"bytes,5,rep,name=actions,proto3" json:"actions,omitempty"`
+	ActionCount int32    `protobuf:"varint,6,opt,name=action_count,json=actionCount,proto3" json:"action_count,omitempty"`
+	// statements are those that allow them, in the order of the documents; in lists there are none.
+	Statements []*RoleStatement `protobuf:"bytes,7,rep,name=statements,proto3" json:"statements,omitempty"`
+	// policies that were read, with their versions.
+	Policies []*RolePolicy `protobuf:"bytes,8,rep,name=policies,proto3" json:"policies,omitempty"`
+	// boundary is the ARN of the permissions boundary, which counts; empty is none.
+	Boundary string                 `protobuf:"bytes,9,opt,name=boundary,proto3" json:"boundary,omitempty"`
+	ReadAt   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
+	// digest covers the role, each policy's name, version and text, and the list of what is privileged.
+	Digest        string `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleAnalysis) Reset() {
+	*x = RoleAnalysis{}
+	mi := &file_access_v1_resources_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleAnalysis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleAnalysis) ProtoMessage() {}
+
+func (x *RoleAnalysis) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleAnalysis.ProtoReflect.Descriptor instead.
+func (*RoleAnalysis) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RoleAnalysis) GetRoleArn() string {
+	if x != nil {
+		return x.RoleArn
+	}
+	return ""
+}
+
+func (x *RoleAnalysis) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *RoleAnalysis) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *RoleAnalysis) GetPrivileged() bool {
+	if x != nil {
+		return x.Privileged
+	}
+	return false
+}
+
+func (x *RoleAnalysis) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *RoleAnalysis) GetActionCount() int32 {
+	if x != nil {
+		return x.ActionCount
+	}
+	return 0
+}
+
+func (x *RoleAnalysis) GetStatements() []*RoleStatement {
+	if x != nil {
+		return x.Statements
+	}
+	return nil
+}
+
+func (x *RoleAnalysis) GetPolicies() []*RolePolicy {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *RoleAnalysis) GetBoundary() string {
+	if x != nil {
+		return x.Boundary
+	}
+	return ""
+}
+
+func (x *RoleAnalysis) GetReadAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadAt
+	}
+	return nil
+}
+
+func (x *RoleAnalysis) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+// RoleStatement is one statement that allows privileged actions.
+type RoleStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// use is "attached" or "inline".
+	Use       string `protobuf:"bytes,1,opt,name=use,proto3" json:"use,omitempty"`
+	Policy    string `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	PolicyArn string `protobuf:"bytes,3,opt,name=policy_arn,json=policyArn,proto3" json:"policy_arn,omitempty"` // of attached policies
+	Version   string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`                      // of attached policies
+	Sid       string `protobuf:"bytes,5,opt,name=sid,proto3" json:"sid,omitempty"`
+	// index of the statement in its document, from 0.
+	Index int32 `protobuf:"varint,6,opt,name=index,proto3" json:"index,omitempty"`
+	// conditional says that it has conditions, which count as met.
+	Conditional  bool                 `protobuf:"varint,7,opt,name=conditional,proto3" json:"conditional,omitempty"`
+	AllResources bool                 `protobuf:"varint,8,opt,name=all_resources,json=allResources,proto3" json:"all_resources,omitempty"`
+	Resources    []string             `protobuf:"bytes,9,rep,name=resources,proto3" json:"resources,omitempty"`                            // that it names
+	NotResources []string             `protobuf:"bytes,10,rep,name=not_resources,json=notResources,proto3" json:"not_resources,omitempty"` // that it leaves out
+	Actions      []*PrivilegedActions `protobuf:"bytes,11,rep,name=actions,proto3" json:"actions,omitempty"`
+	// text is the statement as it stands in the document.
+	Text          string `protobuf:"bytes,12,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleStatement) Reset() {
+	*x = RoleStatement{}
+	mi := &file_access_v1_resources_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleStatement) ProtoMessage() {}
+
+func (x *RoleStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleStatement.ProtoReflect.Descriptor instead.
+func (*RoleStatement) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RoleStatement) GetUse() string {
+	if x != nil {
+		return x.Use
+	}
+	return ""
+}
+
+func (x *RoleStatement) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *RoleStatement) GetPolicyArn() string {
+	if x != nil {
+		return x.PolicyArn
+	}
+	return ""
+}
+
+func (x *RoleStatement) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RoleStatement) GetSid() string {
+	if x != nil {
+		return x.Sid
+	}
+	return ""
+}
+
+func (x *RoleStatement) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *RoleStatement) GetConditional() bool {
+	if x != nil {
+		return x.Conditional
+	}
+	return false
+}
+
+func (x *RoleStatement) GetAllResources() bool {
+	if x != nil {
+		return x.AllResources
+	}
+	return false
+}
+
+func (x *RoleStatement) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *RoleStatement) GetNotResources() []string {
+	if x != nil {
+		return x.NotResources
+	}
+	return nil
+}
+
+func (x *RoleStatement) GetActions() []*PrivilegedActions {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *RoleStatement) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// PrivilegedActions are actions that are privileged for one reason.
+type PrivilegedActions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// class is "permissions", "pass-role", "credentials", "execution", "sharing", "destruction", "guardrails", "network" or "added".
+	Class string `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	// meaning of the class in words, such as "can make or read credentials".
+	Meaning       string   `protobuf:"bytes,2,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	Actions       []string `protobuf:"bytes,3,rep,name=actions,proto3" json:"actions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrivilegedActions) Reset() {
+	*x = PrivilegedActions{}
+	mi := &file_access_v1_resources_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrivilegedActions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrivilegedActions) ProtoMessage() {}
+
+func (x *PrivilegedActions) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrivilegedActions.ProtoReflect.Descriptor instead.
+func (*PrivilegedActions) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PrivilegedActions) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *PrivilegedActions) GetMeaning() string {
+	if x != nil {
+		return x.Meaning
+	}
+	return ""
+}
+
+func (x *PrivilegedActions) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+// RolePolicy is a policy document that was read.
+type RolePolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// use is "attached", "inline" or "boundary".
+	Use           string `protobuf:"bytes,1,opt,name=use,proto3" json:"use,omitempty"`
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Arn           string `protobuf:"bytes,3,opt,name=arn,proto3" json:"arn,omitempty"`
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	Sha256        string `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"` // of its text, in hex
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RolePolicy) Reset() {
+	*x = RolePolicy{}
+	mi := &file_access_v1_resources_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolePolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolePolicy) ProtoMessage() {}
+
+func (x *RolePolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_resources_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolePolicy.ProtoReflect.Descriptor instead.
+func (*RolePolicy) Descriptor() ([]byte, []int) {
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RolePolicy) GetUse() string {
+	if x != nil {
+		return x.Use
+	}
+	return ""
+}
+
+func (x *RolePolicy) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RolePolicy) GetArn() string {
+	if x != nil {
+		return x.Arn
+	}
+	return ""
+}
+
+func (x *RolePolicy) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RolePolicy) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
 // AwsCredential says how a session comes to the keys of its role.
 type AwsCredential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -910,7 +1329,7 @@ type AwsCredential struct {
 
 func (x *AwsCredential) Reset() {
 	*x = AwsCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1341,7 @@ func (x *AwsCredential) String() string {
 func (*AwsCredential) ProtoMessage() {}
 
 func (x *AwsCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[9]
+	mi := &file_access_v1_resources_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1354,7 @@ func (x *AwsCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwsCredential.ProtoReflect.Descriptor instead.
 func (*AwsCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{9}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AwsCredential) GetSource() isAwsCredential_Source {
@@ -976,14 +1395,16 @@ type AssumeRoleCredential struct {
 	// hub role; 0 is 1 h.
 	SessionDuration *durationpb.Duration `protobuf:"bytes,4,opt,name=session_duration,json=sessionDuration,proto3" json:"session_duration,omitempty"`
 	// whole_role leaves out the session policy that keeps sessions from making credentials that outlive them.
-	WholeRole     bool `protobuf:"varint,5,opt,name=whole_role,json=wholeRole,proto3" json:"whole_role,omitempty"`
+	WholeRole bool `protobuf:"varint,5,opt,name=whole_role,json=wholeRole,proto3" json:"whole_role,omitempty"`
+	// reader_role_arn, in the same account, is assumed to read the role's policies; empty is the role itself.
+	ReaderRoleArn string `protobuf:"bytes,6,opt,name=reader_role_arn,json=readerRoleArn,proto3" json:"reader_role_arn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AssumeRoleCredential) Reset() {
 	*x = AssumeRoleCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1416,7 @@ func (x *AssumeRoleCredential) String() string {
 func (*AssumeRoleCredential) ProtoMessage() {}
 
 func (x *AssumeRoleCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[10]
+	mi := &file_access_v1_resources_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1429,7 @@ func (x *AssumeRoleCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssumeRoleCredential.ProtoReflect.Descriptor instead.
 func (*AssumeRoleCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{10}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AssumeRoleCredential) GetHubRoleArn() string {
@@ -1046,6 +1467,13 @@ func (x *AssumeRoleCredential) GetWholeRole() bool {
 	return false
 }
 
+func (x *AssumeRoleCredential) GetReaderRoleArn() string {
+	if x != nil {
+		return x.ReaderRoleArn
+	}
+	return ""
+}
+
 type ColumnList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Columns       []string               `protobuf:"bytes,1,rep,name=columns,proto3" json:"columns,omitempty"`
@@ -1055,7 +1483,7 @@ type ColumnList struct {
 
 func (x *ColumnList) Reset() {
 	*x = ColumnList{}
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1495,7 @@ func (x *ColumnList) String() string {
 func (*ColumnList) ProtoMessage() {}
 
 func (x *ColumnList) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[11]
+	mi := &file_access_v1_resources_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1508,7 @@ func (x *ColumnList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ColumnList.ProtoReflect.Descriptor instead.
 func (*ColumnList) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{11}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ColumnList) GetColumns() []string {
@@ -1103,7 +1531,7 @@ type TargetTLS struct {
 
 func (x *TargetTLS) Reset() {
 	*x = TargetTLS{}
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1543,7 @@ func (x *TargetTLS) String() string {
 func (*TargetTLS) ProtoMessage() {}
 
 func (x *TargetTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[12]
+	mi := &file_access_v1_resources_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1556,7 @@ func (x *TargetTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetTLS.ProtoReflect.Descriptor instead.
 func (*TargetTLS) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{12}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TargetTLS) GetMode() TargetTLS_Mode {
@@ -1167,7 +1595,7 @@ type PostgresCredential struct {
 
 func (x *PostgresCredential) Reset() {
 	*x = PostgresCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1607,7 @@ func (x *PostgresCredential) String() string {
 func (*PostgresCredential) ProtoMessage() {}
 
 func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[13]
+	mi := &file_access_v1_resources_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1620,7 @@ func (x *PostgresCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostgresCredential.ProtoReflect.Descriptor instead.
 func (*PostgresCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{13}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PostgresCredential) GetSource() isPostgresCredential_Source {
@@ -1263,7 +1691,7 @@ type StaticCredential struct {
 
 func (x *StaticCredential) Reset() {
 	*x = StaticCredential{}
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1703,7 @@ func (x *StaticCredential) String() string {
 func (*StaticCredential) ProtoMessage() {}
 
 func (x *StaticCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[14]
+	mi := &file_access_v1_resources_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1716,7 @@ func (x *StaticCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StaticCredential.ProtoReflect.Descriptor instead.
 func (*StaticCredential) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{14}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StaticCredential) GetUser() string {
@@ -1322,7 +1750,7 @@ type DynamicRole struct {
 
 func (x *DynamicRole) Reset() {
 	*x = DynamicRole{}
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1762,7 @@ func (x *DynamicRole) String() string {
 func (*DynamicRole) ProtoMessage() {}
 
 func (x *DynamicRole) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[15]
+	mi := &file_access_v1_resources_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1775,7 @@ func (x *DynamicRole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DynamicRole.ProtoReflect.Descriptor instead.
 func (*DynamicRole) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{15}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DynamicRole) GetAdminUser() string {
@@ -1392,7 +1820,7 @@ type RdsIam struct {
 
 func (x *RdsIam) Reset() {
 	*x = RdsIam{}
-	mi := &file_access_v1_resources_proto_msgTypes[16]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1832,7 @@ func (x *RdsIam) String() string {
 func (*RdsIam) ProtoMessage() {}
 
 func (x *RdsIam) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[16]
+	mi := &file_access_v1_resources_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1845,7 @@ func (x *RdsIam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RdsIam.ProtoReflect.Descriptor instead.
 func (*RdsIam) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{16}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RdsIam) GetUser() string {
@@ -1458,7 +1886,7 @@ type ApplyResourcesRequest struct {
 
 func (x *ApplyResourcesRequest) Reset() {
 	*x = ApplyResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[17]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1898,7 @@ func (x *ApplyResourcesRequest) String() string {
 func (*ApplyResourcesRequest) ProtoMessage() {}
 
 func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[17]
+	mi := &file_access_v1_resources_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1911,7 @@ func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{17}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ApplyResourcesRequest) GetResources() []*Resource {
@@ -1509,7 +1937,7 @@ type ApplyResourcesResponse struct {
 
 func (x *ApplyResourcesResponse) Reset() {
 	*x = ApplyResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1949,7 @@ func (x *ApplyResourcesResponse) String() string {
 func (*ApplyResourcesResponse) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[18]
+	mi := &file_access_v1_resources_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1962,7 @@ func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{18}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ApplyResourcesResponse) GetResults() []*ApplyResourcesResponse_Result {
@@ -1553,7 +1981,7 @@ type GetResourceRequest struct {
 
 func (x *GetResourceRequest) Reset() {
 	*x = GetResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[19]
+	mi := &file_access_v1_resources_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1993,7 @@ func (x *GetResourceRequest) String() string {
 func (*GetResourceRequest) ProtoMessage() {}
 
 func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[19]
+	mi := &file_access_v1_resources_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +2006,7 @@ func (x *GetResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceRequest.ProtoReflect.Descriptor instead.
 func (*GetResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{19}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetResourceRequest) GetName() string {
@@ -1597,7 +2025,7 @@ type GetResourceResponse struct {
 
 func (x *GetResourceResponse) Reset() {
 	*x = GetResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[20]
+	mi := &file_access_v1_resources_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +2037,7 @@ func (x *GetResourceResponse) String() string {
 func (*GetResourceResponse) ProtoMessage() {}
 
 func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[20]
+	mi := &file_access_v1_resources_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +2050,7 @@ func (x *GetResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResourceResponse.ProtoReflect.Descriptor instead.
 func (*GetResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{20}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetResourceResponse) GetResource() *Resource {
@@ -1640,7 +2068,7 @@ type ListResourcesRequest struct {
 
 func (x *ListResourcesRequest) Reset() {
 	*x = ListResourcesRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[21]
+	mi := &file_access_v1_resources_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +2080,7 @@ func (x *ListResourcesRequest) String() string {
 func (*ListResourcesRequest) ProtoMessage() {}
 
 func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[21]
+	mi := &file_access_v1_resources_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +2093,7 @@ func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{21}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{25}
 }
 
 type ListResourcesResponse struct {
@@ -1677,7 +2105,7 @@ type ListResourcesResponse struct {
 
 func (x *ListResourcesResponse) Reset() {
 	*x = ListResourcesResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[22]
+	mi := &file_access_v1_resources_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +2117,7 @@ func (x *ListResourcesResponse) String() string {
 func (*ListResourcesResponse) ProtoMessage() {}
 
 func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[22]
+	mi := &file_access_v1_resources_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +2130,7 @@ func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{22}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListResourcesResponse) GetResources() []*Resource {
@@ -1721,7 +2149,7 @@ type DeleteResourceRequest struct {
 
 func (x *DeleteResourceRequest) Reset() {
 	*x = DeleteResourceRequest{}
-	mi := &file_access_v1_resources_proto_msgTypes[23]
+	mi := &file_access_v1_resources_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +2161,7 @@ func (x *DeleteResourceRequest) String() string {
 func (*DeleteResourceRequest) ProtoMessage() {}
 
 func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[23]
+	mi := &file_access_v1_resources_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2174,7 @@ func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteResourceRequest) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{23}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeleteResourceRequest) GetName() string {
@@ -1764,7 +2192,7 @@ type DeleteResourceResponse struct {
 
 func (x *DeleteResourceResponse) Reset() {
 	*x = DeleteResourceResponse{}
-	mi := &file_access_v1_resources_proto_msgTypes[24]
+	mi := &file_access_v1_resources_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +2204,7 @@ func (x *DeleteResourceResponse) String() string {
 func (*DeleteResourceResponse) ProtoMessage() {}
 
 func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[24]
+	mi := &file_access_v1_resources_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +2217,7 @@ func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResourceResponse) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{24}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{28}
 }
 
 type ApplyResourcesResponse_Result struct {
@@ -1803,7 +2231,7 @@ type ApplyResourcesResponse_Result struct {
 
 func (x *ApplyResourcesResponse_Result) Reset() {
 	*x = ApplyResourcesResponse_Result{}
-	mi := &file_access_v1_resources_proto_msgTypes[29]
+	mi := &file_access_v1_resources_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +2243,7 @@ func (x *ApplyResourcesResponse_Result) String() string {
 func (*ApplyResourcesResponse_Result) ProtoMessage() {}
 
 func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_access_v1_resources_proto_msgTypes[29]
+	mi := &file_access_v1_resources_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +2256,7 @@ func (x *ApplyResourcesResponse_Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResourcesResponse_Result.ProtoReflect.Descriptor instead.
 func (*ApplyResourcesResponse_Result) Descriptor() ([]byte, []int) {
-	return file_access_v1_resources_proto_rawDescGZIP(), []int{18, 0}
+	return file_access_v1_resources_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *ApplyResourcesResponse_Result) GetName() string {
@@ -1915,7 +2343,7 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x05token\x18\x04 \x01(\tR\x05token\"U\n" +
 	"\x11ClientCertificate\x12'\n" +
 	"\x0fcertificate_pem\x18\x01 \x01(\tR\x0ecertificatePem\x12\x17\n" +
-	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xca\x03\n" +
+	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xf7\x03\n" +
 	"\tAwsTarget\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x19\n" +
 	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x1c\n" +
@@ -1929,14 +2357,58 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\aclasses\x18\b \x03(\v2!.access.v1.AwsTarget.ClassesEntryR\aclasses\x12%\n" +
 	"\x0eallow_loopback\x18\t \x01(\bR\rallowLoopback\x12\x1c\n" +
 	"\tdetectors\x18\n" +
-	" \x03(\tR\tdetectors\x1aP\n" +
+	" \x03(\tR\tdetectors\x12+\n" +
+	"\x04role\x18\v \x01(\v2\x17.access.v1.RoleAnalysisR\x04role\x1aP\n" +
 	"\fClassesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
-	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"]\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"\x8c\x03\n" +
+	"\fRoleAnalysis\x12\x19\n" +
+	"\brole_arn\x18\x01 \x01(\tR\aroleArn\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12\x1e\n" +
+	"\n" +
+	"privileged\x18\x04 \x01(\bR\n" +
+	"privileged\x12\x18\n" +
+	"\aactions\x18\x05 \x03(\tR\aactions\x12!\n" +
+	"\faction_count\x18\x06 \x01(\x05R\vactionCount\x128\n" +
+	"\n" +
+	"statements\x18\a \x03(\v2\x18.access.v1.RoleStatementR\n" +
+	"statements\x121\n" +
+	"\bpolicies\x18\b \x03(\v2\x15.access.v1.RolePolicyR\bpolicies\x12\x1a\n" +
+	"\bboundary\x18\t \x01(\tR\bboundary\x123\n" +
+	"\aread_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x06readAt\x12\x16\n" +
+	"\x06digest\x18\v \x01(\tR\x06digest\"\xf0\x02\n" +
+	"\rRoleStatement\x12\x10\n" +
+	"\x03use\x18\x01 \x01(\tR\x03use\x12\x16\n" +
+	"\x06policy\x18\x02 \x01(\tR\x06policy\x12\x1d\n" +
+	"\n" +
+	"policy_arn\x18\x03 \x01(\tR\tpolicyArn\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\x12\x10\n" +
+	"\x03sid\x18\x05 \x01(\tR\x03sid\x12\x14\n" +
+	"\x05index\x18\x06 \x01(\x05R\x05index\x12 \n" +
+	"\vconditional\x18\a \x01(\bR\vconditional\x12#\n" +
+	"\rall_resources\x18\b \x01(\bR\fallResources\x12\x1c\n" +
+	"\tresources\x18\t \x03(\tR\tresources\x12#\n" +
+	"\rnot_resources\x18\n" +
+	" \x03(\tR\fnotResources\x126\n" +
+	"\aactions\x18\v \x03(\v2\x1c.access.v1.PrivilegedActionsR\aactions\x12\x12\n" +
+	"\x04text\x18\f \x01(\tR\x04text\"]\n" +
+	"\x11PrivilegedActions\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12\x18\n" +
+	"\ameaning\x18\x02 \x01(\tR\ameaning\x12\x18\n" +
+	"\aactions\x18\x03 \x03(\tR\aactions\"v\n" +
+	"\n" +
+	"RolePolicy\x12\x10\n" +
+	"\x03use\x18\x01 \x01(\tR\x03use\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x03arn\x18\x03 \x01(\tR\x03arn\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\x12\x16\n" +
+	"\x06sha256\x18\x05 \x01(\tR\x06sha256\"]\n" +
 	"\rAwsCredential\x12B\n" +
 	"\vassume_role\x18\x01 \x01(\v2\x1f.access.v1.AssumeRoleCredentialH\x00R\n" +
 	"assumeRoleB\b\n" +
-	"\x06source\"\xd6\x01\n" +
+	"\x06source\"\xfe\x01\n" +
 	"\x14AssumeRoleCredential\x12 \n" +
 	"\fhub_role_arn\x18\x01 \x01(\tR\n" +
 	"hubRoleArn\x12\x1f\n" +
@@ -1945,7 +2417,8 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x06region\x18\x03 \x01(\tR\x06region\x12D\n" +
 	"\x10session_duration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0fsessionDuration\x12\x1d\n" +
 	"\n" +
-	"whole_role\x18\x05 \x01(\bR\twholeRole\"&\n" +
+	"whole_role\x18\x05 \x01(\bR\twholeRole\x12&\n" +
+	"\x0freader_role_arn\x18\x06 \x01(\tR\rreaderRoleArn\"&\n" +
 	"\n" +
 	"ColumnList\x12\x18\n" +
 	"\acolumns\x18\x01 \x03(\tR\acolumns\"\xcc\x01\n" +
@@ -2015,7 +2488,7 @@ func file_access_v1_resources_proto_rawDescGZIP() []byte {
 }
 
 var file_access_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_access_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_access_v1_resources_proto_goTypes = []any{
 	(TargetTLS_Mode)(0),                   // 0: access.v1.TargetTLS.Mode
 	(*Resource)(nil),                      // 1: access.v1.Resource
@@ -2027,75 +2500,84 @@ var file_access_v1_resources_proto_goTypes = []any{
 	(*ServiceAccountCredential)(nil),      // 7: access.v1.ServiceAccountCredential
 	(*ClientCertificate)(nil),             // 8: access.v1.ClientCertificate
 	(*AwsTarget)(nil),                     // 9: access.v1.AwsTarget
-	(*AwsCredential)(nil),                 // 10: access.v1.AwsCredential
-	(*AssumeRoleCredential)(nil),          // 11: access.v1.AssumeRoleCredential
-	(*ColumnList)(nil),                    // 12: access.v1.ColumnList
-	(*TargetTLS)(nil),                     // 13: access.v1.TargetTLS
-	(*PostgresCredential)(nil),            // 14: access.v1.PostgresCredential
-	(*StaticCredential)(nil),              // 15: access.v1.StaticCredential
-	(*DynamicRole)(nil),                   // 16: access.v1.DynamicRole
-	(*RdsIam)(nil),                        // 17: access.v1.RdsIam
-	(*ApplyResourcesRequest)(nil),         // 18: access.v1.ApplyResourcesRequest
-	(*ApplyResourcesResponse)(nil),        // 19: access.v1.ApplyResourcesResponse
-	(*GetResourceRequest)(nil),            // 20: access.v1.GetResourceRequest
-	(*GetResourceResponse)(nil),           // 21: access.v1.GetResourceResponse
-	(*ListResourcesRequest)(nil),          // 22: access.v1.ListResourcesRequest
-	(*ListResourcesResponse)(nil),         // 23: access.v1.ListResourcesResponse
-	(*DeleteResourceRequest)(nil),         // 24: access.v1.DeleteResourceRequest
-	(*DeleteResourceResponse)(nil),        // 25: access.v1.DeleteResourceResponse
-	nil,                                   // 26: access.v1.Resource.LabelsEntry
-	nil,                                   // 27: access.v1.PostgresTarget.ClassesEntry
-	nil,                                   // 28: access.v1.KubernetesTarget.ClassesEntry
-	nil,                                   // 29: access.v1.AwsTarget.ClassesEntry
-	(*ApplyResourcesResponse_Result)(nil), // 30: access.v1.ApplyResourcesResponse.Result
-	(*timestamppb.Timestamp)(nil),         // 31: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),           // 32: google.protobuf.Duration
+	(*RoleAnalysis)(nil),                  // 10: access.v1.RoleAnalysis
+	(*RoleStatement)(nil),                 // 11: access.v1.RoleStatement
+	(*PrivilegedActions)(nil),             // 12: access.v1.PrivilegedActions
+	(*RolePolicy)(nil),                    // 13: access.v1.RolePolicy
+	(*AwsCredential)(nil),                 // 14: access.v1.AwsCredential
+	(*AssumeRoleCredential)(nil),          // 15: access.v1.AssumeRoleCredential
+	(*ColumnList)(nil),                    // 16: access.v1.ColumnList
+	(*TargetTLS)(nil),                     // 17: access.v1.TargetTLS
+	(*PostgresCredential)(nil),            // 18: access.v1.PostgresCredential
+	(*StaticCredential)(nil),              // 19: access.v1.StaticCredential
+	(*DynamicRole)(nil),                   // 20: access.v1.DynamicRole
+	(*RdsIam)(nil),                        // 21: access.v1.RdsIam
+	(*ApplyResourcesRequest)(nil),         // 22: access.v1.ApplyResourcesRequest
+	(*ApplyResourcesResponse)(nil),        // 23: access.v1.ApplyResourcesResponse
+	(*GetResourceRequest)(nil),            // 24: access.v1.GetResourceRequest
+	(*GetResourceResponse)(nil),           // 25: access.v1.GetResourceResponse
+	(*ListResourcesRequest)(nil),          // 26: access.v1.ListResourcesRequest
+	(*ListResourcesResponse)(nil),         // 27: access.v1.ListResourcesResponse
+	(*DeleteResourceRequest)(nil),         // 28: access.v1.DeleteResourceRequest
+	(*DeleteResourceResponse)(nil),        // 29: access.v1.DeleteResourceResponse
+	nil,                                   // 30: access.v1.Resource.LabelsEntry
+	nil,                                   // 31: access.v1.PostgresTarget.ClassesEntry
+	nil,                                   // 32: access.v1.KubernetesTarget.ClassesEntry
+	nil,                                   // 33: access.v1.AwsTarget.ClassesEntry
+	(*ApplyResourcesResponse_Result)(nil), // 34: access.v1.ApplyResourcesResponse.Result
+	(*timestamppb.Timestamp)(nil),         // 35: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),           // 36: google.protobuf.Duration
 }
 var file_access_v1_resources_proto_depIdxs = []int32{
-	26, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
+	30, // 0: access.v1.Resource.labels:type_name -> access.v1.Resource.LabelsEntry
 	2,  // 1: access.v1.Resource.postgres:type_name -> access.v1.PostgresTarget
 	3,  // 2: access.v1.Resource.kubernetes:type_name -> access.v1.KubernetesTarget
 	9,  // 3: access.v1.Resource.aws:type_name -> access.v1.AwsTarget
-	31, // 4: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
-	13, // 5: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
-	14, // 6: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
-	27, // 7: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
-	13, // 8: access.v1.KubernetesTarget.tls:type_name -> access.v1.TargetTLS
+	35, // 4: access.v1.Resource.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 5: access.v1.PostgresTarget.tls:type_name -> access.v1.TargetTLS
+	18, // 6: access.v1.PostgresTarget.credential:type_name -> access.v1.PostgresCredential
+	31, // 7: access.v1.PostgresTarget.classes:type_name -> access.v1.PostgresTarget.ClassesEntry
+	17, // 8: access.v1.KubernetesTarget.tls:type_name -> access.v1.TargetTLS
 	5,  // 9: access.v1.KubernetesTarget.credential:type_name -> access.v1.KubernetesCredential
-	28, // 10: access.v1.KubernetesTarget.classes:type_name -> access.v1.KubernetesTarget.ClassesEntry
+	32, // 10: access.v1.KubernetesTarget.classes:type_name -> access.v1.KubernetesTarget.ClassesEntry
 	6,  // 11: access.v1.KubernetesCredential.eks:type_name -> access.v1.EksCredential
 	7,  // 12: access.v1.KubernetesCredential.service_account:type_name -> access.v1.ServiceAccountCredential
 	8,  // 13: access.v1.KubernetesCredential.client_certificate:type_name -> access.v1.ClientCertificate
-	13, // 14: access.v1.AwsTarget.tls:type_name -> access.v1.TargetTLS
-	10, // 15: access.v1.AwsTarget.credential:type_name -> access.v1.AwsCredential
-	29, // 16: access.v1.AwsTarget.classes:type_name -> access.v1.AwsTarget.ClassesEntry
-	11, // 17: access.v1.AwsCredential.assume_role:type_name -> access.v1.AssumeRoleCredential
-	32, // 18: access.v1.AssumeRoleCredential.session_duration:type_name -> google.protobuf.Duration
-	0,  // 19: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
-	15, // 20: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
-	16, // 21: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
-	17, // 22: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
-	32, // 23: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
-	1,  // 24: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
-	30, // 25: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
-	1,  // 26: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
-	1,  // 27: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
-	12, // 28: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
-	4,  // 29: access.v1.KubernetesTarget.ClassesEntry.value:type_name -> access.v1.FieldList
-	4,  // 30: access.v1.AwsTarget.ClassesEntry.value:type_name -> access.v1.FieldList
-	18, // 31: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
-	20, // 32: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
-	22, // 33: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
-	24, // 34: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
-	19, // 35: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
-	21, // 36: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
-	23, // 37: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
-	25, // 38: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
-	35, // [35:39] is the sub-list for method output_type
-	31, // [31:35] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	17, // 14: access.v1.AwsTarget.tls:type_name -> access.v1.TargetTLS
+	14, // 15: access.v1.AwsTarget.credential:type_name -> access.v1.AwsCredential
+	33, // 16: access.v1.AwsTarget.classes:type_name -> access.v1.AwsTarget.ClassesEntry
+	10, // 17: access.v1.AwsTarget.role:type_name -> access.v1.RoleAnalysis
+	11, // 18: access.v1.RoleAnalysis.statements:type_name -> access.v1.RoleStatement
+	13, // 19: access.v1.RoleAnalysis.policies:type_name -> access.v1.RolePolicy
+	35, // 20: access.v1.RoleAnalysis.read_at:type_name -> google.protobuf.Timestamp
+	12, // 21: access.v1.RoleStatement.actions:type_name -> access.v1.PrivilegedActions
+	15, // 22: access.v1.AwsCredential.assume_role:type_name -> access.v1.AssumeRoleCredential
+	36, // 23: access.v1.AssumeRoleCredential.session_duration:type_name -> google.protobuf.Duration
+	0,  // 24: access.v1.TargetTLS.mode:type_name -> access.v1.TargetTLS.Mode
+	19, // 25: access.v1.PostgresCredential.static:type_name -> access.v1.StaticCredential
+	20, // 26: access.v1.PostgresCredential.dynamic:type_name -> access.v1.DynamicRole
+	21, // 27: access.v1.PostgresCredential.rds_iam:type_name -> access.v1.RdsIam
+	36, // 28: access.v1.RdsIam.refresh:type_name -> google.protobuf.Duration
+	1,  // 29: access.v1.ApplyResourcesRequest.resources:type_name -> access.v1.Resource
+	34, // 30: access.v1.ApplyResourcesResponse.results:type_name -> access.v1.ApplyResourcesResponse.Result
+	1,  // 31: access.v1.GetResourceResponse.resource:type_name -> access.v1.Resource
+	1,  // 32: access.v1.ListResourcesResponse.resources:type_name -> access.v1.Resource
+	16, // 33: access.v1.PostgresTarget.ClassesEntry.value:type_name -> access.v1.ColumnList
+	4,  // 34: access.v1.KubernetesTarget.ClassesEntry.value:type_name -> access.v1.FieldList
+	4,  // 35: access.v1.AwsTarget.ClassesEntry.value:type_name -> access.v1.FieldList
+	22, // 36: access.v1.ResourceService.ApplyResources:input_type -> access.v1.ApplyResourcesRequest
+	24, // 37: access.v1.ResourceService.GetResource:input_type -> access.v1.GetResourceRequest
+	26, // 38: access.v1.ResourceService.ListResources:input_type -> access.v1.ListResourcesRequest
+	28, // 39: access.v1.ResourceService.DeleteResource:input_type -> access.v1.DeleteResourceRequest
+	23, // 40: access.v1.ResourceService.ApplyResources:output_type -> access.v1.ApplyResourcesResponse
+	25, // 41: access.v1.ResourceService.GetResource:output_type -> access.v1.GetResourceResponse
+	27, // 42: access.v1.ResourceService.ListResources:output_type -> access.v1.ListResourcesResponse
+	29, // 43: access.v1.ResourceService.DeleteResource:output_type -> access.v1.DeleteResourceResponse
+	40, // [40:44] is the sub-list for method output_type
+	36, // [36:40] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_access_v1_resources_proto_init() }
@@ -2113,10 +2595,10 @@ func file_access_v1_resources_proto_init() {
 		(*KubernetesCredential_ServiceAccount)(nil),
 		(*KubernetesCredential_ClientCertificate)(nil),
 	}
-	file_access_v1_resources_proto_msgTypes[9].OneofWrappers = []any{
+	file_access_v1_resources_proto_msgTypes[13].OneofWrappers = []any{
 		(*AwsCredential_AssumeRole)(nil),
 	}
-	file_access_v1_resources_proto_msgTypes[13].OneofWrappers = []any{
+	file_access_v1_resources_proto_msgTypes[17].OneofWrappers = []any{
 		(*PostgresCredential_Static)(nil),
 		(*PostgresCredential_Dynamic)(nil),
 		(*PostgresCredential_RdsIam)(nil),
@@ -2127,7 +2609,7 @@ func file_access_v1_resources_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_resources_proto_rawDesc), len(file_access_v1_resources_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -959,7 +959,9 @@ type State struct {
 	PolicyKeys []*PublicKey           `protobuf:"bytes,5,rep,name=policy_keys,json=policyKeys,proto3" json:"policy_keys,omitempty"`
 	Digest     []byte                 `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
 	// masking_key is the key of stable hashes in masked values.
-	MaskingKey    []byte `protobuf:"bytes,7,opt,name=masking_key,json=maskingKey,proto3" json:"masking_key,omitempty"`
+	MaskingKey []byte `protobuf:"bytes,7,opt,name=masking_key,json=maskingKey,proto3" json:"masking_key,omitempty"`
+	// roles say what the roles of AWS accounts may do. Of an account that is in none of them nothing is known.
+	Roles         []*Privileges `protobuf:"bytes,8,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1043,6 +1045,68 @@ func (x *State) GetMaskingKey() []byte {
 	return nil
 }
 
+func (x *State) GetRoles() []*Privileges {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+// Privileges are what the roles of some accounts may do alike.
+type Privileges struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// accounts are names of resources.
+	Accounts []string `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// actions are privileged IAM actions; none is that the roles may do nothing privileged.
+	Actions       []string `protobuf:"bytes,2,rep,name=actions,proto3" json:"actions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Privileges) Reset() {
+	*x = Privileges{}
+	mi := &file_edge_v1_edge_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Privileges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Privileges) ProtoMessage() {}
+
+func (x *Privileges) ProtoReflect() protoreflect.Message {
+	mi := &file_edge_v1_edge_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Privileges.ProtoReflect.Descriptor instead.
+func (*Privileges) Descriptor() ([]byte, []int) {
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Privileges) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *Privileges) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
 type Lock struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1056,7 +1120,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_edge_v1_edge_proto_msgTypes[13]
+	mi := &file_edge_v1_edge_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1132,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[13]
+	mi := &file_edge_v1_edge_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1145,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{13}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Lock) GetId() string {
@@ -1129,7 +1193,7 @@ type PublicKey struct {
 
 func (x *PublicKey) Reset() {
 	*x = PublicKey{}
-	mi := &file_edge_v1_edge_proto_msgTypes[14]
+	mi := &file_edge_v1_edge_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +1205,7 @@ func (x *PublicKey) String() string {
 func (*PublicKey) ProtoMessage() {}
 
 func (x *PublicKey) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[14]
+	mi := &file_edge_v1_edge_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +1218,7 @@ func (x *PublicKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublicKey.ProtoReflect.Descriptor instead.
 func (*PublicKey) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{14}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PublicKey) GetId() string {
@@ -1184,7 +1248,7 @@ type EndSessions struct {
 
 func (x *EndSessions) Reset() {
 	*x = EndSessions{}
-	mi := &file_edge_v1_edge_proto_msgTypes[15]
+	mi := &file_edge_v1_edge_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1260,7 @@ func (x *EndSessions) String() string {
 func (*EndSessions) ProtoMessage() {}
 
 func (x *EndSessions) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[15]
+	mi := &file_edge_v1_edge_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1273,7 @@ func (x *EndSessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessions.ProtoReflect.Descriptor instead.
 func (*EndSessions) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{15}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndSessions) GetSessions() []string {
@@ -1245,7 +1309,7 @@ type PrincipalChanged struct {
 
 func (x *PrincipalChanged) Reset() {
 	*x = PrincipalChanged{}
-	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	mi := &file_edge_v1_edge_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1321,7 @@ func (x *PrincipalChanged) String() string {
 func (*PrincipalChanged) ProtoMessage() {}
 
 func (x *PrincipalChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[16]
+	mi := &file_edge_v1_edge_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1334,7 @@ func (x *PrincipalChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrincipalChanged.ProtoReflect.Descriptor instead.
 func (*PrincipalChanged) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{16}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PrincipalChanged) GetPrincipal() *v1.Principal {
@@ -1297,7 +1361,7 @@ type SweepLeases struct {
 
 func (x *SweepLeases) Reset() {
 	*x = SweepLeases{}
-	mi := &file_edge_v1_edge_proto_msgTypes[17]
+	mi := &file_edge_v1_edge_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1373,7 @@ func (x *SweepLeases) String() string {
 func (*SweepLeases) ProtoMessage() {}
 
 func (x *SweepLeases) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[17]
+	mi := &file_edge_v1_edge_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1386,7 @@ func (x *SweepLeases) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepLeases.ProtoReflect.Descriptor instead.
 func (*SweepLeases) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SweepLeases) GetLeases() []*SweepLeases_Lease {
@@ -1346,7 +1410,7 @@ type OpenSessionRequest struct {
 
 func (x *OpenSessionRequest) Reset() {
 	*x = OpenSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[18]
+	mi := &file_edge_v1_edge_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1422,7 @@ func (x *OpenSessionRequest) String() string {
 func (*OpenSessionRequest) ProtoMessage() {}
 
 func (x *OpenSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[18]
+	mi := &file_edge_v1_edge_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1435,7 @@ func (x *OpenSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSessionRequest.ProtoReflect.Descriptor instead.
 func (*OpenSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{18}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OpenSessionRequest) GetAccessToken() string {
@@ -1429,7 +1493,7 @@ type OpenSessionResponse struct {
 
 func (x *OpenSessionResponse) Reset() {
 	*x = OpenSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[19]
+	mi := &file_edge_v1_edge_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1505,7 @@ func (x *OpenSessionResponse) String() string {
 func (*OpenSessionResponse) ProtoMessage() {}
 
 func (x *OpenSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[19]
+	mi := &file_edge_v1_edge_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1518,7 @@ func (x *OpenSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSessionResponse.ProtoReflect.Descriptor instead.
 func (*OpenSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{19}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OpenSessionResponse) GetPrincipal() *v1.Principal {
@@ -1548,7 +1612,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_edge_v1_edge_proto_msgTypes[20]
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1624,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[20]
+	mi := &file_edge_v1_edge_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1637,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{20}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Credential) GetLease() string {
@@ -1644,7 +1708,7 @@ type AwsKeys struct {
 
 func (x *AwsKeys) Reset() {
 	*x = AwsKeys{}
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1720,7 @@ func (x *AwsKeys) String() string {
 func (*AwsKeys) ProtoMessage() {}
 
 func (x *AwsKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[21]
+	mi := &file_edge_v1_edge_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1733,7 @@ func (x *AwsKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwsKeys.ProtoReflect.Descriptor instead.
 func (*AwsKeys) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{21}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AwsKeys) GetAccessKeyId() string {
@@ -1705,7 +1769,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1781,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[22]
+	mi := &file_edge_v1_edge_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1794,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{22}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TokenRequest) GetNamespace() string {
@@ -1765,7 +1829,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1841,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[23]
+	mi := &file_edge_v1_edge_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1854,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{23}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Role) GetMemberOf() []string {
@@ -1823,7 +1887,7 @@ type RenewSessionRequest struct {
 
 func (x *RenewSessionRequest) Reset() {
 	*x = RenewSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1835,7 +1899,7 @@ func (x *RenewSessionRequest) String() string {
 func (*RenewSessionRequest) ProtoMessage() {}
 
 func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[24]
+	mi := &file_edge_v1_edge_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1848,7 +1912,7 @@ func (x *RenewSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionRequest.ProtoReflect.Descriptor instead.
 func (*RenewSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{24}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RenewSessionRequest) GetSession() string {
@@ -1867,7 +1931,7 @@ type RenewSessionResponse struct {
 
 func (x *RenewSessionResponse) Reset() {
 	*x = RenewSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +1943,7 @@ func (x *RenewSessionResponse) String() string {
 func (*RenewSessionResponse) ProtoMessage() {}
 
 func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[25]
+	mi := &file_edge_v1_edge_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1892,7 +1956,7 @@ func (x *RenewSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSessionResponse.ProtoReflect.Descriptor instead.
 func (*RenewSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{25}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RenewSessionResponse) GetExpiresAt() *timestamppb.Timestamp {
@@ -1911,7 +1975,7 @@ type RefreshCredentialRequest struct {
 
 func (x *RefreshCredentialRequest) Reset() {
 	*x = RefreshCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +1987,7 @@ func (x *RefreshCredentialRequest) String() string {
 func (*RefreshCredentialRequest) ProtoMessage() {}
 
 func (x *RefreshCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[26]
+	mi := &file_edge_v1_edge_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2000,7 @@ func (x *RefreshCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshCredentialRequest.ProtoReflect.Descriptor instead.
 func (*RefreshCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{26}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RefreshCredentialRequest) GetSession() string {
@@ -1955,7 +2019,7 @@ type RefreshCredentialResponse struct {
 
 func (x *RefreshCredentialResponse) Reset() {
 	*x = RefreshCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2031,7 @@ func (x *RefreshCredentialResponse) String() string {
 func (*RefreshCredentialResponse) ProtoMessage() {}
 
 func (x *RefreshCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[27]
+	mi := &file_edge_v1_edge_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2044,7 @@ func (x *RefreshCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshCredentialResponse.ProtoReflect.Descriptor instead.
 func (*RefreshCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{27}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RefreshCredentialResponse) GetCredential() *Credential {
@@ -2000,7 +2064,7 @@ type CloseSessionRequest struct {
 
 func (x *CloseSessionRequest) Reset() {
 	*x = CloseSessionRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2076,7 @@ func (x *CloseSessionRequest) String() string {
 func (*CloseSessionRequest) ProtoMessage() {}
 
 func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[28]
+	mi := &file_edge_v1_edge_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2089,7 @@ func (x *CloseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionRequest.ProtoReflect.Descriptor instead.
 func (*CloseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{28}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CloseSessionRequest) GetSession() string {
@@ -2050,7 +2114,7 @@ type CloseSessionResponse struct {
 
 func (x *CloseSessionResponse) Reset() {
 	*x = CloseSessionResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2126,7 @@ func (x *CloseSessionResponse) String() string {
 func (*CloseSessionResponse) ProtoMessage() {}
 
 func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[29]
+	mi := &file_edge_v1_edge_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2139,7 @@ func (x *CloseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSessionResponse.ProtoReflect.Descriptor instead.
 func (*CloseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{29}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
 }
 
 type ServiceCredentialRequest struct {
@@ -2087,7 +2151,7 @@ type ServiceCredentialRequest struct {
 
 func (x *ServiceCredentialRequest) Reset() {
 	*x = ServiceCredentialRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2163,7 @@ func (x *ServiceCredentialRequest) String() string {
 func (*ServiceCredentialRequest) ProtoMessage() {}
 
 func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[30]
+	mi := &file_edge_v1_edge_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2176,7 @@ func (x *ServiceCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialRequest.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{30}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ServiceCredentialRequest) GetResource() string {
@@ -2131,7 +2195,7 @@ type ServiceCredentialResponse struct {
 
 func (x *ServiceCredentialResponse) Reset() {
 	*x = ServiceCredentialResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2207,7 @@ func (x *ServiceCredentialResponse) String() string {
 func (*ServiceCredentialResponse) ProtoMessage() {}
 
 func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[31]
+	mi := &file_edge_v1_edge_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2220,7 @@ func (x *ServiceCredentialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCredentialResponse.ProtoReflect.Descriptor instead.
 func (*ServiceCredentialResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{31}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ServiceCredentialResponse) GetCredential() *Credential {
@@ -2175,7 +2239,7 @@ type SettleLeaseRequest struct {
 
 func (x *SettleLeaseRequest) Reset() {
 	*x = SettleLeaseRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2251,7 @@ func (x *SettleLeaseRequest) String() string {
 func (*SettleLeaseRequest) ProtoMessage() {}
 
 func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[32]
+	mi := &file_edge_v1_edge_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2264,7 @@ func (x *SettleLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseRequest.ProtoReflect.Descriptor instead.
 func (*SettleLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{32}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SettleLeaseRequest) GetLease() string {
@@ -2218,7 +2282,7 @@ type SettleLeaseResponse struct {
 
 func (x *SettleLeaseResponse) Reset() {
 	*x = SettleLeaseResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2294,7 @@ func (x *SettleLeaseResponse) String() string {
 func (*SettleLeaseResponse) ProtoMessage() {}
 
 func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[33]
+	mi := &file_edge_v1_edge_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +2307,7 @@ func (x *SettleLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleLeaseResponse.ProtoReflect.Descriptor instead.
 func (*SettleLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{33}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
 }
 
 type HoldRequest struct {
@@ -2266,7 +2330,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2342,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[34]
+	mi := &file_edge_v1_edge_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2355,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{34}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HoldRequest) GetSession() string {
@@ -2392,7 +2456,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2468,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[35]
+	mi := &file_edge_v1_edge_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2481,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{35}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HoldResponse) GetId() string {
@@ -2460,7 +2524,7 @@ type SpendApprovalRequest struct {
 
 func (x *SpendApprovalRequest) Reset() {
 	*x = SpendApprovalRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2536,7 @@ func (x *SpendApprovalRequest) String() string {
 func (*SpendApprovalRequest) ProtoMessage() {}
 
 func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[36]
+	mi := &file_edge_v1_edge_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2549,7 @@ func (x *SpendApprovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalRequest.ProtoReflect.Descriptor instead.
 func (*SpendApprovalRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{36}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SpendApprovalRequest) GetHold() string {
@@ -2525,7 +2589,7 @@ type SpendApprovalResponse struct {
 
 func (x *SpendApprovalResponse) Reset() {
 	*x = SpendApprovalResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[37]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2601,7 @@ func (x *SpendApprovalResponse) String() string {
 func (*SpendApprovalResponse) ProtoMessage() {}
 
 func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[37]
+	mi := &file_edge_v1_edge_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2614,7 @@ func (x *SpendApprovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpendApprovalResponse.ProtoReflect.Descriptor instead.
 func (*SpendApprovalResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{37}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SpendApprovalResponse) GetApprovers() []string {
@@ -2572,7 +2636,7 @@ type ShipRequest struct {
 
 func (x *ShipRequest) Reset() {
 	*x = ShipRequest{}
-	mi := &file_edge_v1_edge_proto_msgTypes[38]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +2648,7 @@ func (x *ShipRequest) String() string {
 func (*ShipRequest) ProtoMessage() {}
 
 func (x *ShipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[38]
+	mi := &file_edge_v1_edge_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +2661,7 @@ func (x *ShipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipRequest.ProtoReflect.Descriptor instead.
 func (*ShipRequest) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{38}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShipRequest) GetBlock() []byte {
@@ -2631,7 +2695,7 @@ type ShipResponse struct {
 
 func (x *ShipResponse) Reset() {
 	*x = ShipResponse{}
-	mi := &file_edge_v1_edge_proto_msgTypes[39]
+	mi := &file_edge_v1_edge_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2707,7 @@ func (x *ShipResponse) String() string {
 func (*ShipResponse) ProtoMessage() {}
 
 func (x *ShipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[39]
+	mi := &file_edge_v1_edge_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2720,7 @@ func (x *ShipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipResponse.ProtoReflect.Descriptor instead.
 func (*ShipResponse) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{39}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ShipResponse) GetSequence() uint64 {
@@ -2677,7 +2741,7 @@ type SweepLeases_Lease struct {
 
 func (x *SweepLeases_Lease) Reset() {
 	*x = SweepLeases_Lease{}
-	mi := &file_edge_v1_edge_proto_msgTypes[40]
+	mi := &file_edge_v1_edge_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2753,7 @@ func (x *SweepLeases_Lease) String() string {
 func (*SweepLeases_Lease) ProtoMessage() {}
 
 func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_edge_v1_edge_proto_msgTypes[40]
+	mi := &file_edge_v1_edge_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2766,7 @@ func (x *SweepLeases_Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepLeases_Lease.ProtoReflect.Descriptor instead.
 func (*SweepLeases_Lease) Descriptor() ([]byte, []int) {
-	return file_edge_v1_edge_proto_rawDescGZIP(), []int{17, 0}
+	return file_edge_v1_edge_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *SweepLeases_Lease) GetId() string {
@@ -2796,7 +2860,7 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"\x06bundle\x18\x02 \x01(\fR\x06bundle\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x15\n" +
 	"\x06key_id\x18\x04 \x01(\tR\x05keyId\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"\x9a\x02\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"\xc5\x02\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x121\n" +
 	"\tresources\x18\x02 \x03(\v2\x13.access.v1.ResourceR\tresources\x12#\n" +
@@ -2807,7 +2871,12 @@ const file_edge_v1_edge_proto_rawDesc = "" +
 	"policyKeys\x12\x16\n" +
 	"\x06digest\x18\x06 \x01(\fR\x06digest\x12\x1f\n" +
 	"\vmasking_key\x18\a \x01(\fR\n" +
-	"maskingKey\"\x95\x01\n" +
+	"maskingKey\x12)\n" +
+	"\x05roles\x18\b \x03(\v2\x13.edge.v1.PrivilegesR\x05roles\"B\n" +
+	"\n" +
+	"Privileges\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x18\n" +
+	"\aactions\x18\x02 \x03(\tR\aactions\"\x95\x01\n" +
 	"\x04Lock\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x12\n" +
@@ -2962,7 +3031,7 @@ func file_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_edge_v1_edge_proto_rawDescData
 }
 
-var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_edge_v1_edge_proto_goTypes = []any{
 	(*EnrolRequest)(nil),              // 0: edge.v1.EnrolRequest
 	(*Certificates)(nil),              // 1: edge.v1.Certificates
@@ -2977,40 +3046,41 @@ var file_edge_v1_edge_proto_goTypes = []any{
 	(*HeartbeatAck)(nil),              // 10: edge.v1.HeartbeatAck
 	(*PolicyRevision)(nil),            // 11: edge.v1.PolicyRevision
 	(*State)(nil),                     // 12: edge.v1.State
-	(*Lock)(nil),                      // 13: edge.v1.Lock
-	(*PublicKey)(nil),                 // 14: edge.v1.PublicKey
-	(*EndSessions)(nil),               // 15: edge.v1.EndSessions
-	(*PrincipalChanged)(nil),          // 16: edge.v1.PrincipalChanged
-	(*SweepLeases)(nil),               // 17: edge.v1.SweepLeases
-	(*OpenSessionRequest)(nil),        // 18: edge.v1.OpenSessionRequest
-	(*OpenSessionResponse)(nil),       // 19: edge.v1.OpenSessionResponse
-	(*Credential)(nil),                // 20: edge.v1.Credential
-	(*AwsKeys)(nil),                   // 21: edge.v1.AwsKeys
-	(*TokenRequest)(nil),              // 22: edge.v1.TokenRequest
-	(*Role)(nil),                      // 23: edge.v1.Role
-	(*RenewSessionRequest)(nil),       // 24: edge.v1.RenewSessionRequest
-	(*RenewSessionResponse)(nil),      // 25: edge.v1.RenewSessionResponse
-	(*RefreshCredentialRequest)(nil),  // 26: edge.v1.RefreshCredentialRequest
-	(*RefreshCredentialResponse)(nil), // 27: edge.v1.RefreshCredentialResponse
-	(*CloseSessionRequest)(nil),       // 28: edge.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),      // 29: edge.v1.CloseSessionResponse
-	(*ServiceCredentialRequest)(nil),  // 30: edge.v1.ServiceCredentialRequest
-	(*ServiceCredentialResponse)(nil), // 31: edge.v1.ServiceCredentialResponse
-	(*SettleLeaseRequest)(nil),        // 32: edge.v1.SettleLeaseRequest
-	(*SettleLeaseResponse)(nil),       // 33: edge.v1.SettleLeaseResponse
-	(*HoldRequest)(nil),               // 34: edge.v1.HoldRequest
-	(*HoldResponse)(nil),              // 35: edge.v1.HoldResponse
-	(*SpendApprovalRequest)(nil),      // 36: edge.v1.SpendApprovalRequest
-	(*SpendApprovalResponse)(nil),     // 37: edge.v1.SpendApprovalResponse
-	(*ShipRequest)(nil),               // 38: edge.v1.ShipRequest
-	(*ShipResponse)(nil),              // 39: edge.v1.ShipResponse
-	(*SweepLeases_Lease)(nil),         // 40: edge.v1.SweepLeases.Lease
-	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
-	(*v1.Resource)(nil),               // 42: access.v1.Resource
-	(*timestamppb.Timestamp)(nil),     // 43: google.protobuf.Timestamp
-	(*v1.Principal)(nil),              // 44: access.v1.Principal
-	(*v1.Requirement)(nil),            // 45: access.v1.Requirement
-	(*v1.Preview)(nil),                // 46: access.v1.Preview
+	(*Privileges)(nil),                // 13: edge.v1.Privileges
+	(*Lock)(nil),                      // 14: edge.v1.Lock
+	(*PublicKey)(nil),                 // 15: edge.v1.PublicKey
+	(*EndSessions)(nil),               // 16: edge.v1.EndSessions
+	(*PrincipalChanged)(nil),          // 17: edge.v1.PrincipalChanged
+	(*SweepLeases)(nil),               // 18: edge.v1.SweepLeases
+	(*OpenSessionRequest)(nil),        // 19: edge.v1.OpenSessionRequest
+	(*OpenSessionResponse)(nil),       // 20: edge.v1.OpenSessionResponse
+	(*Credential)(nil),                // 21: edge.v1.Credential
+	(*AwsKeys)(nil),                   // 22: edge.v1.AwsKeys
+	(*TokenRequest)(nil),              // 23: edge.v1.TokenRequest
+	(*Role)(nil),                      // 24: edge.v1.Role
+	(*RenewSessionRequest)(nil),       // 25: edge.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),      // 26: edge.v1.RenewSessionResponse
+	(*RefreshCredentialRequest)(nil),  // 27: edge.v1.RefreshCredentialRequest
+	(*RefreshCredentialResponse)(nil), // 28: edge.v1.RefreshCredentialResponse
+	(*CloseSessionRequest)(nil),       // 29: edge.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),      // 30: edge.v1.CloseSessionResponse
+	(*ServiceCredentialRequest)(nil),  // 31: edge.v1.ServiceCredentialRequest
+	(*ServiceCredentialResponse)(nil), // 32: edge.v1.ServiceCredentialResponse
+	(*SettleLeaseRequest)(nil),        // 33: edge.v1.SettleLeaseRequest
+	(*SettleLeaseResponse)(nil),       // 34: edge.v1.SettleLeaseResponse
+	(*HoldRequest)(nil),               // 35: edge.v1.HoldRequest
+	(*HoldResponse)(nil),              // 36: edge.v1.HoldResponse
+	(*SpendApprovalRequest)(nil),      // 37: edge.v1.SpendApprovalRequest
+	(*SpendApprovalResponse)(nil),     // 38: edge.v1.SpendApprovalResponse
+	(*ShipRequest)(nil),               // 39: edge.v1.ShipRequest
+	(*ShipResponse)(nil),              // 40: edge.v1.ShipResponse
+	(*SweepLeases_Lease)(nil),         // 41: edge.v1.SweepLeases.Lease
+	(*durationpb.Duration)(nil),       // 42: google.protobuf.Duration
+	(*v1.Resource)(nil),               // 43: access.v1.Resource
+	(*timestamppb.Timestamp)(nil),     // 44: google.protobuf.Timestamp
+	(*v1.Principal)(nil),              // 45: access.v1.Principal
+	(*v1.Requirement)(nil),            // 46: access.v1.Requirement
+	(*v1.Preview)(nil),                // 47: access.v1.Preview
 }
 var file_edge_v1_edge_proto_depIdxs = []int32{
 	1,  // 0: edge.v1.EnrolResponse.certificates:type_name -> edge.v1.Certificates
@@ -3018,64 +3088,65 @@ var file_edge_v1_edge_proto_depIdxs = []int32{
 	6,  // 2: edge.v1.LinkRequest.hello:type_name -> edge.v1.Hello
 	7,  // 3: edge.v1.LinkRequest.heartbeat:type_name -> edge.v1.Heartbeat
 	8,  // 4: edge.v1.LinkRequest.enforced:type_name -> edge.v1.Enforced
-	41, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
+	42, // 5: edge.v1.Heartbeat.oldest_unshipped:type_name -> google.protobuf.Duration
 	10, // 6: edge.v1.LinkResponse.heartbeat_ack:type_name -> edge.v1.HeartbeatAck
 	11, // 7: edge.v1.LinkResponse.policy:type_name -> edge.v1.PolicyRevision
 	12, // 8: edge.v1.LinkResponse.state:type_name -> edge.v1.State
-	15, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
-	17, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
-	16, // 11: edge.v1.LinkResponse.principal_changed:type_name -> edge.v1.PrincipalChanged
-	41, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
-	42, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
-	13, // 14: edge.v1.State.locks:type_name -> edge.v1.Lock
-	14, // 15: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
-	14, // 16: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
-	43, // 17: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 18: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
-	40, // 19: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
-	44, // 20: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
-	43, // 21: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 22: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
-	43, // 23: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
-	23, // 24: edge.v1.Credential.role:type_name -> edge.v1.Role
-	22, // 25: edge.v1.Credential.token_request:type_name -> edge.v1.TokenRequest
-	21, // 26: edge.v1.Credential.aws:type_name -> edge.v1.AwsKeys
-	43, // 27: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
-	43, // 28: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 29: edge.v1.RefreshCredentialResponse.credential:type_name -> edge.v1.Credential
-	20, // 30: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
-	45, // 31: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
-	41, // 32: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
-	46, // 33: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
-	0,  // 34: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
-	3,  // 35: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
-	5,  // 36: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
-	18, // 37: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
-	24, // 38: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
-	26, // 39: edge.v1.TunnelService.RefreshCredential:input_type -> edge.v1.RefreshCredentialRequest
-	28, // 40: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
-	30, // 41: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
-	32, // 42: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
-	34, // 43: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
-	36, // 44: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
-	38, // 45: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
-	2,  // 46: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
-	4,  // 47: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
-	9,  // 48: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
-	19, // 49: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
-	25, // 50: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
-	27, // 51: edge.v1.TunnelService.RefreshCredential:output_type -> edge.v1.RefreshCredentialResponse
-	29, // 52: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
-	31, // 53: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
-	33, // 54: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
-	35, // 55: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
-	37, // 56: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
-	39, // 57: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
-	46, // [46:58] is the sub-list for method output_type
-	34, // [34:46] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	16, // 9: edge.v1.LinkResponse.end_sessions:type_name -> edge.v1.EndSessions
+	18, // 10: edge.v1.LinkResponse.sweep_leases:type_name -> edge.v1.SweepLeases
+	17, // 11: edge.v1.LinkResponse.principal_changed:type_name -> edge.v1.PrincipalChanged
+	42, // 12: edge.v1.HeartbeatAck.lease:type_name -> google.protobuf.Duration
+	43, // 13: edge.v1.State.resources:type_name -> access.v1.Resource
+	14, // 14: edge.v1.State.locks:type_name -> edge.v1.Lock
+	15, // 15: edge.v1.State.token_keys:type_name -> edge.v1.PublicKey
+	15, // 16: edge.v1.State.policy_keys:type_name -> edge.v1.PublicKey
+	13, // 17: edge.v1.State.roles:type_name -> edge.v1.Privileges
+	44, // 18: edge.v1.Lock.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 19: edge.v1.PrincipalChanged.principal:type_name -> access.v1.Principal
+	41, // 20: edge.v1.SweepLeases.leases:type_name -> edge.v1.SweepLeases.Lease
+	45, // 21: edge.v1.OpenSessionResponse.principal:type_name -> access.v1.Principal
+	44, // 22: edge.v1.OpenSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 23: edge.v1.OpenSessionResponse.credential:type_name -> edge.v1.Credential
+	44, // 24: edge.v1.Credential.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 25: edge.v1.Credential.role:type_name -> edge.v1.Role
+	23, // 26: edge.v1.Credential.token_request:type_name -> edge.v1.TokenRequest
+	22, // 27: edge.v1.Credential.aws:type_name -> edge.v1.AwsKeys
+	44, // 28: edge.v1.Role.valid_until:type_name -> google.protobuf.Timestamp
+	44, // 29: edge.v1.RenewSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 30: edge.v1.RefreshCredentialResponse.credential:type_name -> edge.v1.Credential
+	21, // 31: edge.v1.ServiceCredentialResponse.credential:type_name -> edge.v1.Credential
+	46, // 32: edge.v1.HoldRequest.requirements:type_name -> access.v1.Requirement
+	42, // 33: edge.v1.HoldRequest.timeout:type_name -> google.protobuf.Duration
+	47, // 34: edge.v1.HoldRequest.preview:type_name -> access.v1.Preview
+	0,  // 35: edge.v1.EnrolmentService.Enrol:input_type -> edge.v1.EnrolRequest
+	3,  // 36: edge.v1.TunnelService.Renew:input_type -> edge.v1.RenewRequest
+	5,  // 37: edge.v1.TunnelService.Link:input_type -> edge.v1.LinkRequest
+	19, // 38: edge.v1.TunnelService.OpenSession:input_type -> edge.v1.OpenSessionRequest
+	25, // 39: edge.v1.TunnelService.RenewSession:input_type -> edge.v1.RenewSessionRequest
+	27, // 40: edge.v1.TunnelService.RefreshCredential:input_type -> edge.v1.RefreshCredentialRequest
+	29, // 41: edge.v1.TunnelService.CloseSession:input_type -> edge.v1.CloseSessionRequest
+	31, // 42: edge.v1.TunnelService.ServiceCredential:input_type -> edge.v1.ServiceCredentialRequest
+	33, // 43: edge.v1.TunnelService.SettleLease:input_type -> edge.v1.SettleLeaseRequest
+	35, // 44: edge.v1.TunnelService.Hold:input_type -> edge.v1.HoldRequest
+	37, // 45: edge.v1.TunnelService.SpendApproval:input_type -> edge.v1.SpendApprovalRequest
+	39, // 46: edge.v1.TunnelService.Ship:input_type -> edge.v1.ShipRequest
+	2,  // 47: edge.v1.EnrolmentService.Enrol:output_type -> edge.v1.EnrolResponse
+	4,  // 48: edge.v1.TunnelService.Renew:output_type -> edge.v1.RenewResponse
+	9,  // 49: edge.v1.TunnelService.Link:output_type -> edge.v1.LinkResponse
+	20, // 50: edge.v1.TunnelService.OpenSession:output_type -> edge.v1.OpenSessionResponse
+	26, // 51: edge.v1.TunnelService.RenewSession:output_type -> edge.v1.RenewSessionResponse
+	28, // 52: edge.v1.TunnelService.RefreshCredential:output_type -> edge.v1.RefreshCredentialResponse
+	30, // 53: edge.v1.TunnelService.CloseSession:output_type -> edge.v1.CloseSessionResponse
+	32, // 54: edge.v1.TunnelService.ServiceCredential:output_type -> edge.v1.ServiceCredentialResponse
+	34, // 55: edge.v1.TunnelService.SettleLease:output_type -> edge.v1.SettleLeaseResponse
+	36, // 56: edge.v1.TunnelService.Hold:output_type -> edge.v1.HoldResponse
+	38, // 57: edge.v1.TunnelService.SpendApproval:output_type -> edge.v1.SpendApprovalResponse
+	40, // 58: edge.v1.TunnelService.Ship:output_type -> edge.v1.ShipResponse
+	47, // [47:59] is the sub-list for method output_type
+	35, // [35:47] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_edge_v1_edge_proto_init() }
@@ -3102,7 +3173,7 @@ func file_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edge_v1_edge_proto_rawDesc), len(file_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
