@@ -74,12 +74,9 @@ func (t *Tunnel) session(ctx context.Context, local net.Conn, start *pgwire.Star
 	}
 	defer edge.Close()
 	defer context.AfterFunc(ctx, func() { edge.Close() })()
-	s := signin{local: local, edge: edge, token: tok, keys: &t.keys, endpoint: endpoint}
+	s := signin{local: local, edge: edge, token: tok, keys: &t.keys, endpoint: endpoint, refusal: func() { t.refuse(tok.Password) }}
 	defer s.forget()
 	if err := s.run(rewrite(start, tok, t.cfg.OSUser)); err != nil {
-		if s.authFailed {
-			t.refuse(tok.Password)
-		}
 		if !errors.Is(err, errRefused) {
 			answer(local, "08006", err, "")
 		}

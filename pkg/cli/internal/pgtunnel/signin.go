@@ -26,10 +26,11 @@ type signin struct {
 	keys        *keyring
 	endpoint    string
 
-	key        string // in keys
-	asked      bool   // the password was sent
-	admitted   bool   // AuthenticationOk came
-	authFailed bool   // the edge refused the token
+	refusal func() // called when the edge refuses the token, before the client hears of it
+
+	key      string // in keys
+	asked    bool   // the password was sent
+	admitted bool   // AuthenticationOk came
 }
 
 // run returns nil when the session is ready; errRefused when the client has the edge's own refusal.
@@ -111,7 +112,9 @@ func (s *signin) refused(frame, body []byte) error {
 	if err := m.Decode(body); err != nil {
 		return err
 	}
-	s.authFailed = strings.HasPrefix(string(m.Code), "28")
+	if strings.HasPrefix(string(m.Code), "28") {
+		s.refusal()
+	}
 	if err := s.pass(frame); err != nil {
 		return err
 	}
