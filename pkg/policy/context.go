@@ -65,6 +65,13 @@ const (
 	attrPassedRoles
 	attrRequestTags
 	attrParams
+	attrLanguage
+	attrStatements
+	attrWholeTable
+	attrDocument
+	attrCommands
+	attrResourceTypes
+	attrUnread
 	attrCount
 )
 
@@ -76,6 +83,7 @@ var attrNames = [attrCount]types.String{
 	"service_accounts", "secrets", "config_maps", "roles", "subjects", "replicas", "command", "container", "stdin", "tty", "ports",
 	"ports_known",
 	"action", "operation", "service", "region", "passed_roles", "request_tags", "params",
+	"language", "statements", "whole_table", "document", "commands", "resource_types", "unread",
 }
 
 // attrSet is a set of attributes.
@@ -90,7 +98,7 @@ var familyAttrs = [...]attrSet{
 	familyRequest:   1<<attrKind - 1,
 	familyStatement: (1<<attrVerb - 1) &^ (1<<attrDurationSeconds | 1<<attrActions),
 	familyAPI:       (1<<attrAction - 1) &^ (1<<attrVerb - 1<<attrDurationSeconds),
-	familyCall:      (1<<attrCount-1)&^(1<<attrAction-1<<attrDurationSeconds) | 1<<attrDryRun,
+	familyCall:      (1<<attrCount-1)&^(1<<attrAction-1<<attrDurationSeconds) | 1<<attrDryRun | 1<<attrTables | 1<<attrFunctions,
 }
 
 // Depends says which facts of a single execution a decision rests on. A decision that

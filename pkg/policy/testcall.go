@@ -35,10 +35,18 @@ type testCall struct {
 	PassedRoles []string `yaml:"passed_roles"`
 	RequestTags []string `yaml:"request_tags"`
 	Params      []string `yaml:"params"`
+
+	Language      string   `yaml:"language"`
+	Statements    []string `yaml:"statements"`
+	WholeTable    bool     `yaml:"whole_table"`
+	Document      string   `yaml:"document"`
+	Commands      []string `yaml:"commands"`
+	ResourceTypes []string `yaml:"resource_types"`
+	Unread        bool     `yaml:"unread"`
 }
 
 // facts are those of the call. Where a test does not say otherwise, service and operation are those of the IAM action.
-func (c testCall) facts(dryRun bool) AWSCall {
+func (c testCall) facts(dryRun bool, tables, functions []string) AWSCall {
 	service, operation, _ := strings.Cut(c.Action, ":")
 	if c.Service != "" {
 		service = c.Service
@@ -49,6 +57,10 @@ func (c testCall) facts(dryRun bool) AWSCall {
 	return AWSCall{
 		Action: c.Action, Operation: operation, Service: service, Region: c.Region, DryRun: dryRun,
 		PassedRoles: c.PassedRoles, RequestTags: c.RequestTags, Params: c.Params,
+		Text: AWSText{
+			Language: c.Language, Statements: c.Statements, Tables: tables, Functions: functions, WholeTable: c.WholeTable, Document: c.Document,
+			Commands: c.Commands, ResourceTypes: c.ResourceTypes, Unread: c.Unread,
+		},
 	}
 }
 

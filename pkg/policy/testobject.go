@@ -156,7 +156,7 @@ func (c *testCase) facts(a Action) (*Facts, error) {
 	switch a.family() {
 	case familyAPI:
 	case familyCall:
-		return c.With.Call.facts(c.With.Request.DryRun).Facts(), nil
+		return c.With.Call.facts(c.With.Request.DryRun, c.With.Statement.Tables, c.With.Statement.Functions).Facts(), nil
 	default:
 		return c.With.facts(a.family())
 	}
@@ -172,6 +172,7 @@ func (c testContext) foreign(fam family) string {
 		return firstSet(c.Statement) + firstSet(c.Call)
 	case familyCall:
 		c.Request.DryRun = false
+		c.Statement.Tables, c.Statement.Functions = nil, nil
 		return firstSet(c.Statement) + firstSet(c.Request)
 	}
 	return firstSet(c.Request) + firstSet(c.Call)
