@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -56,7 +57,10 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// report writes an "error:" line and, where there is a next step, a "hint:" line, and returns the exit code.
+// reportForms are those of an error's first line and of the others, which are set apart so that no text passes for a hint.
+var reportForms = [2]string{"error: %s", "       %s"}
+
+// report writes an "error:" line, the error's other lines below it, and, where there is a next step, a "hint:" line, and returns the exit code.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK
@@ -68,7 +72,9 @@ func (a *app) report(err error) int {
 	if a.json && f.detail != nil {
 		_ = a.out.JSON(f.detail)
 	}
-	_ = a.diag.Printf("error: %s", f.err)
+	for i, line := range strings.Split(f.err.Error(), "\n") {
+		_ = a.diag.Printf(reportForms[min(i, 1)], line)
+	}
 	if f.hint != "" {
 		_ = a.diag.Printf("hint: %s", f.hint)
 	}

@@ -66,3 +66,12 @@ func TestTokenOfAGrantOnALaterPage(t *testing.T) {
 		}
 	}
 }
+
+func TestReplayOfNothing(t *testing.T) {
+	b := newBench(t)
+	b.cp.AddSession(&accessv1.Session{Id: "sess-new", Resource: "orders-db", Live: true})
+	stdout, stderr := b.run(t, "", 0, "sessions", "replay", "sess-new")
+	if stdout != "" || !strings.Contains(stderr, "session sess-new has no records yet") {
+		t.Errorf("stdout %q, stderr %q", stdout, stderr)
+	}
+}

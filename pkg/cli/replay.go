@@ -168,10 +168,15 @@ func (a *app) replayed(ctx context.Context, req *accessv1.ReplaySessionRequest, 
 		return err
 	}
 	defer stream.Close()
+	came := false
 	for stream.Receive() {
+		came = true
 		if err := each([]byte(stream.Msg().GetRecord().GetJson())); err != nil {
 			return err
 		}
+	}
+	if !came && stream.Err() == nil {
+		a.note("session %s has no records yet; the edge sends them within seconds", req.GetId())
 	}
 	return stream.Err()
 }
