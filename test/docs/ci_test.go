@@ -35,7 +35,9 @@ func TestCISettingsAreDescribed(t *testing.T) {
 	page, script := text("/docs/ci.md"), text("/deployments/ci/writ-run.sh")
 	var action struct {
 		Inputs map[string]any
-		Runs   struct{ Steps []struct{ Env map[string]string } }
+		Runs   struct {
+			Steps []struct{ Env map[string]string }
+		}
 	}
 	if err := yaml.Unmarshal([]byte(text("/deployments/ci/github/action.yml")), &action); err != nil || len(action.Inputs) == 0 {
 		t.Fatal(err)
