@@ -86,6 +86,9 @@ func accountCredentialText(c *accessv1.AwsCredential) string {
 	if s.GetWholeRole() {
 		text += ", without a session policy"
 	}
+	if s.GetReaderRoleArn() != "" {
+		text += ", its policies read by " + s.GetReaderRoleArn()
+	}
 	return text
 }
 

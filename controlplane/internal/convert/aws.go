@@ -21,6 +21,7 @@ func accountCredential(c resources.AccountCredential) *accessv1.AwsCredential {
 	if s := c.AssumeRole; s != nil {
 		out.Source = &accessv1.AwsCredential_AssumeRole{AssumeRole: &accessv1.AssumeRoleCredential{
 			HubRoleArn: s.HubRoleARN, ExternalId: s.ExternalID, Region: s.Region, SessionDuration: Duration(s.SessionDuration), WholeRole: s.WholeRole,
+			ReaderRoleArn: s.ReaderRoleARN,
 		}}
 	}
 	return out
@@ -41,6 +42,7 @@ func fromAWSAccount(a *accessv1.AwsTarget) *resources.AWS {
 		out.Credential.AssumeRole = &resources.AssumeRole{
 			HubRoleARN: s.GetHubRoleArn(), ExternalID: s.GetExternalId(), Region: s.GetRegion(),
 			SessionDuration: FromDuration(s.GetSessionDuration()), WholeRole: s.GetWholeRole(),
+			ReaderRoleARN: s.GetReaderRoleArn(),
 		}
 	}
 	return out

@@ -53,6 +53,13 @@ func (d *DefaultAWS) Credentials(ctx context.Context, region, roleARN string) (a
 	return provider, nil
 }
 
+// Config returns the control plane's own identity in a region, and how AWS is reached from here.
+func (d *DefaultAWS) Config(ctx context.Context, region string) (aws.Config, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config(ctx, region)
+}
+
 // config returns the control plane's own identity in a region. The caller holds mu.
 func (d *DefaultAWS) config(ctx context.Context, region string) (aws.Config, error) {
 	if cfg, ok := d.configs[region]; ok {

@@ -126,6 +126,7 @@ func (c *checker) accountCredential(a AWS) {
 			c.add(field+".hub_role_arn", hub, "a role of another partition than role_arn", "assume roles of the partition "+clip(partition)+" with one of it")
 		}
 	}
+	c.readerRole(field+".reader_role_arn", a)
 	c.externalID(field+".external_id", source.ExternalID)
 	switch {
 	case source.Region != "" && !regionForm.MatchString(source.Region):
@@ -134,6 +135,22 @@ func (c *checker) accountCredential(a AWS) {
 		c.add(field+".region", "", "none is known for the partition "+clip(partition), "name one of its regions")
 	}
 	c.sessionDuration(field+".session_duration", *source)
+}
+
+// readerRole must be in the account: a role's policies are read there and nowhere else.
+func (c *checker) readerRole(field string, a AWS) {
+	reader := a.Credential.AssumeRole.ReaderRoleARN
+	if reader == "" {
+		return
+	}
+	partition, account := ownerOf(a.RoleARN)
+	readerPartition, readerAccount := ownerOf(reader)
+	switch {
+	case !roleForm.MatchString(reader):
+		c.add(field, reader, "not the ARN of an IAM role", roleFix)
+	case roleForm.MatchString(a.RoleARN) && (readerAccount != account || readerPartition != partition):
+		c.add(field, reader, "a role of another account than role_arn", "name one of the account "+clip(account)+", or leave it out")
+	}
 }
 
 func (c *checker) sessionDuration(field string, source AssumeRole) {

@@ -39,6 +39,8 @@ type AssumeRole struct {
 	SessionDuration time.Duration `json:"session_duration,omitempty"`
 	// WholeRole leaves out the policy that keeps sessions from making credentials that outlive them.
 	WholeRole bool `json:"whole_role,omitempty"`
+	// ReaderRoleARN is assumed to read the policies of the account's role; empty is that role itself.
+	ReaderRoleARN string `json:"reader_role_arn,omitempty"`
 }
 
 // DurationSeconds of AssumeRole in the AWS STS API. A role that is assumed by way of another lasts an hour at most.

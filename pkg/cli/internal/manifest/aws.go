@@ -40,6 +40,7 @@ type assumeRole struct {
 	Region          string `yaml:"region"`
 	SessionDuration string `yaml:"session_duration"`
 	WholeRole       bool   `yaml:"whole_role"`
+	ReaderRoleARN   string `yaml:"reader_role_arn"`
 }
 
 func (s Source) aws(d aws) (*accessv1.Resource, error) {
@@ -77,6 +78,7 @@ func accountSource(d accountCredential) (*accessv1.AwsCredential, error) {
 	}
 	source := &accessv1.AssumeRoleCredential{
 		HubRoleArn: d.AssumeRole.HubRoleARN, ExternalId: d.AssumeRole.ExternalID, Region: d.AssumeRole.Region, WholeRole: d.AssumeRole.WholeRole,
+		ReaderRoleArn: d.AssumeRole.ReaderRoleARN,
 	}
 	if text := d.AssumeRole.SessionDuration; text != "" {
 		lasts, err := time.ParseDuration(text)
