@@ -34,7 +34,7 @@ func (c *chunkedBody) readTrailer() error {
 		case c.mode == SignedTrailer && crlf && !bare && name == trailerSignature:
 			return c.endSigned(seen, signed, start+len(name)+1, value)
 		}
-		if !colon || !c.trailerAllowed(name, value, seen) || !crlf && c.mode != SignedTrailer {
+		if !colon || !c.trailerAllowed(name, value, seen) {
 			return badChunk("the trailer", "a line that X-Amz-Trailer does not announce, or malformed")
 		}
 		seen, bare = append(seen, name), !crlf

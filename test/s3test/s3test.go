@@ -39,19 +39,34 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s, err := Run(t.TempDir())
-	if errors.Is(err, ErrMissing) && os.Getenv("WRIT_NEED_VERSITYGW") != "1" {
-		t.Skip(err)
-	}
 	if err != nil {
-		t.Fatal(err)
+		giveUp(t, err)
 	}
 	t.Cleanup(s.Stop)
 	return s
 }
 
+// MinIO returns the program made from MinIO's SDK, which signs chunks of bodies. It skips or fails as Start does.
+func MinIO(t testing.TB) string {
+	t.Helper()
+	path, err := find("miniosdk")
+	if err != nil {
+		giveUp(t, err)
+	}
+	return path
+}
+
+func giveUp(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, ErrMissing) && os.Getenv("WRIT_NEED_VERSITYGW") != "1" {
+		t.Skip(err)
+	}
+	t.Fatal(err)
+}
+
 // Run runs one over a folder until Stop, or until this process ends.
 func Run(dir string) (*Server, error) {
-	program, err := find()
+	program, err := find("versitygw")
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +79,10 @@ func Run(dir string) (*Server, error) {
 	return nil, fmt.Errorf("start versitygw: %w", err)
 }
 
-func find() (string, error) {
+func find(name string) (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
-		path := filepath.Join(dir, "build", "tools", "versitygw")
+		path := filepath.Join(dir, "build", "tools", name)
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}

@@ -31,7 +31,7 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) {
 	o.MaskedColumns = masked
 	h := x.w.Header()
 	for name, values := range resp.Header {
-		h[name] = values
+		h[spelled(name)] = values
 	}
 	for _, name := range hopByHop {
 		h.Del(name)
@@ -60,6 +60,15 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // what was sent is not whole, and the client must not take it for whole
 	}
+}
+
+// spelled is a header's name as clients expect it: boto3 takes the names of an object's metadata as they are written, and S3 writes
+// them in lower case.
+func spelled(name string) string {
+	if strings.HasPrefix(name, "X-Amz-Meta-") {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 // copy passes the body on as it comes, to nobody after the session has ended.

@@ -55,6 +55,12 @@ func (b *strict) holds(t *testing.T, bucket, key string, content []byte) {
 	}
 }
 
+// has reports an object that is there, whole or not.
+func (b *strict) has(bucket, key string) bool {
+	_, err := os.Stat(filepath.Join(b.store.Buckets(), bucket, key))
+	return err == nil
+}
+
 func noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b)
