@@ -79,7 +79,7 @@ func (m *Model) candidates(r Request) ([]*service, location, error) {
 	}
 	at, ok := m.hosts.find(r.Host)
 	if !ok {
-		return nil, at, refuse(ErrHost, "host", "it is none of AWS's services", "")
+		return nil, at, refuse(ErrHost, "host "+r.Host, "it is none of the hosts of AWS's services", "use a service and region that exist, at its public host")
 	}
 	if r.Service == "" {
 		return at.services, at, nil

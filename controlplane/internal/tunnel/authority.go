@@ -4,15 +4,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+
+	"github.com/writhq/writ/pkg/awsdomain"
 )
 
 // maxAuthority bounds an edge's CA certificate, in bytes.
 const maxAuthority = 4 << 10
 
-// awsDomains are those that an edge's CA may sign for. Clients are told to trust it, so it must not be good for more.
-var awsDomains = []string{"amazonaws.com", "amazonaws.com.cn", "api.aws", "aws"}
-
-// checkAuthority refuses a CA that clients would trust for other than AWS's hosts. An edge without one has nothing to check.
+// checkAuthority refuses a CA that is good for other than AWS's hosts, since clients are told to trust it. An edge without one has nothing to check.
 func checkAuthority(der []byte) error {
 	if len(der) == 0 {
 		return nil
@@ -26,7 +25,7 @@ func checkAuthority(der []byte) error {
 		return errors.New("no certificate")
 	case !cert.IsCA || !cert.PermittedDNSDomainsCritical || len(cert.PermittedDNSDomains) == 0:
 		return errors.New("not a CA that is constrained to names")
-	case slices.ContainsFunc(cert.PermittedDNSDomains, func(d string) bool { return !slices.Contains(awsDomains, d) }):
+	case slices.ContainsFunc(cert.PermittedDNSDomains, func(d string) bool { return !awsdomain.Has(d) }):
 		return errors.New("it may sign for more than AWS's hosts")
 	}
 	return nil

@@ -15,10 +15,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-)
 
-// domains are those that an edge's CA may sign for: clients that trust it trust it for nothing else.
-var domains = []string{"amazonaws.com", "amazonaws.com.cn", "api.aws", "aws"}
+	"github.com/writhq/writ/pkg/awsdomain"
+)
 
 const (
 	caFile  = "aws-ca.pem"
@@ -68,7 +67,7 @@ func makeCA(edge string, now time.Time) (*tls.Certificate, []byte, error) {
 		SerialNumber: serial, Subject: pkix.Name{Organization: []string{"Writ"}, CommonName: "Writ edge " + edge + " for AWS hosts"},
 		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(caLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
-		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: awsdomain.All(),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {

@@ -9,7 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
+
+	"github.com/writhq/writ/pkg/awsdomain"
 )
 
 // endpoint is where clients connect: with requests of their own, and with CONNECT.
@@ -36,10 +39,11 @@ func isLoopback(address string) bool {
 	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
-// connect lets a client speak TLS with a host of AWS, which is this edge in truth.
+// connect lets a client speak TLS with a host of AWS, which is this edge in truth. A name in AWS's domains that is nobody's known host gets
+// its tunnel too, so that the client hears in its own form that requests there are refused.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {
 	host, port, err := net.SplitHostPort(r.Host)
-	if _, known := s.cfg.Model.Host(host); err != nil || port != "443" || !known || s.cfg.Authority == nil {
+	if host = strings.ToLower(host); err != nil || port != "443" || !awsdomain.Under(host) || s.cfg.Authority == nil {
 		http.Error(w, "writ: only hosts of AWS are reached through this edge, at port 443", http.StatusForbidden)
 		return fmt.Errorf("refused %q", r.Host)
 	}
@@ -66,7 +70,7 @@ func (s *Server) serveTunnel(ctx context.Context, conn net.Conn, host string, ce
 	secure := tls.Server(conn, &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if hello.ServerName != host {
+			if strings.ToLower(hello.ServerName) != host {
 				return nil, errors.New("the name asked for is not the tunnel's")
 			}
 			return cert, nil
