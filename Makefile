@@ -26,7 +26,12 @@ CONSOLE_FILES := $(wildcard $(addprefix $(CONSOLE)/,*.ts *.json *.html *.yaml)) 
 KUBE ?= $(if $(filter ./...,$(PKG)),yes)
 NEED_KUBE := $(if $(KUBE),WRIT_NEED_KUBE=1)
 
-.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab awsmodel lint generate generate-check clean
+# STRICT has the S3 and the SDK for JavaScript of the AWS tests there where all tests run; `make test STRICT=` skips what needs them.
+STRICT ?= $(if $(filter ./...,$(PKG)),yes)
+AWSJS := test/awsjs/node_modules/.package-lock.json
+NEED_STRICT := $(if $(STRICT),WRIT_NEED_VERSITYGW=1 $(if $(NODE),WRIT_NEED_AWSJS=1))
+
+.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab versitygw awsjs awsmodel lint generate generate-check clean
 
 build: $(if $(NODE),$(CONSOLE)/dist/index.html)
 	@mkdir -p $(BIN)
@@ -54,11 +59,12 @@ demo: build
 	@go build -o $(TOOLS)/demo ./scripts/demo
 	@exec $(TOOLS)/demo -bin $(BIN) -out build $(if $(ONCE),-once)
 
-test: build $(if $(NODE),console-test)
+test: build $(if $(NODE),console-test) $(if $(and $(STRICT),$(NODE)),$(AWSJS))
 	@scripts/need postgresql psql pgbouncer psycopg $(if $(NODE),chromium)
 	@command -v moto_server >/dev/null || echo "note: what needs moto is skipped: pip install 'moto[server]'"
 	$(if $(KUBE),@scripts/kubelab)
-	$(NEED_KUBE) WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	$(if $(STRICT),@scripts/versitygw)
+	$(NEED_KUBE) $(NEED_STRICT) WRIT_BIN=$(BIN) go test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 	$(if $(KUBE),cd test/kube/requestinfo && go test $(if $(RUN),-run '$(RUN)') ./...)
 
 e2e: build
@@ -92,6 +98,19 @@ oracle:
 # kubelab builds the Kubernetes that the tests run, from modules, in a module of its own: 6-11 minutes once, then from a cache.
 kubelab:
 	@scripts/kubelab
+
+# versitygw builds the S3 that the tests of the AWS path run, in a module of its own: 1-3 minutes once, then from a cache.
+versitygw:
+	@scripts/versitygw
+
+# awsjs installs AWS's SDK for JavaScript for the tests.
+awsjs:
+	@scripts/need npm
+	@$(MAKE) --no-print-directory $(AWSJS)
+
+$(AWSJS): test/awsjs/package.json test/awsjs/package-lock.json
+	cd test/awsjs && npm ci --silent --no-fund --no-audit
+	@touch $@
 
 # awsmodel rewrites the embedded models of AWS and the list of privileged actions. It needs npm, and botocore: that of python3, or its folder in BOTOCORE_DATA.
 IAM_DATA := 0.21.202609261
