@@ -107,6 +107,8 @@ type Config struct {
 
 	// Events hears of what happens; nil tells nobody.
 	Events Events
+	// Roles knows the roles of AWS accounts; nil knows none, and all count as privileged.
+	Roles Roles
 
 	// MaxGrant is the longest time a grant may have left. Default 8 h.
 	MaxGrant time.Duration
@@ -155,6 +157,9 @@ func (cfg Config) complete() (Config, error) {
 	}
 	if cfg.Events == nil {
 		cfg.Events = silence{}
+	}
+	if cfg.Roles == nil {
+		cfg.Roles = strangers{}
 	}
 	if cfg.MaxGrant < minGrant || cfg.RequestTTL < 0 || cfg.HoldTTL < 0 || cfg.Retention < 0 ||
 		cfg.MaxPending < 1 || cfg.MaxPending > 50 || cfg.MaxBreakGlass < minGrant || cfg.MaxBreakGlass > cfg.MaxGrant ||

@@ -79,18 +79,35 @@ func (a *Approvals) change(ctx context.Context, id string, step func(*store.Tx, 
 
 // voteRequest counts a ballot on a request.
 func (a *Approvals) voteRequest(ctx context.Context, b Ballot) (Request, error) {
+	asked, err := a.Request(ctx, b.ID)
+	if err != nil {
+		return Request{}, err
+	}
+	if asked.Role != nil {
+		a.freshen(ctx, asked.Resource)
+		if err := a.bringUp(ctx, b.ID); err != nil {
+			return Request{}, err
+		}
+	}
 	return a.change(ctx, b.ID, func(tx *store.Tx, r Request) (Request, error) {
 		if !sameDigest(r.shown(), b.Digest) {
 			return r, ErrDigest
 		}
 		res, err := a.cfg.Resources.GetIn(tx, r.Resource)
 		if errors.Is(err, resources.ErrNotFound) || err == nil && res.UID != r.ResourceUID {
-			return refuse(r, "the resource it asks for is gone or was replaced", a.cfg.Now()), nil
+			return refuse(r, goneResource, a.cfg.Now()), nil
 		}
 		if err != nil {
 			return r, err
 		}
-		d, revision, err := a.ask(tx, r, res)
+		target, role, err := a.targetIn(tx, res)
+		if err != nil {
+			return r, err
+		}
+		if !sameRole(r.Role, role) { // it changed just now
+			return r, ErrDigest
+		}
+		d, revision, err := a.ask(tx, r, target)
 		if err != nil {
 			return r, err
 		}
@@ -105,15 +122,17 @@ func (a *Approvals) voteRequest(ctx context.Context, b Ballot) (Request, error) 
 		if !b.Approve {
 			return refuse(r, deniedBy(b), a.cfg.Now()), nil
 		}
-		return a.settleVoted(tx, r, res)
+		return a.settleVoted(tx, r, target)
 	})
 }
 
-func (a *Approvals) settleVoted(tx *store.Tx, r Request, res resources.Resource) (Request, error) {
+const goneResource = "the resource it asks for is gone or was replaced"
+
+func (a *Approvals) settleVoted(tx *store.Tx, r Request, target policy.Resource) (Request, error) {
 	if err := a.checkSubject(tx, r); err != nil {
 		return r, err
 	}
-	next, _, err := a.settle(tx, r, res)
+	next, _, err := a.settle(tx, r, target)
 	if errors.Is(err, ErrEnded) {
 		return refuse(r, "the grant it extends has ended", a.cfg.Now()), nil
 	}

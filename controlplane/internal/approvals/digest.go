@@ -68,7 +68,7 @@ func (d digest) String() string { return hex.EncodeToString(d.h.Sum(nil)) }
 
 // shown is what a person is shown of a request and therefore votes on.
 func (r Request) shown() string {
-	d := newDigest("writ access request v2")
+	d := newDigest("writ access request v3")
 	d.text(r.ID)
 	d.principal(r.Principal)
 	d.text(r.Resource)
@@ -81,6 +81,7 @@ func (r Request) shown() string {
 	d.intent(r.Intent)
 	d.moment(r.StartAt)
 	d.flag(r.BreakGlass)
+	d.role(r.Role)
 	d.time(r.CreatedAt)
 	return d.String()
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/policy"
 )
@@ -23,14 +22,14 @@ type Repair struct {
 }
 
 // denied makes the refusal of a request, with what would be permitted instead.
-func (a *Approvals) denied(tx *store.Tx, r Request, res resources.Resource) error {
+func (a *Approvals) denied(tx *store.Tx, r Request, target policy.Resource) error {
 	d := &Denied{Resource: r.Resource, Reason: r.Denial, PolicyIDs: r.PolicyIDs, Revision: r.Revision}
 	set, revision, err := a.cfg.Policies.InForce(tx)
 	if err != nil {
 		return errors.Join(d, err)
 	}
 	if revision == r.Revision {
-		s := search{set: set, res: res, now: a.cfg.Now(), maxBreakGlass: a.cfg.MaxBreakGlass}
+		s := search{set: set, target: target, now: a.cfg.Now(), maxBreakGlass: a.cfg.MaxBreakGlass}
 		d.Repair = s.repair(r)
 	}
 	return d
@@ -50,7 +49,7 @@ var ladder = []time.Duration{
 // search looks for a repair by asking policy about changed requests. Whatever it proposes, policy was asked about it.
 type search struct {
 	set           *policy.Set
-	res           resources.Resource
+	target        policy.Resource
 	now           time.Time
 	maxBreakGlass time.Duration
 	left          int // probes
@@ -62,7 +61,7 @@ func (s *search) probe(r Request) (policy.Decision, bool) {
 		return policy.Decision{}, false
 	}
 	s.left--
-	d, err := decide(s.set, r, s.res, s.now)
+	d, err := decide(s.set, r, s.target, s.now)
 	return d, err == nil && (d.Effect == policy.Allow || d.Effect == policy.Hold && !r.BreakGlass)
 }
 

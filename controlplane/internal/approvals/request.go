@@ -38,6 +38,7 @@ type Request struct {
 	Intent       Intent            `json:"intent,omitzero"`
 	StartAt      time.Time         `json:"start_at,omitzero"` // zero is at once
 	BreakGlass   bool              `json:"break_glass,omitempty"`
+	Role         *RoleSeen         `json:"role,omitempty"` // of an AWS account
 	ClientIP     netip.Addr        `json:"client_ip,omitzero"`
 	State        State             `json:"state"`
 	Requirements []policy.Approval `json:"requirements,omitempty"`
@@ -71,6 +72,7 @@ func (a *Approvals) Create(ctx context.Context, ask Ask) (Request, *Grant, error
 	if err := a.countAsk(ctx, r.Principal.ID); err != nil {
 		return Request{}, nil, err
 	}
+	a.freshen(ctx, r.Resource)
 	var grant *Grant
 	filed := r
 	err = a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -106,14 +108,19 @@ func (a *Approvals) file(tx *store.Tx, r Request) (Request, *Grant, error) {
 	if waiting, found, err := a.askedBefore(tx, r); err != nil || found {
 		return waiting, nil, err
 	}
+	target, role, err := a.targetIn(tx, res)
+	if err != nil {
+		return r, nil, err
+	}
+	r.Role = role
 	r.Digest = r.shown()
-	r, grant, err := a.settle(tx, r, res)
+	r, grant, err := a.settle(tx, r, target)
 	if err != nil {
 		return r, nil, err
 	}
 	switch r.State {
 	case Refused:
-		return r, nil, a.denied(tx, r, res)
+		return r, nil, a.denied(tx, r, target)
 	case Pending:
 		if err := a.enqueue(tx, r); err != nil {
 			return r, nil, err

@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/policy"
 )
 
 // settle brings a pending request as far as policy as it is now, and the votes that still count, let it come.
-func (a *Approvals) settle(tx *store.Tx, r Request, res resources.Resource) (Request, *Grant, error) {
+func (a *Approvals) settle(tx *store.Tx, r Request, target policy.Resource) (Request, *Grant, error) {
 	now := a.cfg.Now().UTC()
-	d, revision, err := a.ask(tx, r, res)
+	d, revision, err := a.ask(tx, r, target)
 	if err != nil {
 		return r, nil, err
 	}
@@ -35,7 +34,7 @@ func (a *Approvals) settle(tx *store.Tx, r Request, res resources.Resource) (Req
 }
 
 // ask puts the request to the policy in force.
-func (a *Approvals) ask(tx *store.Tx, r Request, res resources.Resource) (policy.Decision, uint64, error) {
+func (a *Approvals) ask(tx *store.Tx, r Request, target policy.Resource) (policy.Decision, uint64, error) {
 	set, revision, err := a.cfg.Policies.InForce(tx)
 	if err != nil {
 		return policy.Decision{}, 0, err
@@ -43,7 +42,7 @@ func (a *Approvals) ask(tx *store.Tx, r Request, res resources.Resource) (policy
 	if r.Principal, err = a.present(tx, r.Principal); err != nil {
 		return policy.Decision{}, 0, err
 	}
-	d, err := decide(set, r, res, a.cfg.Now())
+	d, err := decide(set, r, target, a.cfg.Now())
 	return d, revision, err
 }
 
@@ -58,11 +57,7 @@ func (a *Approvals) present(tx *store.Tx, p policy.Principal) (policy.Principal,
 
 // decide is what a set of policies says about a request. One that begins later is decided as of now and as of then,
 // and the stricter verdict counts.
-func decide(set *policy.Set, r Request, res resources.Resource, now time.Time) (policy.Decision, error) {
-	target := policy.Resource{Name: policy.ResourceName(res.Name), Kind: res.Kind(), Labels: res.Labels}
-	if res.AWS != nil {
-		target.Role = &policy.Role{ARN: res.AWS.RoleARN}
-	}
+func decide(set *policy.Set, r Request, target policy.Resource, now time.Time) (policy.Decision, error) {
 	ev, err := set.For(r.Principal, target, policy.Origin{
 		ClientIP: r.ClientIP, Reason: r.Reason, Ticket: r.Ticket, BreakGlass: r.BreakGlass,
 	})

@@ -50,6 +50,8 @@ func (a *Approvals) sweepRequests(ctx context.Context) error {
 				}
 				return errors.Join(a.dequeue(tx, r), a.publishRequest(tx, r))
 			})))
+		case r.State == Pending && r.Role != nil:
+			err = errors.Join(err, a.bringUp(ctx, r.ID))
 		case r.State != Pending && now.Sub(r.DecidedAt) > a.cfg.Retention:
 			err = errors.Join(err, forget(ctx, a.filed, store.Key(fold(r.Principal.ID), e.Key)), forget(ctx, a.requests, e.Key))
 		}
