@@ -80,3 +80,20 @@ func unpack(h modelfile.Head, dictionary []byte) (*api, error) {
 	}
 	return newAPI(s)
 }
+
+// Languages are the operations that carry a language, by "service:Operation". It unpacks all services.
+func (m *Model) Languages() (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range m.services {
+		a, err := s.unpack()
+		if err != nil {
+			return nil, err
+		}
+		for _, op := range a.Operations {
+			if op.Language != "" {
+				out[s.ID+":"+op.Name] = op.Language
+			}
+		}
+	}
+	return out, nil
+}

@@ -89,6 +89,7 @@ var nevers = []never{
 	{"pkg/wire/pgwire", []string{"net", "context", "github.com/hashicorp/go-hclog", "pkg/policy", "pkg/sqlclass"}, "a codec is pure"},
 	{"pkg/policy", []string{"net/http", "pkg/sqlclass", "pkg/wire/...", "proto/..."}, "a decision comes from facts and policies alone"},
 	{"pkg/sqlclass", []string{"net/http", "pkg/policy", "pkg/wire/..."}, "understanding a statement does not depend on who asks"},
+	{"pkg/partiql", []string{"net", "net/http", "context", "github.com/hashicorp/go-hclog", "pkg/policy", "pkg/awsmodel"}, "understanding a statement does not depend on who asks"},
 	{"pkg/mask", []string{"net/http", "pkg/policy", "pkg/sqlclass", "pkg/wire/..."}, "masking is of values, whatever brought them"},
 	{"pkg/kubemask", []string{"net/http", "pkg/policy", "pkg/kubeapi", "pkg/wire/...", "edgeagent/..."}, "answers are masked as bytes, whoever asked and whatever decided"},
 	{"pkg/sigv4", []string{"github.com/aws/...", "pkg/policy", "pkg/audit", "edgeagent/..."}, "who signed a request is worked out from its bytes, whatever it may then do; AWS's own signers are for tests"},

@@ -134,10 +134,6 @@ func TestBypasses(t *testing.T) {
 		"member in another case":      with(listTables(), func(a *attempt) { a.body = `{"limit":1}` }),
 		"service nobody knows":        with(listTables(), func(a *attempt) { a.service = "novelty" }),
 		"operation nobody knows":      with(listTables(), func(a *attempt) { a.header.Set("X-Amz-Target", "DynamoDB_20120810.Novelty") }),
-		"PartiQL": with(listTables(), func(a *attempt) {
-			a.header.Set("X-Amz-Target", "DynamoDB_20120810.ExecuteStatement")
-			a.body = `{"Statement":"SELECT * FROM t"}`
-		}),
 		"another account": with(callerIdentity(), func(a *attempt) {
 			a.body = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::999999999999:role/x&RoleSessionName=session"
 		}),

@@ -3,6 +3,7 @@ package aws
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
@@ -42,28 +43,55 @@ func (x *exchange) subject() *enforce.Subject {
 	sub := &enforce.Subject{Once: true}
 	facts := policy.AWSCall{
 		Operation: x.call.Operation, Service: x.call.Service, Region: x.said.Scope.Region, PassedRoles: x.passed,
-		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: params, RequestTags: tagsOf(x.params.Value),
+		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: params, RequestTags: tagsOf(x.params.Value), Text: x.text.AWSText,
 	}
 	access := x.access
 	if len(access) == 0 {
 		access = []awsmodel.Access{{Action: "", Resources: []awsmodel.Resource{{Kind: awsmodel.UnknownResource}}}}
 	}
-	for _, arn := range x.passed {
-		access = append(access, awsmodel.Access{Action: "iam:PassRole", Resources: []awsmodel.Resource{{Kind: awsmodel.NamedResource, ARN: arn, Type: "role"}}})
-	}
-	for _, a := range access {
+	for _, a := range slices.Concat(access, x.passes()) {
 		facts.Action = a.Action
 		ask := enforce.Ask{Facts: facts.Facts()}
-		action := actionOf(a)
+		actions := x.actionsOf(a)
 		for _, r := range a.Resources {
-			ask.Questions = append(ask.Questions, policy.Question{Action: action, Entity: name.AWSResource(x.thing(a, r))})
+			for _, action := range actions {
+				ask.Questions = append(ask.Questions, policy.Question{Action: action, Entity: name.AWSResource(x.thing(a, r))})
+			}
 			sub.Tables = append(sub.Tables, r.ARN)
 		}
 		sub.Asks = append(sub.Asks, ask)
-		sub.Actions = append(sub.Actions, string(action))
-		sub.Durable = sub.Durable || !action.In(policy.AWSRead) || x.call.Mutates
+		for _, action := range actions {
+			sub.Actions = append(sub.Actions, string(action))
+			sub.Durable = sub.Durable || !action.In(policy.AWSRead) || x.call.Mutates
+		}
 	}
 	return sub
+}
+
+// passes are the roles that the call hands on, as IAM asks about them.
+func (x *exchange) passes() (all []awsmodel.Access) {
+	one := func(r awsmodel.Resource) {
+		all = append(all, awsmodel.Access{Action: "iam:PassRole", Resources: []awsmodel.Resource{r}})
+	}
+	for _, arn := range x.passed {
+		one(awsmodel.Resource{Kind: awsmodel.NamedResource, ARN: arn, Type: "role"})
+	}
+	if x.text.anyRole {
+		one(awsmodel.Resource{Kind: awsmodel.UnknownResource})
+	}
+	return all
+}
+
+// actionsOf are what policy is asked for an IAM action of the call: what its text does counts as well.
+func (x *exchange) actionsOf(a awsmodel.Access) []policy.Action {
+	action := actionOf(a)
+	if x.text.changes && action.In(policy.AWSRead) {
+		action = policy.AWSChange
+	}
+	if x.text.permissions && !action.In(policy.AWSAdmin) {
+		return []policy.Action{action, policy.AWSPermissions}
+	}
+	return []policy.Action{action}
 }
 
 // thing is what an IAM action is on.

@@ -43,6 +43,7 @@ type exchange struct {
 	call     awsmodel.Call
 	params   awsmodel.Params
 	access   []awsmodel.Access
+	text     reading  // what the text inside the call says
 	passed   []string // ARNs of roles that the call passes on
 	flight   *enforce.Flight
 }
@@ -198,8 +199,8 @@ func (x *exchange) understand() error {
 	if err != nil {
 		return err
 	}
-	if x.call.Language != "" {
-		return &awsmodel.Error{Kind: awsmodel.ErrUnsupported, Part: "operation " + x.call.Operation, Why: "it carries " + x.call.Language + ", which is not read yet", Fix: "use an operation that says what it does"}
+	if err := x.read(); err != nil {
+		return err
 	}
 	if x.call.Mutates && !x.said.Presigned {
 		if err := x.client.replays.Use(x.verified); err != nil {
@@ -218,8 +219,11 @@ func (x *exchange) ownAccount() error {
 			}
 		}
 	}
+	var roles []string
 	for _, role := range x.server.cfg.Model.Roles(x.call, x.params) {
-		arn := role.Value
+		roles = append(roles, role.Value)
+	}
+	for _, arn := range append(roles, x.text.roles...) {
 		if !strings.HasPrefix(arn, "arn:") {
 			arn = "arn:" + x.client.account.Partition + ":iam::" + x.client.account.Account + ":role/" + strings.TrimPrefix(arn, "/")
 		}
