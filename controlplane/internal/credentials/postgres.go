@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	awscreds "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/rds/auth"
 
 	"github.com/writhq/writ/controlplane/internal/resources"
@@ -29,12 +30,20 @@ func (b *Broker) rdsToken(ctx context.Context, r resources.Resource, cred *Crede
 	if err != nil {
 		return fmt.Errorf("%w: aws credentials: %w", ErrSource, err)
 	}
-	token, err := auth.BuildAuthToken(ctx, r.Postgres.Endpoint, source.Region, source.User, provider)
+	keys, err := provider.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: aws credentials: %w", ErrSource, err)
+	}
+	signer := awscreds.StaticCredentialsProvider{Value: keys}
+	token, err := auth.BuildAuthToken(ctx, r.Postgres.Endpoint, source.Region, source.User, signer)
 	if err != nil {
 		return fmt.Errorf("%w: sign rds token: %w", ErrSource, err)
 	}
 	cred.User, cred.Password = source.User, []byte(token)
 	cred.noLaterThan(b.cfg.Now().Add(rdsTokenLife))
+	if keys.CanExpire {
+		cred.noLaterThan(keys.Expires)
+	}
 	return nil
 }
 
