@@ -30,6 +30,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/seal"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
@@ -58,6 +59,7 @@ type plane struct {
 	verifier   *token.Verifier // of access tokens, under the keys that tokenKeys has now
 
 	resources *resources.Inventory
+	roles     *roles.Roles
 	broker    *credentials.Broker
 	sessions  *sessions.Book
 	sweeper   *sessions.Sweeper
@@ -156,8 +158,9 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	aws := new(credentials.DefaultAWS)
 	p.broker, err = credentials.New(credentials.Config{
-		Store: p.store, Secrets: p.resources, AWS: new(credentials.DefaultAWS), Rand: rand.Reader, Now: now,
+		Store: p.store, Secrets: p.resources, AWS: aws, Rand: rand.Reader, Now: now,
 		Logger: p.log.Named("credentials"),
 	})
 	if err != nil {
@@ -183,6 +186,12 @@ func (p *plane) makeServices(ctx context.Context) (err error) {
 	}
 	p.policies, err = policies.New(policies.Config{
 		Store: p.store, Keyring: p.policyKeys, Now: now, Events: p.notify, Logger: p.log.Named("policies"),
+	})
+	if err != nil {
+		return err
+	}
+	p.roles, err = roles.New(roles.Config{
+		Store: p.store, Resources: p.resources, Policies: p.policies, Reader: roles.NewIAM(aws), Now: now, Logger: p.log.Named("roles"),
 	})
 	if err != nil {
 		return err
@@ -239,7 +248,7 @@ func (p *plane) makeApprovals(context.Context) (err error) {
 		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.logins,
 		Sessions: p.sessions, Records: p.records, Now: p.cfg.Now, Rand: rand.Reader, MaxGrant: p.cfg.MaxGrant,
 		MaxBreakGlass: p.cfg.MaxBreakGlass, RequestRate: p.cfg.RequestRate, RequestTTL: p.cfg.RequestTTL,
-		HoldTTL: p.cfg.HoldTTL, Events: p.notify, Logger: p.log.Named("approvals"),
+		HoldTTL: p.cfg.HoldTTL, Events: p.notify, Roles: p.roles, Logger: p.log.Named("approvals"),
 	})
 	if err != nil {
 		return err
@@ -262,7 +271,7 @@ func (p *plane) makeTunnel(ctx context.Context) error {
 	}
 	p.tunnel, err = tunnel.New(tunnel.Config{
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records,
-		Approvals: p.approvals, Resources: p.resources, Policies: p.policies, Locks: p.locks, Tokens: p.verifier,
+		Approvals: p.approvals, Resources: p.resources, Roles: p.roles, Policies: p.policies, Locks: p.locks, Tokens: p.verifier,
 		Principals: p.logins,
 		TLS:        tlsConfig, TokenKeys: p.tokenKeys.Public, PolicyKeys: p.policyKeys.Public, ClientKeys: p.tokenKeys,
 		MaskingKey: masking,
@@ -281,7 +290,7 @@ func (p *plane) makeAPI(context.Context) error {
 		return err
 	}
 	calls, err := api.New(api.Config{
-		Guard: g, Logins: p.logins, Resources: p.resources, Leases: p.broker, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
+		Guard: g, Logins: p.logins, Resources: p.resources, Roles: p.roles, Leases: p.broker, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
 		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Tokens: issuer,
 		ClientKeys: p.tokenKeys, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),

@@ -8,6 +8,7 @@ import (
 	"github.com/writhq/writ/edgeagent/internal/upstream"
 	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/identity"
+	"github.com/writhq/writ/pkg/policy"
 )
 
 // serveAWS makes the part that AWS clients need, whose models take memory.
@@ -44,4 +45,16 @@ func awsResources(all []tunnel.Resource) (accounts []*aws.Resource) {
 		})
 	}
 	return accounts
+}
+
+// awsRoles are the roles of all accounts, as far as they are known.
+func awsRoles(all []tunnel.Resource) map[policy.ResourceName]*policy.Role {
+	roles := map[policy.ResourceName]*policy.Role{}
+	for _, r := range all {
+		if r.AWS != nil {
+			seen := r.Policy()
+			roles[seen.Name] = seen.Role
+		}
+	}
+	return roles
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/pkg/awskey"
 	"github.com/writhq/writ/pkg/policy"
@@ -32,6 +33,7 @@ type Config struct {
 	Guard     *guard.Guard
 	Logins    *login.Logins
 	Resources *resources.Inventory
+	Roles     *roles.Roles
 	Leases    resources.Leases
 	Policies  *policies.Policies
 	Approvals *approvals.Approvals
@@ -57,7 +59,7 @@ type Config struct {
 
 func (cfg Config) check() error {
 	switch {
-	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Leases == nil, cfg.Policies == nil, cfg.Approvals == nil,
+	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Roles == nil, cfg.Leases == nil, cfg.Policies == nil, cfg.Approvals == nil,
 		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
 		cfg.ClientKeys == nil, cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")

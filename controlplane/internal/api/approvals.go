@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/convert"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/login"
+	"github.com/writhq/writ/controlplane/internal/store"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
@@ -86,7 +88,27 @@ func (s approvalService) GetApproval(ctx context.Context, req *accessv1.GetAppro
 	if !sees(c, subject) {
 		return nil, guard.ErrNotYours
 	}
-	return &accessv1.GetApprovalResponse{Approval: approval(c, subject, s.cfg.Now())}, nil
+	out := approval(c, subject, s.cfg.Now())
+	if err := s.fillRole(ctx, out.GetRequest().GetRole()); err != nil {
+		return nil, err
+	}
+	return &accessv1.GetApprovalResponse{Approval: out}, nil
+}
+
+// fillRole adds to what is known of a role the statements that say it. They are found by the digest that people agree to.
+func (s approvalService) fillRole(ctx context.Context, role *accessv1.RoleAnalysis) error {
+	if role.GetDigest() == "" {
+		return nil
+	}
+	a, err := s.cfg.Roles.Analysis(ctx, role.GetDigest())
+	if errors.Is(err, store.ErrNotFound) {
+		role.Problem = "what its policies said is no longer kept"
+		return nil
+	}
+	if err == nil {
+		convert.FillRole(role, a)
+	}
+	return err
 }
 
 func (s approvalService) Approve(ctx context.Context, req *accessv1.ApproveRequest) (*accessv1.ApproveResponse, error) {

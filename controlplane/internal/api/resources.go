@@ -32,7 +32,26 @@ func (s resourceService) GetResource(ctx context.Context, req *accessv1.GetResou
 	if err != nil {
 		return nil, err
 	}
-	return &accessv1.GetResourceResponse{Resource: forCaller(caller(ctx), r)}, nil
+	out := forCaller(caller(ctx), r)
+	if account := out.GetAws(); account != nil {
+		if account.Role, err = s.role(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return &accessv1.GetResourceResponse{Resource: out}, nil
+}
+
+// role is what is known of the role of an account. What its policies say is for those who see all.
+func (s resourceService) role(ctx context.Context, r resources.Resource) (*accessv1.RoleAnalysis, error) {
+	facts, err := s.cfg.Roles.Facts(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := convert.Role(facts)
+	if !seesAll(caller(ctx)) {
+		out.Actions, out.Statements, out.Policies, out.Boundary = nil, nil, nil, ""
+	}
+	return out, nil
 }
 
 func (s resourceService) ListResources(ctx context.Context, _ *accessv1.ListResourcesRequest) (*accessv1.ListResourcesResponse, error) {

@@ -37,6 +37,7 @@ func Request(r approvals.Request) *accessv1.AccessRequest {
 		Extends: r.Extends, CreatedAt: Time(r.CreatedAt), ExpiresAt: Time(r.ExpiresAt), DecidedAt: Time(r.DecidedAt),
 		PolicyIds: clone(r.PolicyIDs), Revision: r.Revision, Denial: r.Denial,
 		Intent: Intent(r.Intent), StartAt: Time(r.StartAt), BreakGlass: r.BreakGlass,
+		Role: RoleSummary(r.Role),
 	}
 }
 

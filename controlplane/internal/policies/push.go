@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/writhq/writ/controlplane/internal/store"
+	"github.com/writhq/writ/pkg/iampolicy"
 	"github.com/writhq/writ/pkg/policy"
 )
 
@@ -45,6 +46,11 @@ func compile(b policy.Bundle) (*policy.Set, error) {
 	set, err := policy.Compile(b)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := iampolicy.Default().With(set.PrivilegedActions().Add, set.PrivilegedActions().Remove); err != nil {
+		return nil, &policy.BundleError{Problems: []policy.Problem{{
+			File: policy.PrivilegedFile, Message: err.Error(), Hint: "the list is in docs/aws-roles.md",
+		}}}
 	}
 	return set, set.CheckZones()
 }

@@ -1,6 +1,7 @@
 package roles
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -39,6 +40,15 @@ func (f Facts) Policy() *policy.Role {
 		role.Privileges = append([]string{}, f.Analysis.Actions...)
 	}
 	return role
+}
+
+// Facts is FactsIn outside a transaction.
+func (r *Roles) Facts(ctx context.Context, res resources.Resource) (f Facts, err error) {
+	err = r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		f, err = r.FactsIn(tx, res)
+		return err
+	})
+	return f, err
 }
 
 // FactsIn returns what is known of the role of an account, as the transaction sees it; of a resource of another kind it is the zero value.

@@ -120,12 +120,6 @@ func New(cfg Config) (*Roles, error) {
 	}, nil
 }
 
-// CheckCatalog refuses changes to the list of privileged actions that make no sense. The error names the entry.
-func CheckCatalog(p policy.PrivilegedActions) error {
-	_, err := iampolicy.Default().With(p.Add, p.Remove)
-	return err
-}
-
 // maxCatalogs bounds how many lists are remembered: that in force, and those of a moment ago.
 const maxCatalogs = 4
 

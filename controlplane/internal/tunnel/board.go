@@ -14,6 +14,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/pkg/identity"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
@@ -31,6 +32,7 @@ type board struct {
 	mu        sync.Mutex
 	version   uint64 // counts changes of the state
 	resources []*accessv1.Resource
+	roles     map[string]roles.Known // by resource
 	locks     []locks.Lock
 	tokens    []*edgev1.PublicKey
 	signers   []*edgev1.PublicKey
@@ -38,7 +40,7 @@ type board struct {
 	sessions  map[string]sessions.Session
 	links     map[string]*link // by edge
 
-	haveResources, haveLocks, haveKeys, haveSessions bool
+	haveResources, haveRoles, haveLocks, haveKeys, haveSessions bool
 }
 
 func newBoard(masking []byte, now func() time.Time) *board {
@@ -49,7 +51,7 @@ func newBoard(masking []byte, now func() time.Time) *board {
 func (b *board) ready() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.haveResources && b.haveLocks && b.haveKeys && b.haveSessions
+	return b.haveResources && b.haveRoles && b.haveLocks && b.haveKeys && b.haveSessions
 }
 
 func (b *board) setResources(all []resources.Resource) {
@@ -58,6 +60,13 @@ func (b *board) setResources(all []resources.Resource) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.resources, b.haveResources = wire, true
+	b.changed()
+}
+
+func (b *board) setRoles(all map[string]roles.Known) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roles, b.haveRoles = all, true
 	b.changed()
 }
 
@@ -139,6 +148,7 @@ func (b *board) state(edge string) (*edgev1.State, error) {
 			st.Resources = append(st.Resources, r)
 		}
 	}
+	st.Roles = wirePrivileges(st.Resources, b.roles)
 	now := b.now()
 	for _, l := range b.locks {
 		if l.Active(now) {

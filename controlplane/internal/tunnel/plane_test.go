@@ -30,6 +30,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/seal"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
@@ -69,6 +70,8 @@ type plane struct {
 	issuer    *token.Issuer
 	keys      *authority.Keyring
 	directory *directory
+	roles     *roles.Roles
+	reader    *reader
 	server    *tunnel.Server
 	address   string
 	stop      func()
@@ -230,6 +233,8 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.directory, Sessions: p.sessions,
 		Records: p.records, Now: p.clock.now, Rand: rand.Reader, RequestRate: 1000,
 	}))
+	p.reader = &reader{}
+	p.roles = must[*roles.Roles](t)(roles.New(roles.Config{Store: p.store, Resources: p.resources, Policies: p.policies, Reader: p.reader, Now: p.clock.now}))
 	p.sweeper = must[*sessions.Sweeper](t)(sessions.NewSweeper(sessions.SweeperConfig{Book: p.sessions, Grants: p.approvals, Presence: p.edges}))
 	p.keys = tokenKeys
 	p.issuer = must[*token.Issuer](t)(token.NewIssuer("writ", tokenKeys.Private))
@@ -237,7 +242,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	conf.Time = p.clock.now
 	p.server = must[*tunnel.Server](t)(tunnel.New(tunnel.Config{
 		Store: p.store, Edges: p.edges, Sessions: p.sessions, Credentials: p.broker, Records: p.records, Approvals: p.approvals,
-		Resources: p.resources, Policies: p.policies, Locks: p.locks, Principals: p.directory,
+		Resources: p.resources, Roles: p.roles, Policies: p.policies, Locks: p.locks, Principals: p.directory,
 		Tokens: must[*token.Verifier](t)(token.NewVerifier("writ", tokenKeys.Public())),
 		TLS:    conf, TokenKeys: tokenKeys.Public, PolicyKeys: policyKeys.Public, ClientKeys: tokenKeys,
 		MaskingKey: []byte("0123456789abcdef"), SweepInterval: 300 * time.Millisecond, Now: p.clock.now, Logger: log,

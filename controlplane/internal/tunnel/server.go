@@ -25,6 +25,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/policies"
 	"github.com/writhq/writ/controlplane/internal/resources"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/sessions"
 	"github.com/writhq/writ/controlplane/internal/store"
 	"github.com/writhq/writ/pkg/awskey"
@@ -51,6 +52,7 @@ type Config struct {
 	Records     *auditlog.Log
 	Approvals   *approvals.Approvals
 	Resources   *resources.Inventory
+	Roles       *roles.Roles
 	Policies    *policies.Policies
 	Locks       *locks.Locks
 	Tokens      *token.Verifier
@@ -81,8 +83,8 @@ type Config struct {
 func (c *Config) complete() error {
 	switch {
 	case c.Store == nil, c.Edges == nil, c.Sessions == nil, c.Credentials == nil, c.Records == nil, c.Approvals == nil,
-		c.Resources == nil, c.Policies == nil, c.Locks == nil, c.Tokens == nil, c.Principals == nil:
-		return errors.New("tunnel: store, edges, sessions, credentials, records, approvals, resources, policies, locks, tokens and principals are required")
+		c.Resources == nil, c.Roles == nil, c.Policies == nil, c.Locks == nil, c.Tokens == nil, c.Principals == nil:
+		return errors.New("tunnel: store, edges, sessions, credentials, records, approvals, resources, roles, policies, locks, tokens and principals are required")
 	case c.TLS == nil || c.TokenKeys == nil || c.PolicyKeys == nil || c.ClientKeys == nil:
 		return errors.New("tunnel: tls and keys are required")
 	case len(c.MaskingKey) < 16:
@@ -194,6 +196,7 @@ func (s *Server) follow(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error {
 		return s.cfg.Resources.Follow(ctx, func(all []resources.Resource) { s.board.setResources(all) })
 	})
+	g.Go(func() error { return s.cfg.Roles.Follow(ctx, s.board.setRoles) })
 	g.Go(func() error {
 		return s.cfg.Locks.Follow(ctx, func(all []locks.Lock) { s.board.setLocks(all) })
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -13,6 +14,7 @@ import (
 	broker "github.com/writhq/writ/controlplane/internal/credentials"
 	"github.com/writhq/writ/controlplane/internal/locks"
 	"github.com/writhq/writ/controlplane/internal/policies"
+	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/pkg/identity"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 	edgev1 "github.com/writhq/writ/proto/edge/v1"
@@ -39,6 +41,27 @@ func wirePolicy(r policies.Revision) (*edgev1.PolicyRevision, error) {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
 	return &edgev1.PolicyRevision{Number: r.Number, Bundle: bundle, Digest: r.Digest, KeyId: r.KeyID, Signature: r.Signature}, nil
+}
+
+// wirePrivileges says of the accounts among some resources what their roles are known to allow. Accounts whose roles allow the same are
+// named together: a role is often the same in all accounts of a company.
+func wirePrivileges(resources []*accessv1.Resource, known map[string]roles.Known) []*edgev1.Privileges {
+	var all []*edgev1.Privileges
+	alike := map[string]*edgev1.Privileges{}
+	for _, r := range resources {
+		role, ok := known[r.GetName()]
+		if !ok || r.GetAws() == nil || role.RoleARN != r.GetAws().GetRoleArn() {
+			continue
+		}
+		key := strings.Join(role.Actions, " ")
+		p := alike[key]
+		if p == nil {
+			p = &edgev1.Privileges{Actions: role.Actions}
+			alike[key], all = p, append(all, p)
+		}
+		p.Accounts = append(p.Accounts, r.GetName())
+	}
+	return all
 }
 
 // stateDigest names the content of a state: SHA-256 over its encoding without

@@ -85,6 +85,7 @@ type Pipeline struct {
 	mu    sync.Mutex
 	live  map[string]*Session
 	locks []Lock
+	roles map[policy.ResourceName]*policy.Role // of AWS accounts, as far as they are known now
 	// opening holds the sessions that are being opened, with the principal where that changed meanwhile.
 	opening map[string]*policy.Principal
 }

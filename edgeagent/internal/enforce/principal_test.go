@@ -20,6 +20,7 @@ func (f inForce) Current() (*policy.Set, uint64, bool) { return f.set, 1, true }
 type admitting struct {
 	away
 	who    policy.Principal
+	role   *policy.Role
 	during func(session string)
 }
 
@@ -28,7 +29,7 @@ func (a *admitting) OpenSession(_ context.Context, ask Admission) (Admitted, err
 		a.during(ask.Session)
 	}
 	return Admitted{
-		Principal: a.who, Resource: policy.Resource{Name: "shop"}, Grant: "grant-1", ExpiresAt: time.Now().Add(time.Hour),
+		Principal: a.who, Resource: policy.Resource{Name: "shop", Role: a.role}, Grant: "grant-1", ExpiresAt: time.Now().Add(time.Hour),
 	}, nil
 }
 

@@ -55,7 +55,9 @@ func (s *Session) current() (*rules, error) {
 	if err := s.recordChange(); err != nil {
 		return nil, err
 	}
-	eval, err := set.For(s.acting, s.who.Resource, policy.Origin{
+	resource := s.who.Resource
+	resource.Role = s.role
+	eval, err := set.For(s.acting, resource, policy.Origin{
 		Application: s.ask.Application, ClientIP: s.ask.ClientAddr.Addr(), Reason: s.who.RequestReason, Ticket: s.who.Ticket,
 		BreakGlass: s.who.BreakGlass,
 	})

@@ -100,6 +100,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	acting   policy.Principal // who, as the newest sign-ins describe it
+	role     *policy.Role     // of an AWS account, as far as it is known now
 	changed  bool             // acting is another than recorded
 	rules    *rules
 	commands uint64
@@ -157,7 +158,7 @@ func (p *Pipeline) admit(ask Admission, who Admitted) (*Session, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &Session{p: p, id: ask.Session, who: who, ask: ask, acting: who.Principal, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt, pending: map[[audit.HashSize]byte]*pending{}}
+	s := &Session{p: p, id: ask.Session, who: who, ask: ask, acting: who.Principal, role: who.Resource.Role, ctx: ctx, cancel: cancel, log: log, expires: who.ExpiresAt, pending: map[[audit.HashSize]byte]*pending{}}
 	if err := s.decideOpen(); err != nil {
 		cancel(err)
 		return nil, err
@@ -190,12 +191,18 @@ func (p *Pipeline) register(s *Session) error {
 	if now := p.opening[s.id]; now != nil && !equalPrincipals(s.acting, *now) {
 		return errChanged
 	}
+	if role, known := p.roles[s.who.Resource.Name]; known && !equalRoles(s.role, role) {
+		return errRole
+	}
 	p.live[s.id] = s
 	return nil
 }
 
 // errChanged is a session whose principal changed while it was opened.
 var errChanged = &Denied{Cause: CauseIdentity, Reason: "your groups changed while the session was opened", Next: "connect again"}
+
+// errRole is a session of which it was decided by what is no longer known of its role.
+var errRole = &Denied{Cause: CauseControl, Reason: "what is known of the account's role changed while the session was opened", Next: "connect again"}
 
 func (p *Pipeline) forget(s *Session) {
 	p.mu.Lock()

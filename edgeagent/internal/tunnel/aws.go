@@ -16,10 +16,12 @@ const KindAWS = "aws"
 
 // AWS is one role in one AWS account.
 type AWS struct {
-	Account   string // 12 digits
-	RoleARN   string
-	Partition string   // such as "aws"
-	Regions   []string // that calls may go to; empty is all
+	Account string // 12 digits
+	RoleARN string
+	// Privileges are the privileged IAM actions that the role's policies allow; nil is not known.
+	Privileges []string
+	Partition  string   // such as "aws"
+	Regions    []string // that calls may go to; empty is all
 	// Endpoint is where all calls go, "host:port"; empty is each service's own.
 	Endpoint string
 	// TLS is disabled for an endpoint on the edge's own machine alone.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,4 +135,30 @@ func FuzzAWSEndpoint(f *testing.F) {
 			t.Fatalf("%q is called in clear", text)
 		}
 	})
+}
+
+// What an edge is told of roles is what policy sees; what it is not told is not known.
+func TestPrivilegesOfAccounts(t *testing.T) {
+	target := func(name string) *accessv1.Resource {
+		return &accessv1.Resource{Name: name, Target: &accessv1.Resource_Aws{Aws: &accessv1.AwsTarget{
+			Account: "111122223333", Partition: "aws", RoleArn: "arn:aws:iam::111122223333:role/" + name,
+		}}}
+	}
+	st, err := stateOf(&edgev1.State{
+		Digest:    []byte("d"),
+		Resources: []*accessv1.Resource{target("reader"), target("admin"), target("stranger"), target("twice")},
+		Roles: []*edgev1.Privileges{
+			{Accounts: []string{"reader", "gone"}}, {Accounts: []string{"admin", "twice"}, Actions: []string{"iam:PassRole"}}, {Accounts: []string{"twice"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{"reader": {}, "admin": {"iam:PassRole"}, "stranger": nil, "twice": nil} {
+		r, _ := st.Resource(name)
+		role := r.Policy().Role
+		if role.ARN != "arn:aws:iam::111122223333:role/"+name || !slices.Equal(role.Privileges, want) || (role.Privileges == nil) != (want == nil) {
+			t.Errorf("%s: %+v", name, role)
+		}
+	}
 }

@@ -52,7 +52,7 @@ type Resource struct {
 func (r Resource) Policy() policy.Resource {
 	seen := policy.Resource{Name: policy.ResourceName(r.Name), Kind: r.Kind, Labels: r.Labels}
 	if r.AWS != nil {
-		seen.Role = &policy.Role{ARN: r.AWS.RoleARN}
+		seen.Role = &policy.Role{ARN: r.AWS.RoleARN, Privileges: r.AWS.Privileges}
 	}
 	return seen
 }
@@ -119,6 +119,7 @@ func stateOf(w *edgev1.State) (State, error) {
 		}
 		st.Resources = append(st.Resources, resource)
 	}
+	st.setPrivileges(w.GetRoles())
 	for _, l := range w.GetLocks() {
 		lock := enforce.Lock{ID: l.GetId(), Target: l.GetTarget(), Name: l.GetName(), Reason: l.GetReason()}
 		if l.GetExpiresAt() != nil {
@@ -127,6 +128,22 @@ func stateOf(w *edgev1.State) (State, error) {
 		st.Locks = append(st.Locks, lock)
 	}
 	return st, nil
+}
+
+// setPrivileges says of accounts what their roles may do. Of one that is named twice nothing is known.
+func (s State) setPrivileges(roles []*edgev1.Privileges) {
+	known, times := map[string][]string{}, map[string]int{}
+	for _, p := range roles {
+		for _, name := range p.GetAccounts() {
+			known[name] = append([]string{}, p.GetActions()...)
+			times[name]++
+		}
+	}
+	for _, r := range s.Resources {
+		if r.AWS != nil && times[r.Name] == 1 {
+			r.AWS.Privileges = known[r.Name]
+		}
+	}
 }
 
 func keysOf(wire []*edgev1.PublicKey) (identity.Keys, error) {
