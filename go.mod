@@ -47,6 +47,7 @@ require (
 require (
 	github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery v1.13.10 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+	golang.org/x/mod v0.42.0 // indirect
 )
 
 require (
