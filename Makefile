@@ -85,7 +85,7 @@ faults: build
 	@scripts/need postgresql
 	WRIT_BIN=$(BIN) go test -count=1 -v -timeout 120m ./test/faults/... -rounds $(ROUNDS)
 
-# bench compares with direct connections and PgBouncer in one run and writes build/bench.json.
+# bench compares with direct connections and named peers in one run and writes build/bench.json.
 bench: build
 	@scripts/need postgresql psql pgbouncer
 	go run ./test/bench -bin $(BIN) -out build/bench.json $(BENCHFLAGS)

@@ -26,6 +26,7 @@ type bed struct {
 	w       *world.World
 	dir     string
 	bouncer *exec.Cmd
+	cloud   *cloud
 	paths   []path
 
 	idle, session float64 // memory, in KB
@@ -69,8 +70,12 @@ func newBed(ctx context.Context, o options) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{options: o, dir: dir}
+	if b.cloud, err = startCloud(); err != nil {
+		b.stop()
+		return nil, err
+	}
 	b.w, err = world.Run(ctx, world.Config{
-		Bin: o.bin, Dir: dir, Schema: benchSchema(o.rows), Resource: manifest,
+		Bin: o.bin, Dir: dir, ControlEnv: b.cloud.environ(), Schema: benchSchema(o.rows), Resource: manifest,
 		Settings: []string{"log_statement = none", "shared_buffers = 512MB", "max_connections = 200"},
 		EdgeArgs: []string{"--log-level", "warn"}, Progress: func(s string) { fmt.Fprintln(os.Stderr, "starting", s) },
 	})
@@ -113,6 +118,7 @@ func (b *bed) stop() {
 	if b.w != nil {
 		b.w.Stop()
 	}
+	b.cloud.stop()
 	os.RemoveAll(b.dir)
 }
 

@@ -26,14 +26,22 @@ type Figure struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "build/bin", "folder of the binaries")
 	flag.StringVar(&o.out, "out", "build/bench.json", "file for the figures")
-	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each pgbench run")
-	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every pgbench comparison; the median counts")
+	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each run of small calls")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every comparison of small calls; the median counts")
 	flag.IntVar(&o.rows, "rows", 1_000_000, "rows of the masked result")
 	flag.IntVar(&o.pods, "pods", 10_000, "pods of the Kubernetes lists")
-	flag.StringVar(&o.only, "only", "", "measure only this: kubernetes")
+	flag.IntVar(&o.stream, "stream", 1024, "megabytes of the S3 object")
+	flag.StringVar(&o.only, "only", "", "measure only this: kubernetes or aws")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -47,6 +55,7 @@ type options struct {
 	rounds   int
 	rows     int
 	pods     int
+	stream   int
 	only     string
 }
 
@@ -83,9 +92,12 @@ func measure(ctx context.Context, o options) (figures []Figure, err error) {
 		return nil, err
 	}
 	defer b.stop()
-	parts := []func(context.Context) ([]Figure, error){b.pgbench, b.masked, b.footprint, b.kubernetes}
-	if o.only == "kubernetes" {
-		parts = parts[3:]
+	parts := []func(context.Context) ([]Figure, error){b.pgbench, b.masked, b.footprint, b.aws, b.kubernetes}
+	switch o.only {
+	case "kubernetes":
+		parts = parts[4:]
+	case "aws":
+		parts = parts[3:4]
 	}
 	for _, part := range parts {
 		more, err := part(ctx)
