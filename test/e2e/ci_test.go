@@ -558,13 +558,27 @@ func (f *factory) cancelled(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	own := f.actsUnderItsOwnGrant(t)
 	if err := busy.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if code := busy.code(t); code != 130 || !strings.Contains(busy.out.String(), "told to stop") {
 		t.Errorf("cancelled while it ran: exit %d: %s", code, busy.out.String())
 	}
-	f.isOver(waiting, busy)
+	f.isOver(waiting, busy, own)
+}
+
+// actsUnderItsOwnGrant: another run of the same principal has a grant that lasts longer, and is not used.
+func (f *factory) actsUnderItsOwnGrant(t *testing.T) *run {
+	own := f.onGitHub(map[string]string{"for": "5m", "run": "aws sts get-caller-identity"}, nil)
+	code := own.code(t)
+	grant := regexp.MustCompile(`grant-[0-9a-z]+`).FindString(own.out.String())
+	session := regexp.MustCompile(`ses-[0-9a-z]+`).FindString(own.out.String())
+	shown, err := f.Writ(t.Context(), f.Administrator(), "sessions", "show", session, "-o", "json")
+	if code != 0 || grant == "" || session == "" || err != nil || !strings.Contains(shown, `"`+grant+`"`) {
+		t.Errorf("exit %d: %s acts under another grant than its own: %v: %s", code, own.out.String(), err, shown)
+	}
+	return own
 }
 
 func (f *factory) database(t *testing.T) {
