@@ -155,3 +155,9 @@ func (f found) add(name string) { f[name] = struct{}{} }
 func (f found) names() []string { return slices.Sorted(maps.Keys(f)) }
 
 func malformed(why string) error { return fmt.Errorf("%w: %s", ErrMalformed, why) }
+
+// Leads reports whether a path leads to something in an operation's answers.
+func Leads(a awsmodel.Answer, path string) bool {
+	_, err := New(Config{Answer: a, Fields: []Field{{Path: path, Clear: true}}})
+	return err == nil
+}

@@ -24,6 +24,10 @@ type Resource struct {
 	// Classes gives, for each data class, the members of answers that have it, as "service:Operation:path". What AWS answers as secret has
 	// the class "secret" in any case.
 	Classes map[string][]string
+	// Detectors to run on customers' data in answers; empty is the default set, "none" alone is off.
+	Detectors []string
+	// MaskKey is for hash masks; without it they empty values.
+	MaskKey []byte
 	// Version changes with every change of the resource.
 	Version uint64
 }
@@ -76,7 +80,7 @@ type client struct {
 	account *Resource
 	out     *outbound
 	replays *sigv4.Replays // of requests that change something
-	fields  fields
+	masks   *masks
 }
 
 func (s *Server) attach(session *enforce.Session) (*client, error) {
@@ -87,14 +91,14 @@ func (s *Server) attach(session *enforce.Session) (*client, error) {
 	case len(session.ClientSecret()) == 0:
 		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the control plane gave no key to verify requests with", Next: "ask whoever keeps Writ"}
 	}
-	classified, err := newFields(r.Classes)
+	masks, err := newMasks(r)
 	if err != nil {
 		s.log.Error("an account cannot be served", "resource", r.Name(), "error", err)
-		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the account's classes are not understood", Next: "ask whoever keeps the resource"}
+		return nil, &enforce.Denied{Cause: enforce.CauseControl, Reason: "the account's classes or detectors are not understood", Next: "ask whoever keeps the resource"}
 	}
 	replays, err := sigv4.NewReplays(sigv4.ReplaysConfig{Max: replaysRemembered, Now: s.cfg.Clock, Grace: replayGrace})
 	if err != nil {
 		return nil, err
 	}
-	return &client{session: session, account: r, out: newOutbound(s, session, r), replays: replays, fields: classified}, nil
+	return &client{session: session, account: r, out: newOutbound(s, session, r), replays: replays, masks: masks}, nil
 }

@@ -16,6 +16,10 @@ var errUnreachable = errors.New("AWS cannot be reached")
 
 // forward signs a decided call anew, sends it, and passes the answer on.
 func (x *exchange) forward() {
+	if err := x.prepare(); err != nil {
+		x.fail(err)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(x.req.Context())
 	defer cancel(nil)
 	session := x.client.session
@@ -51,6 +55,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 	for name, values := range x.said.Hoisted {
 		header[name] = values
 	}
+	x.part.widen(header)
 	up := &sigv4.Request{Method: x.signed.Method, Host: host, Path: path, RawQuery: x.said.Query, Header: header, Length: x.signed.Length}
 	payload := x.verified.PayloadHash()
 	signed, err := x.server.signer.Sign(up, keys, sigv4.Target{Service: x.said.Scope.Service, Region: x.said.Scope.Region}, payload, x.server.cfg.Clock())

@@ -1,153 +1,129 @@
 package aws
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/awsmask"
 	"github.com/writhq/writ/pkg/awsmodel"
+	"github.com/writhq/writ/pkg/mask"
 	"github.com/writhq/writ/pkg/policy"
 )
 
-// classSecret is the class of what AWS answers as secret.
-const classSecret = "secret"
-
-// masked stands in the place of a hidden text.
-const masked = "***"
+const (
+	// classSecret is the class of what AWS answers as secret.
+	classSecret = "secret"
+	// anyOperation stands for every operation of a service in a class.
+	anyOperation = "*"
+	// noDetectors turns detection off.
+	noDetectors = "none"
+)
 
 // field is a classified part of an operation's answer.
 type field struct {
-	path    string // as it was written, or "header:" and a name
-	steps   []step // empty for a header
+	path    string // as it was written
 	classes []string
+	every   bool // of the operations of a service that have it
 }
 
-// fields are the classified parts of answers, by "service:Operation".
-type fields map[string][]field
+// masks are what an account's answers are masked by, whoever asks.
+type masks struct {
+	fields   map[string][]field // by "service:Operation"
+	detector *mask.Detector     // nil is none
+	key      mask.Key
+}
 
-// newFields reads classes, whose members are written "service:Operation:path".
-func newFields(classes map[string][]string) (fields, error) {
-	all := fields{}
-	for _, class := range slices.Sorted(maps.Keys(classes)) {
-		for _, member := range classes[class] {
-			parts := strings.SplitN(member, ":", 3)
-			if len(parts) != 3 {
-				return nil, fmt.Errorf("member %q of class %q: %w", member, class, errPath)
-			}
-			steps, err := classPath(parts[2])
-			if err != nil {
+var errMember = errors.New("not of the form service:Operation:path")
+
+func newMasks(r *Resource) (*masks, error) {
+	m := &masks{fields: map[string][]field{}}
+	for _, class := range slices.Sorted(maps.Keys(r.Classes)) {
+		for _, member := range r.Classes[class] {
+			if err := m.add(class, member); err != nil {
 				return nil, fmt.Errorf("member %q of class %q: %w", member, class, err)
 			}
-			key := parts[0] + ":" + parts[1]
-			all[key] = append(all[key], field{parts[2], steps, []string{class}})
 		}
 	}
-	return all, nil
+	var err error
+	if len(r.MaskKey) > 0 {
+		if m.key, err = mask.NewKey(r.MaskKey); err != nil {
+			return nil, fmt.Errorf("masking key: %w", err)
+		}
+	}
+	if slices.Equal(r.Detectors, []string{noDetectors}) {
+		return m, nil
+	}
+	if m.detector, err = mask.New(mask.Config{Classes: r.Detectors, Key: m.key}); err != nil {
+		return nil, fmt.Errorf("detectors: %w", err)
+	}
+	return m, nil
+}
+
+// add reads "service:Operation:path".
+func (m *masks) add(class, member string) error {
+	parts := strings.SplitN(member, ":", 3)
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {
+		return errMember
+	}
+	if err := awsmask.CheckPath(parts[2]); err != nil {
+		return err
+	}
+	key := parts[0] + ":" + parts[1]
+	for i, f := range m.fields[key] {
+		if f.path == parts[2] {
+			m.fields[key][i].classes = append(f.classes, class)
+			return nil
+		}
+	}
+	m.fields[key] = append(m.fields[key], field{path: parts[2], classes: []string{class}, every: parts[1] == anyOperation})
+	return nil
 }
 
 // of lists the classified parts of a call's answer: those that AWS calls secret, and those of the account's own classes.
-func (all fields) of(call awsmodel.Call) []field {
-	own := all[call.Service+":"+call.Operation]
-	list := make([]field, 0, len(call.Secrets)+len(own))
+func (m *masks) of(call awsmodel.Call) []field {
+	own, every := m.fields[call.Service+":"+call.Operation], m.fields[call.Service+":"+anyOperation]
+	list := make([]field, 0, len(call.Secrets)+len(own)+len(every))
 	for _, path := range call.Secrets {
-		path = strings.TrimSuffix(path, "|base64")
-		f := field{path: path, classes: []string{classSecret}}
-		if !strings.HasPrefix(path, inHeader) {
-			f.steps = modelPath(path)
-		}
-		list = append(list, f)
+		list = append(list, field{path: path, classes: []string{classSecret}})
 	}
-	return append(list, own...)
+	return append(append(list, own...), every...)
 }
 
-const inHeader = "header:"
-
-// hidden are the parts of the answer that policy does not let the principal see.
-func (x *exchange) hidden() (hidden []field) {
+// masker makes what masks the answer to the call, as policy has it for the principal now. It fails for a class whose path leads to nothing,
+// so that nobody takes for hidden what is not.
+func (x *exchange) masker() (*awsmask.Masker, error) {
+	m := x.client.masks
+	cfg := awsmask.Config{Answer: x.call.Answer(), Data: x.call.Data, Detector: m.detector, Key: m.key, MaxDocument: int(x.server.cfg.MaxBuffer)}
 	name := x.client.account.Policy.Name
-	for _, f := range x.client.fields.of(x.call) {
-		if x.flight.Reveal(name.AWSField(x.call.Service, x.call.Operation, f.path, f.classes...)).Kind != policy.MaskReveal {
-			hidden = append(hidden, f)
+	for _, f := range m.of(x.call) {
+		if f.every && !awsmask.Leads(cfg.Answer, f.path) {
+			continue
+		}
+		shown := x.flight.Reveal(name.AWSField(x.call.Service, x.call.Operation, strings.TrimSuffix(f.path, "|base64"), f.classes...))
+		cfg.Fields = append(cfg.Fields, awsmask.Field{Path: f.path, Clear: shown.Kind == policy.MaskReveal, Rule: ruleOf(shown.Mask)})
+	}
+	made, err := awsmask.New(cfg)
+	if errors.Is(err, awsmask.ErrPath) {
+		x.server.log.Error("a class of the account names what is in no answer", "resource", x.client.account.Name(), "error", err)
+		return nil, &enforce.Denied{
+			Cause: enforce.CauseMasked, Reason: "a class of the account names a member that " + x.call.Service + ":" + x.call.Operation + " does not answer", Next: "ask whoever keeps the resource",
 		}
 	}
-	return hidden
+	return made, err
 }
 
-// maskJSON replaces what the fields are. Every value there is hidden, whatever its type.
-func maskJSON(body []byte, hidden []field) ([]byte, []string, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return body, nil, nil
+func ruleOf(m policy.Mask) mask.Rule {
+	switch m.Kind {
+	case policy.MaskNull:
+		return mask.Rule{Kind: mask.Null}
+	case policy.MaskHash:
+		return mask.Rule{Kind: mask.Hash}
+	case policy.MaskPartial:
+		return mask.Rule{Kind: mask.Partial, Keep: m.Keep}
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	var root any
-	if err := dec.Decode(&root); err != nil || dec.More() {
-		return nil, nil, fmt.Errorf("%w: the answer is no JSON", errUnreachable)
-	}
-	var found []string
-	for _, f := range hidden {
-		hit := false
-		root = hideAt(root, f.steps, &hit)
-		if hit {
-			found = append(found, f.path)
-		}
-	}
-	out, err := json.Marshal(root)
-	return out, found, err
-}
-
-// hideAt replaces what stands at a path below v.
-func hideAt(v any, path []step, hit *bool) any {
-	if v == nil {
-		return nil
-	}
-	if len(path) == 0 {
-		*hit = true
-		return hideAll(v)
-	}
-	at, rest := path[0], path[1:]
-	switch t := v.(type) {
-	case []any:
-		if at.each {
-			for i := range t {
-				t[i] = hideAt(t[i], rest, hit)
-			}
-		}
-	case map[string]any:
-		if inner, ok := t[at.name]; ok && !at.each {
-			t[at.name] = hideAt(inner, rest, hit)
-		}
-		for k := range t {
-			if at.each {
-				t[k] = hideAt(t[k], rest, hit)
-			}
-		}
-	}
-	return v
-}
-
-// hideAll replaces every value within v. Numbers become 0 and booleans false, since clients read them as such.
-func hideAll(v any) any {
-	switch t := v.(type) {
-	case map[string]any:
-		for k := range t {
-			t[k] = hideAll(t[k])
-		}
-		return t
-	case []any:
-		for i := range t {
-			t[i] = hideAll(t[i])
-		}
-		return t
-	case json.Number:
-		return json.Number("0")
-	case bool:
-		return false
-	case nil:
-		return nil
-	}
-	return masked
+	return mask.Rule{Kind: mask.Redact}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 	"github.com/writhq/writ/edgeagent/internal/httpserve"
 	"github.com/writhq/writ/pkg/awskey"
+	"github.com/writhq/writ/pkg/awsmask"
 	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/sigv4"
 )
@@ -46,6 +47,8 @@ type exchange struct {
 	text     reading  // what the text inside the call says
 	passed   []string // ARNs of roles that the call passes on
 	flight   *enforce.Flight
+	masks    *awsmask.Masker // of the answer
+	part     part            // that is asked for of an object that is searched
 }
 
 // ServeHTTP implements http.Handler.
