@@ -102,10 +102,8 @@ func (a *app) showSubject(p *output.Printer, s subject) error {
 			return err
 		}
 	}
-	for i, param := range s.params {
-		if err := p.Printf("  $%d = %s", i+1, param); err != nil {
-			return err
-		}
+	if err := showParams(p, s); err != nil {
+		return err
 	}
 	if err := showFlags(p, s.flags); err != nil {
 		return err
@@ -119,6 +117,22 @@ func (a *app) showSubject(p *output.Printer, s subject) error {
 		}
 	}
 	return p.Fields(output.Field{Name: "digest", Value: s.digest})
+}
+
+// showParams prints the values of a statement by their numbers. Those of a request that is no SQL say themselves what they are.
+func showParams(p *output.Printer, s subject) error {
+	for i, param := range s.params {
+		if s.numbered {
+			if err := p.Printf("  $%d = %s", i+1, param); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.Param("  ", param); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type approveCmd struct {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type subject struct {
 	what, why         string
 	statement         string
 	params            []string
+	numbered          bool // params are the values for $1, $2 and so on
 	diff              string
 	flags             []*accessv1.TextFlag
 	requirements      []*accessv1.Requirement
@@ -76,7 +78,8 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 	s := subject{
 		id: c.GetId(), state: stateName(c.GetState()), digest: c.GetDigest(), principal: c.GetPrincipal(),
 		resource: c.GetResource(), what: c.GetStatement(), why: c.GetRequestReason(), statement: c.GetStatement(), params: c.GetParams(),
-		diff: c.GetPreview().GetDiff(), flags: c.GetFlags(),
+		numbered: slices.ContainsFunc(c.GetActions(), func(a string) bool { return strings.HasPrefix(a, "sql:") }),
+		diff:     c.GetPreview().GetDiff(), flags: c.GetFlags(),
 		requirements: c.GetRequirements(), votes: c.GetVotes(), expires: c.GetExpiresAt(),
 	}
 	s.fields = func(now time.Time) []output.Field {

@@ -34,24 +34,24 @@ func actionOf(a awsmodel.Access) policy.Action {
 
 // command makes what the pipeline decides.
 func (x *exchange) command() *enforce.Command {
-	return &enforce.Command{Subject: x.subject(), Digest: x.digest(), Patience: x.server.cfg.Patience, Text: &text{x.call, x.client.account.Account, shown(x.params.Value)}}
+	return &enforce.Command{Subject: x.subject(), Digest: x.digest(), Patience: x.server.cfg.Patience, Text: x.rendered()}
 }
 
 // subject says what the call does, in the words of policy.
 func (x *exchange) subject() *enforce.Subject {
-	name, params := x.client.account.Policy.Name, shown(x.params.Value)
+	name := x.client.account.Policy.Name
 	sub := &enforce.Subject{Once: true}
-	facts := policy.AWSCall{
+	call := policy.AWSCall{
 		Operation: x.call.Operation, Service: x.call.Service, Region: x.said.Scope.Region, PassedRoles: x.passed,
-		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: params, RequestTags: tagsOf(x.params.Value), Text: x.text.AWSText,
+		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: facts(x.values), RequestTags: tagsOf(x.params.Value), Text: x.text.AWSText,
 	}
 	access := x.access
 	if len(access) == 0 {
 		access = []awsmodel.Access{{Action: "", Resources: []awsmodel.Resource{{Kind: awsmodel.UnknownResource}}}}
 	}
 	for _, a := range slices.Concat(access, x.passes()) {
-		facts.Action = a.Action
-		ask := enforce.Ask{Facts: facts.Facts()}
+		call.Action = a.Action
+		ask := enforce.Ask{Facts: call.Facts()}
 		actions := x.actionsOf(a)
 		for _, r := range a.Resources {
 			for _, action := range actions {
@@ -133,48 +133,6 @@ func (x *exchange) digest() (digest [audit.HashSize]byte) {
 		write(x.said.Payload.Hash) // of a stream only its hash is known before it is sent
 	}
 	return [audit.HashSize]byte(h.Sum(nil))
-}
-
-// text renders a call for records and approvers. What AWS calls sensitive is left out.
-type text struct {
-	call    awsmodel.Call
-	account string
-	params  []string
-}
-
-// maxShown bounds how much of a call is recorded and shown, in bytes.
-const maxShown = 64 << 10
-
-func (t *text) line() string {
-	line := t.call.Service + ":" + t.call.Operation
-	if t.call.Region != "" {
-		line += " " + t.call.Region
-	}
-	return line + " " + t.account
-}
-
-// Recorded implements enforce.Text.
-func (t *text) Recorded(bool) (string, []audit.Param) {
-	if len(t.params) == 0 {
-		return t.line(), nil
-	}
-	return t.line(), []audit.Param{{Data: []byte(t.joined())}}
-}
-
-// Shown implements enforce.Text.
-func (t *text) Shown() (string, []string) {
-	if len(t.params) == 0 {
-		return t.line(), nil
-	}
-	return t.line(), []string{t.joined()}
-}
-
-func (t *text) joined() string {
-	all := strings.ToValidUTF8(strings.Join(t.params, "\n"), "?")
-	if len(all) > maxShown {
-		all = all[:maxShown] + "\n... (cut)"
-	}
-	return all
 }
 
 // unread renders a call that is not understood.

@@ -128,6 +128,7 @@ func (x *exchange) texts(path string) ([]string, error) {
 	for _, t := range texts {
 		size += len(t)
 	}
+	x.told = append(x.told, texts...)
 	switch {
 	case len(texts) == 0:
 		return nil, x.unreadText(path+" is missing", "")

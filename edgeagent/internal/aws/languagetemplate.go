@@ -18,6 +18,7 @@ func template(path string) reader {
 		if x.params.Get("TemplateURL").Kind != awsmodel.NoValue || x.params.Get("UsePreviousTemplate").Text == "true" {
 			return reading{}, x.unreadText("it has two templates", "give one")
 		}
+		x.told = append(x.told, body.Text)
 		root, err := readTree(body.Text)
 		if err != nil {
 			return reading{}, x.unreadText("the template is not understood: "+err.Error(), "")

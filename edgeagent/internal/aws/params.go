@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,31 +10,46 @@ import (
 	"github.com/writhq/writ/pkg/awsmodel"
 )
 
-const (
-	maxParams    = 500 // single values of a call that policy and records see
-	maxParamText = 4 << 10
-)
+// maxValues bounds the single values of one call. Policy sees all of them.
+const maxValues = 50_000
 
-// shown lists the single values of a request as "Path=value", without what AWS calls sensitive. A value in a list has no number, so that
-// policy can ask whether there is one.
-func shown(v awsmodel.Value) []string {
-	var out []string
+// value is a single value of a request.
+type value struct {
+	path, text string
+	whole      bool // it says what the call does
+}
+
+// valuesOf lists the single values of a request, without what AWS calls sensitive, in order. A value in a list has no number, so that
+// policy can ask whether there is one. told are texts that say what the call does.
+func valuesOf(v awsmodel.Value, told []string) ([]value, error) {
+	var out []value
 	flatten(v, "", func(path string, v awsmodel.Value) {
-		text := v.Text
+		if len(out) > maxValues {
+			return
+		}
+		one := value{path: path, text: v.Text, whole: isDocument(v) || slices.Contains(told, v.Text)}
 		switch {
 		case v.Sensitive:
-			text = "***"
+			one = value{path: path, text: "***"}
 		case v.Kind == awsmodel.Bytes:
-			text = fmt.Sprintf("(%d bytes)", len(text))
-		case len(text) > maxParamText:
-			text = text[:maxParamText] + "..."
+			one = value{path: path, text: fmt.Sprintf("(%d bytes)", len(v.Text))}
 		}
-		if len(out) < maxParams {
-			out = append(out, path+"="+text)
-		}
+		out = append(out, one)
 	})
-	slices.Sort(out)
-	return slices.Compact(out)
+	if len(out) > maxValues {
+		return nil, &awsmodel.Error{Kind: awsmodel.ErrTooLarge, Part: "body", Why: fmt.Sprintf("over %d values", maxValues), Fix: "send less at a time"}
+	}
+	slices.SortFunc(out, func(a, b value) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text)) })
+	return slices.Compact(out), nil
+}
+
+// facts are values as policy has them, "Path=value".
+func facts(values []value) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = v.path + "=" + v.text
+	}
+	return out
 }
 
 func flatten(v awsmodel.Value, path string, each func(string, awsmodel.Value)) {

@@ -45,6 +45,8 @@ type exchange struct {
 	params   awsmodel.Params
 	access   []awsmodel.Access
 	text     reading  // what the text inside the call says
+	told     []string // texts that say it
+	values   []value  // single values of params
 	passed   []string // ARNs of roles that the call passes on
 	flight   *enforce.Flight
 	masks    *awsmask.Masker // of the answer
@@ -203,6 +205,9 @@ func (x *exchange) understand() error {
 		return err
 	}
 	if err := x.read(); err != nil {
+		return err
+	}
+	if x.values, err = valuesOf(x.params.Value, x.told); err != nil {
 		return err
 	}
 	if x.call.Mutates && !x.said.Presigned {

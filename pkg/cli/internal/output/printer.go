@@ -74,6 +74,16 @@ func (p *Printer) JSONLine(raw []byte) error {
 	return err
 }
 
+// Param writes a value that says itself what it is. Its first line stands behind prefix, and further ones behind a bar, so that none of
+// them passes for a value of its own.
+func (p *Printer) Param(prefix, text string) error {
+	first, rest, more := strings.Cut(text, "\n")
+	if err := p.Printf("%s%s", prefix, first); err != nil || !more {
+		return err
+	}
+	return p.Text(prefix+"| ", rest)
+}
+
 // Text writes text of several lines, each behind prefix, so that it cannot pass for anything around it. A line that the
 // terminal would break is broken here; it goes on behind the prefix, with a colon in the place of its bar.
 func (p *Printer) Text(prefix, text string) error {

@@ -207,6 +207,12 @@ func (p *Player) detail(r record) error {
 			}
 			continue
 		}
+		if p.protocol == "aws" { // each says itself what it is
+			if err := p.cfg.Printer.Param(margin, string(v.data)); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := p.cfg.Printer.Printf(margin+"$%d = %s", i+1, v.shown); err != nil {
 			return err
 		}

@@ -85,6 +85,39 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// TestPlayAWS: the values of a call of the AWS API say themselves what they are.
+func TestPlayAWS(t *testing.T) {
+	var out bytes.Buffer
+	printer, err := output.New(&out, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := replay.NewPlayer(replay.Config{Printer: printer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []audit.Record{
+		{Time: start, Kind: audit.KindSessionOpen, Principal: "kim@example.com", Resource: "prod", Edge: "edge-a", Protocol: "aws"},
+		{Time: start, Kind: audit.KindCommand, Decision: audit.Allow, Statement: "ssm:PutParameter eu-west-1 111122223333", Params: []audit.Param{{Data: []byte("Name=p")}, {Data: []byte("Value=***\nx")}}},
+	} {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Play(t.Context(), raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `              | ssm:PutParameter eu-west-1 111122223333
+              Name=p
+              Value=***
+              | x
+`
+	if got := out.String(); !strings.HasSuffix(got, want) {
+		t.Errorf("%s", got)
+	}
+}
+
 func FuzzPlay(f *testing.F) {
 	for _, raw := range recording(f) {
 		f.Add(raw)

@@ -74,11 +74,15 @@ function Command({ of }: { of: HeldCommand }) {
   );
 }
 
-/** Params are the values for $1, $2 and so on; one that may deceive the eye is shown as a statement is. */
+/**
+ * Params are the values for $1, $2 and so on of SQL, and the lines of a request that is none; one that may deceive the eye, or has several lines, is
+ * shown as a statement is.
+ */
 function Params({ of }: { of: HeldCommand }) {
+  const numbered = of.actions.some((a) => a.startsWith("sql:"));
   const shown = of.params.map((value, i): Fact => {
     const flags = of.flags.filter((f) => f.param === i + 1);
-    return [`$${i + 1}`, flags.length > 0 ? <Statement text={value} flags={flags} label={`Parameter ${i + 1}`} /> : <code><Said text={value} /></code>];
+    return [numbered ? `$${i + 1}` : `${i + 1}`, flags.length > 0 || value.includes("\n") ? <Statement text={value} flags={flags} label={`Parameter ${i + 1}`} /> : <code><Said text={value} /></code>];
   });
   return <Facts of={shown} />;
 }

@@ -59,6 +59,7 @@ function One({ event: { head, rest }, start, streams, before, play, protocol }: 
 /** Params are a statement's parameters; a request to an API server has one, its body. */
 function Params({ of: { params }, protocol }: { of: Rec; protocol: string }) {
   if (params.length === 0) return null;
+  if (protocol === "aws") return <Facts of={params.map((value, i) => [`${i + 1}`, <code key={i}><Said text={shownValue(value)} /></code>])} />;
   if (protocol !== "kubernetes") return <Facts of={params.map((value, i) => [`$${i + 1}`, <code key={i}><Said text={shownValue(value)} /></code>])} />;
   return <details className="body"><summary>Body</summary>{params.map((value, i) => <Statement key={i} text={shownValue(value)} label="Body" />)}</details>;
 }

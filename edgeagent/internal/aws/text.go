@@ -1,0 +1,99 @@
+package aws
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/awsmodel"
+)
+
+// Bounds of what is recorded and shown of one call.
+const (
+	maxShown       = 64 << 10 // bytes of all values
+	maxShownValues = 500
+	maxShownText   = 4 << 10  // bytes of one value
+	maxShownWhole  = 48 << 10 // bytes of one that says what the call does: a document, a query, a template
+)
+
+// text renders a call for records and approvers, one line for each single value. What AWS calls sensitive is left out.
+type text struct {
+	call    awsmodel.Call
+	account string
+	values  []value // what says what the call does comes first
+}
+
+func (x *exchange) rendered() *text {
+	values := slices.Clone(x.values)
+	slices.SortStableFunc(values, func(a, b value) int {
+		switch {
+		case a.whole == b.whole:
+			return 0
+		case a.whole:
+			return -1
+		}
+		return 1
+	})
+	return &text{x.call, x.client.account.Account, values}
+}
+
+func (t *text) line() string {
+	line := t.call.Service + ":" + t.call.Operation
+	if t.call.Region != "" {
+		line += " " + t.call.Region
+	}
+	return line + " " + t.account
+}
+
+// Recorded implements enforce.Text.
+func (t *text) Recorded(bool) (string, []audit.Param) {
+	var params []audit.Param
+	for _, line := range t.lines(value.plain) {
+		params = append(params, audit.Param{Data: []byte(line)})
+	}
+	return t.line(), params
+}
+
+// Shown implements enforce.Text. Documents of JSON are laid out for reading.
+func (t *text) Shown() (string, []string) {
+	return t.line(), t.lines(value.pretty)
+}
+
+// lines renders the values as far as they fit; the last line says how many more there are.
+func (t *text) lines(render func(value) string) []string {
+	var lines []string
+	left := maxShown
+	for i, v := range t.values {
+		line := strings.ToValidUTF8(v.path+"="+v.cut(render(v)), "?")
+		if left -= len(line); left < 0 || i == maxShownValues {
+			return append(lines, fmt.Sprintf("... (%d more)", len(t.values)-i))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func (v value) plain() string { return v.text }
+
+func (v value) pretty() string {
+	var out bytes.Buffer
+	if v.whole && json.Indent(&out, []byte(v.text), "", "  ") == nil {
+		return out.String()
+	}
+	return v.text
+}
+
+// cut bounds what is rendered of one value.
+func (v value) cut(s string) string {
+	limit := maxShownText
+	if v.whole {
+		limit = maxShownWhole
+	}
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit] + fmt.Sprintf("... (%d bytes more)", len(s)-limit)
+}
