@@ -38,8 +38,11 @@ type Server struct {
 	client      *http.Client
 }
 
-// Start runs moto until the test ends. It skips the test on a machine without it: pip install 'moto[server]'.
-func Start(t testing.TB) *Server {
+// ManagedPolicies is a setting with which AWS's own policies are there.
+const ManagedPolicies = "MOTO_IAM_LOAD_MANAGED_POLICIES=true"
+
+// Start runs moto, with settings "NAME=value", until the test ends. It skips the test on a machine without it: pip install 'moto[server]'.
+func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	program, err := exec.LookPath("moto_server")
 	if err != nil {
@@ -57,7 +60,7 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", port)
-	cmd.Env = append(os.Environ(), "INITIAL_NO_AUTH_ACTION_COUNT=3")
+	cmd.Env = append(append(os.Environ(), "INITIAL_NO_AUTH_ACTION_COUNT=3"), settings...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -143,6 +146,18 @@ func (s *Server) Role(t testing.TB, name string) string {
 		}
 	}
 	return "arn:aws:iam::" + Account + ":role/" + name
+}
+
+// IAM makes a call of IAM as the user: an action and its parameters.
+func (s *Server) IAM(t testing.TB, action string, params ...string) {
+	t.Helper()
+	form := url.Values{"Action": {action}}
+	for i := 0; i+1 < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	if err := s.signed(form.Encode()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // signed makes a call of IAM as the user.
