@@ -54,7 +54,7 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	c.World = world.Start(t, world.Config{Policy: dir, ControlEnv: []string{
-		"AWS_ENDPOINT_URL_STS=" + c.moto.URL, "AWS_ACCESS_KEY_ID=" + c.moto.Key, "AWS_SECRET_ACCESS_KEY=" + c.moto.Secret,
+		"AWS_ENDPOINT_URL_STS=" + c.moto.URL, "AWS_ENDPOINT_URL_IAM=" + c.moto.URL, "AWS_ACCESS_KEY_ID=" + c.moto.Key, "AWS_SECRET_ACCESS_KEY=" + c.moto.Secret,
 	}})
 	c.agent, c.sre = c.Token("ada@example.com", "agent", "agents"), c.Token("sam@example.com", "person", "sre")
 	if err := c.Apply(t.Context(), fmt.Sprintf(awsAccount, mototest.Account, role, c.moto.URL)); err != nil {

@@ -68,7 +68,7 @@ func newFactory(t *testing.T) *factory {
 	issuers := strings.NewReplacer("https://token.actions.githubusercontent.com", f.gitHub.URL()+"\n    preset: github",
 		"https://gitlab.example.com", f.gitLab.URL()).Replace(documented(t, "yaml controlplane"))
 	f.World = world.Start(t, world.Config{Policy: dir, Issuers: strings.TrimPrefix(strings.ReplaceAll(issuers, "\n  ", "\n"), "oidc:\n"), ControlEnv: []string{
-		"AWS_ENDPOINT_URL_STS=" + f.moto.URL, "AWS_ACCESS_KEY_ID=" + f.moto.Key, "AWS_SECRET_ACCESS_KEY=" + f.moto.Secret,
+		"AWS_ENDPOINT_URL_STS=" + f.moto.URL, "AWS_ENDPOINT_URL_IAM=" + f.moto.URL, "AWS_ACCESS_KEY_ID=" + f.moto.Key, "AWS_SECRET_ACCESS_KEY=" + f.moto.Secret,
 	}})
 	for name, env := range map[string]string{"shop": "dev", "shop-prod": "prod"} {
 		if err := f.Apply(t.Context(), fmt.Sprintf(ciAccount, name, env, mototest.Account, role, f.moto.URL)); err != nil {
