@@ -22,6 +22,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/auditlog"
 	"github.com/writhq/writ/controlplane/internal/authority"
+	"github.com/writhq/writ/controlplane/internal/checkpoints"
 	"github.com/writhq/writ/controlplane/internal/credentials"
 	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/guard"
@@ -55,22 +56,24 @@ type plane struct {
 	store      *store.Store
 	authority  *authority.Authority
 	tokenKeys  *authority.Keyring
+	recordKeys *authority.Keyring // of the Merkle log; its key is never replaced
 	policyKeys *authority.Keyring
 	verifier   *token.Verifier // of access tokens, under the keys that tokenKeys has now
 
-	resources *resources.Inventory
-	roles     *roles.Roles
-	broker    *credentials.Broker
-	sessions  *sessions.Book
-	sweeper   *sessions.Sweeper
-	locks     *locks.Locks
-	logins    *login.Logins
-	policies  *policies.Policies
-	approvals *approvals.Approvals
-	edges     *edges.Registry
-	tally     *sessions.Tally
-	records   *auditlog.Log
-	notify    *notify.Deliveries
+	resources   *resources.Inventory
+	roles       *roles.Roles
+	broker      *credentials.Broker
+	sessions    *sessions.Book
+	sweeper     *sessions.Sweeper
+	locks       *locks.Locks
+	logins      *login.Logins
+	policies    *policies.Policies
+	approvals   *approvals.Approvals
+	edges       *edges.Registry
+	tally       *sessions.Tally
+	records     *auditlog.Log
+	checkpoints *checkpoints.Log
+	notify      *notify.Deliveries
 
 	tunnel  *tunnel.Server
 	handler http.Handler
@@ -141,6 +144,12 @@ func (p *plane) openKeys(ctx context.Context) (err error) {
 	p.verifier.SetKeys(p.tokenKeys.Public())
 	p.policyKeys, err = authority.OpenKeyring(ctx, authority.KeyringConfig{
 		Store: p.store, Sealer: p.sealer, Purpose: "policy", Clock: p.cfg.Now, Logger: p.log.Named("keys"),
+	})
+	if err != nil {
+		return err
+	}
+	p.recordKeys, err = authority.OpenKeyring(ctx, authority.KeyringConfig{
+		Store: p.store, Sealer: p.sealer, Purpose: "records", Clock: p.cfg.Now, Logger: p.log.Named("keys"),
 	})
 	return err
 }
@@ -214,8 +223,14 @@ func (p *plane) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.checkpoints, err = checkpoints.Open(ctx, checkpoints.Config{
+		Store: p.store, Objects: objects, Origin: p.cfg.Names[0] + "/audit", Key: p.recordKeys.Private(), Replica: p.replica, Logger: p.log.Named("checkpoints"),
+	})
+	if err != nil {
+		return err
+	}
 	p.records, err = auditlog.New(auditlog.Config{
-		Objects: objects, Sessions: p.sessions, Tally: p.tally, Replica: p.replica, Now: p.cfg.Now, Logger: p.log.Named("records"),
+		Objects: objects, Registrar: p.checkpoints, Sessions: p.sessions, Tally: p.tally, Replica: p.replica, Now: p.cfg.Now, Logger: p.log.Named("records"),
 	})
 	return err
 }

@@ -144,6 +144,7 @@ func (p *plane) parts() map[string]func(context.Context) error {
 		"approvals":     p.approvals.Run,
 		"credentials":   p.broker.Run,
 		"roles":         p.roles.Run,
+		"checkpoints":   p.checkpoints.Run,
 		"sessions":      p.sweeper.Run,
 		"counts":        func(ctx context.Context) error { return p.tally.Run(ctx, p.records) },
 		"notifications": p.notify.Run,

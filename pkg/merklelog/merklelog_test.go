@@ -361,8 +361,7 @@ func FuzzBundle(f *testing.F) {
 }
 
 func FuzzCheckInclusion(f *testing.F) {
-	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	public, err := note.NewEd25519VerifierKey(origin, private.Public().(ed25519.PublicKey))
+	signer, public, err := NewSigner(origin, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -371,7 +370,7 @@ func FuzzCheckInclusion(f *testing.F) {
 		f.Fatal(err)
 	}
 	s, c := log(f, 300)
-	signed, err := c.Sign(ed25519Signer{private, verifier})
+	signed, err := c.Sign(signer)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -389,16 +388,6 @@ func FuzzCheckInclusion(f *testing.F) {
 		}
 	})
 }
-
-// ed25519Signer signs with a key that is always the same.
-type ed25519Signer struct {
-	key ed25519.PrivateKey
-	v   note.Verifier
-}
-
-func (s ed25519Signer) Name() string                    { return s.v.Name() }
-func (s ed25519Signer) KeyHash() uint32                 { return s.v.KeyHash() }
-func (s ed25519Signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
 
 func BenchmarkAppend(b *testing.B) {
 	e := entry(b, 1)

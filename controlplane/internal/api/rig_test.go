@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/writhq/writ/controlplane/internal/auditlog"
+	"github.com/writhq/writ/controlplane/internal/checkpoints"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/login"
 	"github.com/writhq/writ/controlplane/internal/resources"
@@ -67,7 +69,11 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = folder.Close() })
-	if r.cfg.Log, err = auditlog.New(auditlog.Config{Objects: folder, Sessions: r.cfg.Sessions, Replica: "cp-1"}); err != nil {
+	log, err := checkpoints.Open(t.Context(), checkpoints.Config{Store: st, Objects: folder, Origin: "test/audit", Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), Replica: "cp-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.cfg.Log, err = auditlog.New(auditlog.Config{Objects: folder, Sessions: r.cfg.Sessions, Registrar: log, Replica: "cp-1"}); err != nil {
 		t.Fatal(err)
 	}
 	sealer, err := seal.FileOrNew(filepath.Join(t.TempDir(), "seal.key"))

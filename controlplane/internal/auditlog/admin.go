@@ -140,7 +140,7 @@ func (w *adminWriter) append(r *audit.Record) ([]byte, error) {
 }
 
 func (w *adminWriter) put(kept []*entry, raw [][]byte) {
-	err := w.putBlock(kept[0].record.ID.Time(), raw)
+	err := w.putBlock(kept, raw)
 	if err != nil {
 		w.chain = nil
 		w.cfg.Logger.Error("admin records are not stored", "records", len(kept), "error", err)
@@ -151,18 +151,25 @@ func (w *adminWriter) put(kept []*entry, raw [][]byte) {
 	}
 }
 
-func (w *adminWriter) putBlock(at time.Time, raw [][]byte) error {
+func (w *adminWriter) putBlock(kept []*entry, raw [][]byte) error {
 	block, err := w.enc.Encode(nil, raw)
 	if err != nil {
 		return err
 	}
 	w.sequence++
-	at = at.UTC()
+	at := kept[0].record.ID.Time().UTC()
 	key := path.Join(adminFolder, at.Format(dayLayout), at.Format("15"),
 		fmt.Sprintf("%013d_%s_%d%s", at.UnixMilli(), w.cfg.Replica, w.sequence, suffix))
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	return w.cfg.Objects.Put(ctx, key, block)
+	if err := w.cfg.Objects.Put(ctx, key, block); err != nil {
+		return err
+	}
+	records := make([]audit.Record, len(kept))
+	for i, e := range kept {
+		records[i] = e.record
+	}
+	return w.cfg.Registrar.Register(ctx, entryOf(key, block, records))
 }
 
 // AdminRecords returns the control plane's own records, newest first, at most

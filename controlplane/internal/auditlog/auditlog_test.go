@@ -16,12 +16,24 @@ import (
 
 	"github.com/writhq/writ/controlplane/internal/auditlog"
 	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/merklelog"
 )
 
 // book is a table of sessions.
 type book struct {
-	mu  sync.Mutex
-	all map[string]auditlog.Session
+	mu         sync.Mutex
+	all        map[string]auditlog.Session
+	registered []merklelog.Entry
+	refuse     error // to register
+}
+
+func (b *book) Register(_ context.Context, e merklelog.Entry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse == nil {
+		b.registered = append(b.registered, e)
+	}
+	return b.refuse
 }
 
 func (b *book) Describe(_ context.Context, id string) (auditlog.Session, error) {
@@ -72,7 +84,7 @@ func newFixture(t *testing.T) *fixture {
 
 func (f *fixture) open(replica string) *auditlog.Log {
 	f.t.Helper()
-	log, err := auditlog.New(auditlog.Config{Objects: f.objs, Sessions: f.book, Replica: replica, Poll: 20 * time.Millisecond})
+	log, err := auditlog.New(auditlog.Config{Objects: f.objs, Sessions: f.book, Registrar: f.book, Replica: replica, Poll: 20 * time.Millisecond})
 	if err != nil {
 		f.t.Fatal(err)
 	}

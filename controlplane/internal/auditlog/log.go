@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/writhq/writ/pkg/merklelog"
 )
 
 // Session is what the log needs to know of a session. A zero Ended means that
@@ -28,10 +30,17 @@ type Sessions interface {
 	Describe(ctx context.Context, id string) (Session, error)
 }
 
+// Registrar gives what is stored its place in the Merkle log.
+type Registrar interface {
+	// Register returns when it is durable that the object gets its place.
+	Register(ctx context.Context, e merklelog.Entry) error
+}
+
 // Config is what a Log needs. Everything without a stated default is required.
 type Config struct {
-	Objects  ObjectStore
-	Sessions Sessions
+	Objects   ObjectStore
+	Sessions  Sessions
+	Registrar Registrar
 	// Replica names this process start in the keys and chains of the control
 	// plane's own records: letters, digits and dashes, never used before.
 	Replica string
@@ -59,8 +68,8 @@ type Log struct {
 
 // New returns a log over cfg.Objects.
 func New(cfg Config) (*Log, error) {
-	if cfg.Objects == nil || cfg.Sessions == nil {
-		return nil, errors.New("audit log: objects and sessions are required")
+	if cfg.Objects == nil || cfg.Sessions == nil || cfg.Registrar == nil {
+		return nil, errors.New("audit log: objects, sessions and a registrar are required")
 	}
 	if err := CheckBoot(cfg.Replica); err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func newSearchable(t *testing.T) *searchable {
 func (s *searchable) reopen() {
 	s.t.Helper()
 	log, err := auditlog.New(auditlog.Config{
-		Objects: s.objects, Sessions: s.book, Replica: fmt.Sprintf("cp-%d", rand.Uint32()), Now: func() time.Time { return s.now() },
+		Objects: s.objects, Sessions: s.book, Registrar: s.book, Replica: fmt.Sprintf("cp-%d", rand.Uint32()), Now: func() time.Time { return s.now() },
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -453,7 +453,7 @@ func (unreadable) Get(context.Context, string) ([]byte, error) { return nil, aud
 func TestSearchNeedsItsStorage(t *testing.T) {
 	s := newSearchable(t)
 	s.fillIn(20)
-	log, err := auditlog.New(auditlog.Config{Objects: unreadable{s.objs}, Sessions: s.book, Replica: "cp-x", Now: s.now})
+	log, err := auditlog.New(auditlog.Config{Objects: unreadable{s.objs}, Sessions: s.book, Registrar: s.book, Replica: "cp-x", Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +466,7 @@ func FuzzSearchToken(f *testing.F) {
 	f.Add("", "bot")
 	f.Add(strings.Repeat("0", 66), "")
 	f.Add("01"+strings.Repeat("f", 64), "")
-	log, err := auditlog.New(auditlog.Config{Objects: emptyStore{}, Sessions: &book{}, Replica: "cp-f", Now: func() time.Time { return noon }})
+	log, err := auditlog.New(auditlog.Config{Objects: emptyStore{}, Sessions: &book{}, Registrar: &book{}, Replica: "cp-f", Now: func() time.Time { return noon }})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -3,11 +3,13 @@ package auditlog
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
 	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/identity"
+	"github.com/writhq/writ/pkg/merklelog"
 )
 
 // ErrForged is a block with records that its sender may not write: of another
@@ -25,7 +27,7 @@ type Block struct {
 }
 
 // Ship checks that every record in the block is the edge's own and returns
-// when the block is durable. The same block may be shipped again. Errors are
+// when the block is durable, and its place in the Merkle log certain. The same block may be shipped again. Errors are
 // ErrForged, ErrConflict, audit's for what is no block, and ErrStorage.
 func (l *Log) Ship(ctx context.Context, b Block) error {
 	if err := identity.CheckEdgeName(b.Edge); err != nil {
@@ -42,6 +44,9 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	if errors.Is(err, ErrExists) {
 		err = l.same(ctx, key.String(), b.Data)
 	}
+	if err == nil {
+		err = l.cfg.Registrar.Register(ctx, entryOf(key.String(), b.Data, records))
+	}
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}
@@ -53,6 +58,21 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	}
 	l.stored()
 	return nil
+}
+
+// entryOf is what the Merkle log says of a block.
+func entryOf(key string, data []byte, records []audit.Record) merklelog.Entry {
+	e := merklelog.Entry{
+		Kind: merklelog.Block, Key: key, SHA256: sha256.Sum256(data), Bytes: int64(len(data)), Records: len(records), First: records[0].ID, Last: records[0].ID,
+	}
+	for i := range records {
+		if id := records[i].ID; compare(id, e.First) < 0 {
+			e.First = id
+		} else if compare(id, e.Last) > 0 {
+			e.Last = id
+		}
+	}
+	return e
 }
 
 func (l *Log) same(ctx context.Context, key string, data []byte) error {

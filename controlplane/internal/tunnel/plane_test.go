@@ -25,6 +25,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/auditlog"
 	"github.com/writhq/writ/controlplane/internal/authority"
+	"github.com/writhq/writ/controlplane/internal/checkpoints"
 	broker "github.com/writhq/writ/controlplane/internal/credentials"
 	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/locks"
@@ -228,7 +229,8 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	p.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: p.store, Keyring: policyKeys, Now: p.clock.now}))
 	p.edges = must[*edges.Registry](t)(edges.New(edges.Config{Store: p.store, Authority: p.authority, Replica: "cp-1", Rand: rand.Reader, Now: p.clock.now}))
 	p.objects = &switchable{Folder: must[*auditlog.Folder](t)(auditlog.OpenFolder(filepath.Join(dir, "objects")))}
-	p.records = must[*auditlog.Log](t)(auditlog.New(auditlog.Config{Objects: p.objects, Sessions: p.sessions, Replica: "cp-1", Now: p.clock.now, Poll: 50 * time.Millisecond}))
+	entries := must[*checkpoints.Log](t)(checkpoints.Open(ctx, checkpoints.Config{Store: p.store, Objects: p.objects, Origin: "test/audit", Key: ring("records").Private(), Replica: "cp-1"}))
+	p.records = must[*auditlog.Log](t)(auditlog.New(auditlog.Config{Objects: p.objects, Sessions: p.sessions, Registrar: entries, Replica: "cp-1", Now: p.clock.now, Poll: 50 * time.Millisecond}))
 	p.approvals = must[*approvals.Approvals](t)(approvals.New(approvals.Config{
 		Store: p.store, Policies: p.policies, Resources: p.resources, Locks: p.locks, Directory: p.directory, Sessions: p.sessions,
 		Records: p.records, Now: p.clock.now, Rand: rand.Reader, RequestRate: 1000,
