@@ -94,6 +94,9 @@ func (a *app) showSubject(p *output.Printer, s subject) error {
 	if err := p.Fields(s.fields(a.env.Now())...); err != nil {
 		return err
 	}
+	if err := showRole(p, s.role); err != nil {
+		return err
+	}
 	if s.statement != "" {
 		if err := p.Printf("statement:"); err != nil {
 			return err

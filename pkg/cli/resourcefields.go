@@ -62,11 +62,14 @@ func accountFields(t *accessv1.AwsTarget) []output.Field {
 	fields := []output.Field{
 		{Name: "account", Value: t.GetAccount()},
 		{Name: "role", Value: t.GetRoleArn()},
+	}
+	fields = append(fields, roleFields(t.GetRole())...)
+	fields = append(fields, []output.Field{
 		{Name: "regions", Value: cmp.Or(strings.Join(t.GetRegions(), ", "), "all")},
 		{Name: "endpoint", Value: t.GetEndpoint()},
 		{Name: "tls", Value: tlsText(t.GetTls())},
 		{Name: "credential", Value: accountCredentialText(t.GetCredential())},
-	}
+	}...)
 	fields = append(fields, classFields(t.GetClasses(), (*accessv1.FieldList).GetFields)...)
 	return append(fields, output.Field{Name: "detectors", Value: strings.Join(t.GetDetectors(), ", ")})
 }

@@ -198,7 +198,12 @@ func (c *resourcesShowCmd) Run(ctx context.Context, a *app) error {
 	}
 	r := resp.GetResource()
 	withoutSecrets(r)
-	return a.show(r, func() error { return a.out.Fields(a.resourceFields(r)...) })
+	return a.show(r, func() error {
+		if err := a.out.Fields(a.resourceFields(r)...); err != nil {
+			return err
+		}
+		return showRole(a.out, r.GetAws().GetRole())
+	})
 }
 
 type resourcesDeleteCmd struct {

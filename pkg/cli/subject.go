@@ -21,6 +21,7 @@ type subject struct {
 	params            []string
 	numbered          bool // params are the values for $1, $2 and so on
 	diff              string
+	role              *accessv1.RoleAnalysis
 	flags             []*accessv1.TextFlag
 	requirements      []*accessv1.Requirement
 	votes             []*accessv1.Vote
@@ -43,12 +44,17 @@ func requestSubject(r *accessv1.AccessRequest) subject {
 		id: r.GetId(), state: stateName(r.GetState()), digest: r.GetDigest(), principal: r.GetPrincipal(),
 		resource: r.GetResource(), why: r.GetReason(), requirements: r.GetRequirements(), votes: r.GetVotes(),
 		what: actions(r.GetActions()) + " for " + output.Duration(r.GetDuration()), expires: r.GetExpiresAt(),
+		role: r.GetRole(),
 	}
 	s.fields = func(now time.Time) []output.Field {
 		fields := []output.Field{{Name: "access request", Value: r.GetId()}, {Name: "state", Value: s.state}}
 		fields = append(fields, principalFields(r.GetPrincipal())...)
 		fields = append(fields, []output.Field{
 			{Name: "resource", Value: r.GetResource()},
+			{Name: "role", Value: r.GetRole().GetRoleArn()},
+		}...)
+		fields = append(fields, roleFields(r.GetRole())...)
+		fields = append(fields, []output.Field{
 			{Name: "actions", Value: actions(r.GetActions())},
 			{Name: "for", Value: output.Duration(r.GetDuration())},
 			{Name: "reason", Value: r.GetReason()},
