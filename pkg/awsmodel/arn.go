@@ -82,8 +82,11 @@ func (r *resolution) isARNs(t modelfile.Resource, values []string) bool {
 	return true
 }
 
+// scoped fills in what is the same for all resources. None of it has a brace.
 func (r *resolution) scoped(template string) string {
-	return strings.NewReplacer("${Partition}", r.owner.Partition, "${Region}", r.owner.Region, "${Account}", r.owner.Account).Replace(template)
+	template = strings.ReplaceAll(template, "${Partition}", r.owner.Partition)
+	template = strings.ReplaceAll(template, "${Region}", r.owner.Region)
+	return strings.ReplaceAll(template, "${Account}", r.owner.Account)
 }
 
 // fold writes names in lower case where the service does.

@@ -117,6 +117,9 @@ func unhex(c byte) byte {
 
 // shifts says that a server which decodes the path before it looks for the operation would find another.
 func (rs routes) shifts(method, path string, in *input, m matched) bool {
+	if !strings.Contains(path, "%2") {
+		return false
+	}
 	decoded := strings.NewReplacer("%2F", "/", "%2f", "/").Replace(path)
 	if decoded == path {
 		return false

@@ -185,35 +185,6 @@ func (e *events) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// copy passes the body on as it comes, to nobody after the session has ended.
-func (x *exchange) copy(src io.Reader) (n int64, err error) {
-	buf := make([]byte, 64<<10)
-	flush := http.NewResponseController(x.w)
-	for {
-		k, err := src.Read(buf)
-		if k > 0 {
-			if x.call.OutputEvents {
-				if err := x.flight.Recheck(); err != nil {
-					return n, err
-				}
-			}
-			if _, err := x.w.Write(buf[:k]); err != nil {
-				return n, err
-			}
-			n += int64(k)
-			if x.call.OutputEvents {
-				_ = flush.Flush()
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
 // spelled is a header's name as clients expect it: boto3 takes the names of an object's metadata as they are written, and S3 writes
 // them in lower case.
 func spelled(name string) string {

@@ -87,17 +87,27 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 	return resp, nil
 }
 
-// body is what is sent on: what was read already, or what comes, held to its signature.
+// body is what is sent on: what comes, held to its signature, or what was read already and is known to be what was signed. The
+// transport sends a reader of bytes together with the headers.
 func (x *exchange) body(signed *sigv4.Signed) (io.ReadCloser, error) {
-	var src io.Reader = x.req.Body
-	if x.whole {
-		src = bytes.NewReader(x.held)
+	if !x.whole {
+		r, err := sigv4.NewBody(x.req.Body, x.verified, signed, nil)
+		return io.NopCloser(r), err
 	}
-	r, err := sigv4.NewBody(src, x.verified, signed, nil)
+	r, err := sigv4.NewBody(bytes.NewReader(x.held), x.verified, signed, nil)
 	if err != nil {
 		return nil, err
 	}
-	return io.NopCloser(r), nil
+	switch x.said.Payload.Mode {
+	case sigv4.SignedChunks, sigv4.SignedTrailer: // signed anew
+		return io.NopCloser(r), nil
+	case sigv4.Absent: // hashed before
+	default:
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			return nil, err
+		}
+	}
+	return io.NopCloser(bytes.NewReader(x.held)), nil
 }
 
 // target is the host and path that the client asked for, or those that serve the operation.
