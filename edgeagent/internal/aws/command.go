@@ -34,7 +34,7 @@ func actionOf(a awsmodel.Access) policy.Action {
 
 // command makes what the pipeline decides.
 func (x *exchange) command() *enforce.Command {
-	return &enforce.Command{Subject: x.subject(), Digest: x.digest(), Patience: x.server.cfg.Patience, Text: x.rendered()}
+	return &enforce.Command{Subject: x.subject(), Digest: x.digest(), Patience: x.server.cfg.Patience, Text: x.rendered(), Preview: x.previewer()}
 }
 
 // subject says what the call does, in the words of policy.
@@ -43,7 +43,7 @@ func (x *exchange) subject() *enforce.Subject {
 	sub := &enforce.Subject{Once: true}
 	call := policy.AWSCall{
 		Operation: x.call.Operation, Service: x.call.Service, Region: x.said.Scope.Region, PassedRoles: x.passed,
-		DryRun: x.call.DryRun && x.params.Get("DryRun").Text == "true", Params: facts(x.values), RequestTags: tagsOf(x.params.Value), Text: x.text.AWSText,
+		DryRun: x.rehearses(), Params: facts(x.values), RequestTags: tagsOf(x.params.Value), Text: x.text.AWSText,
 	}
 	access := x.access
 	if len(access) == 0 {

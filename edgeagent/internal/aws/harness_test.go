@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -39,7 +40,7 @@ type bed struct {
 	ca     string // the file of the CA that clients trust for the way through CONNECT
 
 	mu       sync.Mutex
-	received []*http.Request // what reached moto, without bodies
+	received []*http.Request // what reached moto
 }
 
 const permitAll = `@id("all") permit (principal, action in [Action::"session:open", Action::"aws:all", Action::"aws:reveal"], resource);
@@ -86,12 +87,22 @@ func (b *bed) front(address string) *httptest.Server {
 	}, Transport: &http.Transport{DisableKeepAlives: true}} // versitygw leaves the end of chunked bodies unread
 	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
-		b.received = append(b.received, r.Clone(context.Background()))
+		b.received = append(b.received, noted(r))
 		b.mu.Unlock()
 		proxy.ServeHTTP(w, r)
 	}))
 	b.t.Cleanup(front.Close)
 	return front
+}
+
+// noted is a copy of a request, with its body where that is short.
+func noted(r *http.Request) *http.Request {
+	copied := r.Clone(context.Background())
+	if copied.Body = http.NoBody; r.ContentLength > 0 && r.ContentLength < 64<<10 {
+		text, _ := io.ReadAll(r.Body)
+		r.Body, copied.Body = io.NopCloser(bytes.NewReader(text)), io.NopCloser(bytes.NewReader(text))
+	}
+	return copied
 }
 
 // reached returns what came to moto since the last time.
