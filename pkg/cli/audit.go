@@ -15,6 +15,8 @@ import (
 type auditCmd struct {
 	Admin  auditAdminCmd  `cmd:"" help:"List the newest calls to the control plane."`
 	Search auditSearchCmd `cmd:"" help:"Find records of sessions and of calls."`
+
+	CloudTrail auditCloudTrailCmd `cmd:"" name:"cloudtrail" help:"Compare the records with what CloudTrail logged."`
 }
 
 type auditAdminCmd struct {

@@ -134,7 +134,9 @@ func (c *ControlPlane) AddEndpoint(address string) {
 func (c *ControlPlane) AddAccount(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.resources[name] = &accessv1.Resource{Name: name, Target: &accessv1.Resource_Aws{Aws: &accessv1.AwsTarget{}}}
+	c.resources[name] = &accessv1.Resource{Name: name, Target: &accessv1.Resource_Aws{Aws: &accessv1.AwsTarget{
+		Account: "123456789012", RoleArn: "arn:aws:iam::123456789012:role/writ/" + name,
+	}}}
 }
 
 // AddHold files a held command.
