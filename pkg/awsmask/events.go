@@ -82,7 +82,7 @@ func (s *stream) event(f frame) error {
 }
 
 // eventAt finds where the members of an event are. One that the model does not know is malformed, since what it holds is
-// not known either; errors, which have a code and a text alone, pass.
+// not known either; errors and exceptions that it does not know have a code and a text alone, and pass.
 func (m *Masker) eventAt(headers []eventHeader) (name string, a at, err error) {
 	value := func(of string) string {
 		if i := slices.IndexFunc(headers, func(h eventHeader) bool { return h.name == of && h.kind == headerString }); i >= 0 {
@@ -90,7 +90,8 @@ func (m *Masker) eventAt(headers []eventHeader) (name string, a at, err error) {
 		}
 		return ""
 	}
-	switch value(":message-type") {
+	kind := value(":message-type")
+	switch kind {
 	case "event":
 		name = value(":event-type")
 	case "exception":
@@ -108,6 +109,9 @@ func (m *Masker) eventAt(headers []eventHeader) (name string, a at, err error) {
 		if of := &sh.Members[i]; wireName(of) == name || of.Name == name {
 			return name, m.member(union, []byte(m.key(of))), nil
 		}
+	}
+	if kind == "exception" {
+		return name, at{}, nil
 	}
 	return "", at{}, malformed("an event of an unknown kind")
 }

@@ -131,7 +131,7 @@ func (w *xmlWalk) top() (role, at) {
 
 // under finds what an element is in its parent.
 func (w *xmlWalk) under(parent, e *element, local string) error {
-	if parent.at.idle() && parent.role != roleEntry {
+	if parent.at.idle() && parent.role != roleKey {
 		return nil
 	}
 	switch parent.role {
