@@ -50,7 +50,7 @@ export function changes(before: Files, after: Files): Change[] {
 
 /** problemWithPath says why a bundle cannot have a file of that name; undefined when it can. */
 export function problemWithPath(path: string, files: Files): string | undefined {
-  if (!/\.(cedar|ya?ml)$/.test(path)) return "End the name with .cedar for policies or .yaml for tests.";
+  if (!/\.(cedar|ya?ml)$/.test(path)) return "End the name with .cedar for policies or .yaml for tests; privileged.yaml is the list of privileged actions.";
   if (!/^[A-Za-z0-9_-][A-Za-z0-9_./-]*$/.test(path) || path.includes("..") || path.includes("//")) return "Use letters, digits, dashes, dots and slashes.";
   return files[path] === undefined ? undefined : "There is a file of that name.";
 }

@@ -54,6 +54,25 @@ const access: Init = {
   },
 };
 
+const account: Init = {
+  canVote: true,
+  subject: {
+    case: "request",
+    value: {
+      id: "req-01J9ZK8D4E6F8G0H2J4K6M8N0P", principal: bot, resource: "prod-aws", actions: ["aws:read", "aws:write"], duration: seconds(1800), reason: "Resize the cache of the shop", ticket: "SHOP-4130",
+      state: RequestState.PENDING, requirements: [{ count: 1, group: "sre" }], digest: digest.replace("5f", "c0"), createdAt: before(20), expiresAt: after(3580), policyIds: ["privileged-role-approval"], revision: 12n,
+      role: {
+        roleArn: "arn:aws:iam::123456789012:role/writ/deploy", known: true, privileged: true, actionCount: 16, digest: digest.replace("5f", "d1"), boundary: "arn:aws:iam::123456789012:policy/limits",
+        policies: [{ use: "attached", name: "AmazonRDSFullAccess", arn: "arn:aws:iam::aws:policy/AmazonRDSFullAccess", version: "v14" }, { use: "inline", name: "deploy" }],
+        statements: [
+          { use: "attached", policy: "AmazonRDSFullAccess", policyArn: "arn:aws:iam::aws:policy/AmazonRDSFullAccess", version: "v14", allResources: true, text: '{"Effect":"Allow","Action":["rds:*","cloudwatch:ListMetrics"],"Resource":"*"}', actions: [{ class: "destruction", meaning: "can delete data, or what keeps it", actions: Array.from({ length: 14 }, (_, i) => `rds:DeleteThing${i}`) }] },
+          { use: "inline", policy: "deploy", index: 2, sid: "Deploy", conditional: true, text: '{\n  "Sid": "Deploy",\n  "Effect": "Allow",\n  "Action": ["lambda:Update*", "iam:PassRole"],\n  "Resource": "*",\n  "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}\n}', actions: [{ class: "execution", meaning: "can run code with the rights of what runs it", actions: ["lambda:UpdateFunctionCode"] }, { class: "pass-role", meaning: "can act with the rights of another role", actions: ["iam:PassRole"] }] },
+        ],
+      },
+    },
+  },
+};
+
 const own: Init = {
   canVote: false,
   cannotVoteBecause: "nobody approves their own request",
@@ -89,6 +108,6 @@ const denied: Init = {
 };
 
 /** approvals are an inbox with everything that an inbox may have. */
-export const approvals: Approval[] = [remove, deceptive, access, own, decided, denied].map((init) => create(ApprovalSchema, init));
+export const approvals: Approval[] = [remove, deceptive, access, account, own, decided, denied].map((init) => create(ApprovalSchema, init));
 
 export { ada };

@@ -7,6 +7,7 @@ export const pages = [
   { name: "approvals-member", path: "/approvals", scene: "member", ready: ".approval" },
   { name: "approve", path: "/approvals", ready: ".approval", act: (page) => page.getByRole("button", { name: "Approve…" }).first().click() },
   { name: "approval", path: "/approvals/hold-01J9ZK5B1C3D5E7F9G1H3J5K7M", ready: ".approval" },
+  { name: "approval-role", path: "/approvals/req-01J9ZK8D4E6F8G0H2J4K6M8N0P", ready: ".role" },
   { name: "approval-missing", path: "/approvals/hold-none", ready: ".note" },
   { name: "requests", path: "/requests", ready: ".table" },
   { name: "ask", path: "/requests", ready: ".table", act: ask },

@@ -24,5 +24,6 @@ test("an account's credential says what sessions go through", () => {
   const credential = (value: object) => accountCredentialOf(create(AwsCredentialSchema, { source: { case: "assumeRole", value } } as never));
   expect(credential({})).toBe("Keys of the role, assumed for each session");
   expect(credential({ hubRoleArn: "arn:aws:iam::9:role/hub", wholeRole: true })).toBe("Keys of the role, assumed for each session, through arn:aws:iam::9:role/hub, without a session policy");
+  expect(credential({ readerRoleArn: "arn:aws:iam::1:role/reader" })).toContain("its policies read by arn:aws:iam::1:role/reader");
   expect(accountCredentialOf(undefined)).toBe("none");
 });

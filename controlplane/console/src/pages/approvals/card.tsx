@@ -11,6 +11,7 @@ import { Said, Statement } from "../../ui/said";
 import { Who } from "../../ui/who";
 import { Effect } from "./effect";
 import { IntentFacts } from "./intent";
+import { AskedRole } from "./role";
 import { Votes } from "./votes";
 
 interface Props {
@@ -47,6 +48,7 @@ export function Card({ approval, ref, alone, onApprove, onDeny }: Props) {
       <Reason of={about} />
       {approval.subject.case === "command" && <Command of={approval.subject.value} />}
       {approval.subject.case === "request" && approval.subject.value.breakGlass && <Glass />}
+      {approval.subject.case === "request" && approval.subject.value.role && <AskedRole of={approval.subject.value.role} request={about.id} />}
       <Facts wide of={[...factsOf(approval), ...(about.policyIds.length > 0 ? [["Held by", <Held of={about} />] as Fact] : [])]} />
       {about.intent && <IntentFacts of={about.intent} />}
       <Votes of={about} />

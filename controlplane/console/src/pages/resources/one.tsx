@@ -10,6 +10,7 @@ import { Badge, Button, Card, Facts, LinkButton, Loading, Page, Tags } from "../
 import { Said } from "../../ui/said";
 import { Table } from "../../ui/table";
 import { Trouble } from "../../ui/trouble";
+import { Role } from "../approvals/role";
 import { CreateLock } from "../locks/create";
 import { accountCredentialOf, clusterCredentialOf, credentialOf, kindOf, labelsOf, tlsOf } from "./target";
 
@@ -132,6 +133,7 @@ function Account({ of }: { of: AwsTarget }) {
           ]}
         />
       </Card>
+      {of.role && <Card title="What the role may do"><Role of={of.role} /></Card>}
       <Classes of={classes} what="Members" none="No member of an answer is classified." />
     </>
   );

@@ -51,7 +51,8 @@ export function accountCredentialOf(credential?: AwsCredential): string {
   const source = credential?.source;
   if (source?.case !== "assumeRole") return "none";
   const hub = source.value.hubRoleArn && `, through ${source.value.hubRoleArn}`;
-  return `Keys of the role, assumed for each session${hub}${source.value.wholeRole ? ", without a session policy" : ""}`;
+  const reader = source.value.readerRoleArn && `, its policies read by ${source.value.readerRoleArn}`;
+  return `Keys of the role, assumed for each session${hub}${source.value.wholeRole ? ", without a session policy" : ""}${reader}`;
 }
 
 const modes: Record<TargetTLS_Mode, string> = {
