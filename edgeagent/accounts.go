@@ -33,13 +33,14 @@ func (e *edge) serveAWS(dialer *upstream.Dialer) error {
 	return err
 }
 
-func awsResources(all []tunnel.Resource) (accounts []*aws.Resource) {
+func awsResources(all []tunnel.Resource, maskKey []byte) (accounts []*aws.Resource) {
 	for _, r := range all {
 		if r.AWS == nil {
 			continue
 		}
 		a := r.AWS
 		accounts = append(accounts, &aws.Resource{
+			Detectors: a.Detectors, MaskKey: maskKey,
 			Policy: r.Policy(), Account: a.Account, Partition: a.Partition, Regions: a.Regions, Endpoint: a.Endpoint, AllowLoopback: a.AllowLoopback,
 			Classes: a.Classes, Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
 		})

@@ -272,7 +272,7 @@ func (e *edge) apply(st tunnel.State) {
 		}
 	}
 	if e.accounts != nil {
-		e.accounts.SetResources(awsResources(st.Resources))
+		e.accounts.SetResources(awsResources(st.Resources, st.MaskingKey))
 		e.pipeline.SetRoles(awsRoles(st.Resources))
 	}
 	err := errors.Join(e.postgres.SetResources(resources, st.MaskingKey), e.clusters.SetResources(clusters, st.MaskingKey))
