@@ -1,6 +1,8 @@
 package awsmodel
 
 import (
+	"slices"
+
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
 )
 
@@ -119,4 +121,12 @@ func newCall(a *api, op *operation, p Protocol, in input) Call {
 		InputBlob: flag(modelfile.InputBlob), Deprecated: flag(modelfile.Deprecated), Language: op.Language, Secrets: op.Secrets, Data: op.Data,
 		api: a, op: op, input: in,
 	}
+}
+
+// Takes says that the operation has a member of that name at the top of its input.
+func (c Call) Takes(member string) bool {
+	if c.op == nil || c.op.input == nil {
+		return false
+	}
+	return slices.ContainsFunc(c.op.input.Members, func(m modelfile.Member) bool { return m.Name == member })
 }

@@ -47,3 +47,11 @@ func isBucket(s string) bool {
 	}
 	return true
 }
+
+// SourceBucket is the bucket that a copy reads, or "" where it is not told.
+func (c Call) SourceBucket(p Params) string {
+	if c.Service != "s3" {
+		return ""
+	}
+	return copySource(p.Get("CopySource").Text).Get("Bucket").Text
+}

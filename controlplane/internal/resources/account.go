@@ -14,12 +14,15 @@ import (
 
 var (
 	numberForm = regexp.MustCompile(`^[0-9]{12}$`)
+	// bucketForm is a general purpose bucket of S3, in the names of today and the older ones of us-east-1.
+	bucketForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
 	// memberForm is a service and an operation as the models of AWS name them.
 	memberForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}:[A-Z][A-Za-z0-9]{0,127}$`)
 )
 
 const (
 	maxRegions = 64
+	maxForeign = 256
 	roleFix    = "use arn:aws:iam::123456789012:role/name"
 )
 
@@ -34,6 +37,7 @@ func (c *checker) aws(a AWS) {
 	c.accountCredential(a)
 	c.classes("aws", a.Classes, wrongMember)
 	c.detectors("aws", a.Detectors)
+	c.foreignBuckets(a.ForeignBuckets)
 }
 
 func (c *checker) accountRole(a AWS) {
@@ -61,6 +65,25 @@ func (c *checker) regions(regions []string) {
 			c.add(field, r, "not an AWS region", "use one such as eu-west-1")
 		case slices.Contains(regions[:i], r):
 			c.add(field, r, "given twice", "name every region once")
+		}
+	}
+}
+
+// foreignBuckets takes names, and "*" alone.
+func (c *checker) foreignBuckets(buckets []string) {
+	const field = "aws.foreign_buckets"
+	if len(buckets) > maxForeign {
+		c.add(field, strconv.Itoa(len(buckets)), "too many", fmt.Sprintf(`use at most %d, or "*" for any`, maxForeign))
+		return
+	}
+	for i, b := range buckets {
+		switch {
+		case b == "*" && len(buckets) > 1:
+			c.add(field, b, "beside names", "leave the names out, or the star")
+		case b != "*" && (!bucketForm.MatchString(b) || strings.Contains(b, "..")):
+			c.add(field, b, "not a bucket's name", `name the bucket without "s3://"`)
+		case slices.Contains(buckets[:i], b):
+			c.add(field, b, "given twice", "name every bucket once")
 		}
 	}
 }

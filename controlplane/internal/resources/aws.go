@@ -21,6 +21,8 @@ type AWS struct {
 	Classes       map[string][]string `json:"classes,omitempty"` // data class to members "service:Operation:path"
 	AllowLoopback bool                `json:"allow_loopback,omitempty"`
 	Detectors     []string            `json:"detectors,omitempty"`
+	// ForeignBuckets are buckets of other accounts that calls may go to; "*" alone is any.
+	ForeignBuckets []string `json:"foreign_buckets,omitempty"`
 }
 
 // AccountCredential has exactly one source.

@@ -28,6 +28,8 @@ type Resource struct {
 	Detectors []string
 	// MaskKey is for hash masks; without it they empty values.
 	MaskKey []byte
+	// ForeignBuckets are buckets of S3 in other accounts that calls may go to; "*" is any.
+	ForeignBuckets []string
 	// Version changes with every change of the resource.
 	Version uint64
 }

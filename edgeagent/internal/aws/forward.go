@@ -56,6 +56,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		header[name] = values
 	}
 	x.part.widen(header)
+	x.expectOwner(header)
 	up := &sigv4.Request{Method: x.signed.Method, Host: host, Path: path, RawQuery: x.said.Query, Header: header, Length: x.signed.Length}
 	payload := x.verified.PayloadHash()
 	signed, err := x.server.signer.Sign(up, keys, sigv4.Target{Service: x.said.Scope.Service, Region: x.said.Scope.Region}, payload, x.server.cfg.Clock())

@@ -39,6 +39,8 @@ type bed struct {
 	addr   string // of the endpoint
 	ca     string // the file of the CA that clients trust for the way through CONNECT
 
+	foreign []string // buckets of other accounts that the account's resource names
+
 	mu       sync.Mutex
 	received []*http.Request // what reached moto
 }
@@ -65,6 +67,7 @@ func newBedBefore(t *testing.T, b *bed, address string, keys enforce.AWSKeys, ch
 		Policy:  policy.Resource{Name: "shop", Kind: "aws", Labels: map[string]string{"env": "dev"}, Role: &policy.Role{ARN: "arn:aws:iam::" + mototest.Account + ":role/agents"}},
 		Account: mototest.Account, Partition: "aws", Endpoint: strings.TrimPrefix(front.URL, "https://"),
 		TLS: upstream.TLS{Mode: upstream.VerifyFull, CAPEM: pool, ServerName: "example.com"}, AllowLoopback: true, Version: 1,
+		ForeignBuckets: b.foreign,
 	}
 	who := policy.Principal{Kind: policy.KindAgent, ID: "ada", Name: "ada", Groups: []string{"agents"}}
 	b.Bed = enforcetest.New(t, who, res.Policy, func() enforce.Credential {

@@ -215,6 +215,9 @@ func (x *exchange) understand() error {
 			return err
 		}
 	}
+	if err := x.ownBuckets(); err != nil {
+		return err
+	}
 	return x.ownAccount()
 }
 

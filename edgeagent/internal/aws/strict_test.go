@@ -33,7 +33,7 @@ type strict struct {
 func newStrict(t *testing.T) *strict {
 	t.Helper()
 	store := s3test.Start(t)
-	b := newBedBefore(t, &bed{}, "http://"+store.Address, enforce.AWSKeys{KeyID: store.Key, Secret: []byte(store.Secret)})
+	b := newBedBefore(t, &bed{foreign: []string{"*"}}, "http://"+store.Address, enforce.AWSKeys{KeyID: store.Key, Secret: []byte(store.Secret)})
 	return &strict{bed: b, store: store}
 }
 

@@ -29,6 +29,8 @@ type AWS struct {
 	Classes       map[string][]string // data class to members "service:Operation:path"
 	AllowLoopback bool
 	Detectors     []string
+	// ForeignBuckets are buckets of other accounts that calls may go to; "*" is any.
+	ForeignBuckets []string
 }
 
 func awsOf(w *accessv1.AwsTarget) (*AWS, error) {
@@ -41,7 +43,7 @@ func awsOf(w *accessv1.AwsTarget) (*AWS, error) {
 	}
 	a := &AWS{
 		Account: w.GetAccount(), RoleARN: w.GetRoleArn(), Partition: w.GetPartition(), Regions: w.GetRegions(), TLS: tls,
-		AllowLoopback: w.GetAllowLoopback(), Detectors: w.GetDetectors(), Classes: map[string][]string{},
+		AllowLoopback: w.GetAllowLoopback(), Detectors: w.GetDetectors(), ForeignBuckets: w.GetForeignBuckets(), Classes: map[string][]string{},
 	}
 	if a.Account == "" || a.Partition == "" || a.RoleARN == "" {
 		return nil, fmt.Errorf("an account without number, partition or role: %w", errUnknown)

@@ -794,9 +794,12 @@ type AwsTarget struct {
 	// detectors to run on response values; empty is the default set, "none" alone is off.
 	Detectors []string `protobuf:"bytes,10,rep,name=detectors,proto3" json:"detectors,omitempty"`
 	// role is what the control plane knows of the role's policies. It is only ever answered.
-	Role          *RoleAnalysis `protobuf:"bytes,11,opt,name=role,proto3" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Role *RoleAnalysis `protobuf:"bytes,11,opt,name=role,proto3" json:"role,omitempty"`
+	// foreign_buckets are buckets of S3 in other accounts that calls may go to; "*" alone is any. Of all others S3 is told that they
+	// belong to account, and answers 403 where they do not.
+	ForeignBuckets []string `protobuf:"bytes,12,rep,name=foreign_buckets,json=foreignBuckets,proto3" json:"foreign_buckets,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AwsTarget) Reset() {
@@ -902,6 +905,13 @@ func (x *AwsTarget) GetDetectors() []string {
 func (x *AwsTarget) GetRole() *RoleAnalysis {
 	if x != nil {
 		return x.Role
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetForeignBuckets() []string {
+	if x != nil {
+		return x.ForeignBuckets
 	}
 	return nil
 }
@@ -2343,7 +2353,7 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x05token\x18\x04 \x01(\tR\x05token\"U\n" +
 	"\x11ClientCertificate\x12'\n" +
 	"\x0fcertificate_pem\x18\x01 \x01(\tR\x0ecertificatePem\x12\x17\n" +
-	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xf7\x03\n" +
+	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xa0\x04\n" +
 	"\tAwsTarget\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x19\n" +
 	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x1c\n" +
@@ -2358,7 +2368,8 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x0eallow_loopback\x18\t \x01(\bR\rallowLoopback\x12\x1c\n" +
 	"\tdetectors\x18\n" +
 	" \x03(\tR\tdetectors\x12+\n" +
-	"\x04role\x18\v \x01(\v2\x17.access.v1.RoleAnalysisR\x04role\x1aP\n" +
+	"\x04role\x18\v \x01(\v2\x17.access.v1.RoleAnalysisR\x04role\x12'\n" +
+	"\x0fforeign_buckets\x18\f \x03(\tR\x0eforeignBuckets\x1aP\n" +
 	"\fClassesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
 	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"\x8c\x03\n" +
