@@ -18,15 +18,21 @@ import (
 // hopByHop are headers of an answer that are for one hop, or would tell of the way here.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Trailer", "Transfer-Encoding", "Upgrade", "Alt-Svc", "Content-Length"}
 
-// answer passes the answer on and ends the flight.
-func (x *exchange) answer(ctx context.Context, resp *http.Response) {
+// outcomeOf is what AWS says of the call, before its answer is passed on.
+func outcomeOf(resp *http.Response) enforce.Outcome {
 	o := enforce.Outcome{Tag: resp.Status}
 	if id := requestID(resp.Header); id != "" {
 		o.Attrs = append(o.Attrs, audit.Attr{Name: "request_id", Value: id})
 	}
+	return o
+}
+
+// answer passes the answer on and ends the flight.
+func (x *exchange) answer(ctx context.Context, resp *http.Response) {
+	o := outcomeOf(resp)
 	b, err := x.mask(ctx, resp)
 	if err != nil {
-		x.fail(err)
+		x.withhold(o, err)
 		return
 	}
 	h := x.w.Header()

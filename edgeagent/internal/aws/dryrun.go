@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
-	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/sigv4"
 )
@@ -86,10 +85,7 @@ func (x *exchange) rehearse(ctx context.Context, look enforce.Look) (string, err
 		return "", err
 	}
 	defer resp.Body.Close()
-	outcome = enforce.Outcome{Tag: resp.Status}
-	if id := requestID(resp.Header); id != "" {
-		outcome.Attrs = append(outcome.Attrs, audit.Attr{Name: "request_id", Value: id})
-	}
+	outcome = outcomeOf(resp)
 	code, message, err := verdictOf(resp)
 	outcome.ErrorCode = code
 	if err != nil {

@@ -35,7 +35,7 @@ func (x *exchange) forward() {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified && x.call.Service != "s3" {
-		x.fail(&enforce.Denied{Cause: enforce.CauseControl, Reason: "AWS sends elsewhere, which is not followed"})
+		x.withhold(outcomeOf(resp), &enforce.Denied{Cause: enforce.CauseControl, Reason: "AWS sends elsewhere, which is not followed"})
 		return
 	}
 	x.answer(ctx, resp)
@@ -129,11 +129,15 @@ func (x *exchange) target() (host, path string, err error) {
 }
 
 // fail ends a flight that got no answer. What went wrong stays in the log.
-func (x *exchange) fail(err error) {
+func (x *exchange) fail(err error) { x.withhold(enforce.Outcome{}, err) }
+
+// withhold ends a flight whose answer is not passed on.
+func (x *exchange) withhold(o enforce.Outcome, err error) {
 	if !x.gone() {
 		x.server.log.Warn("forward call", "session", x.client.session.ID(), "error", err)
 	}
 	d := deniedOf(err)
-	x.flight.End(enforce.Outcome{Cut: d.Reason})
+	o.Cut = d.Reason
+	x.flight.End(o)
 	x.refuse(err)
 }
