@@ -35,13 +35,19 @@ type Verifier struct {
 	edge, session string
 	head          Head
 	closed        bool
+	resumed       bool
 	buf           []byte
 	summer        *summer
 }
 
+// ResumeVerifier returns a verifier that goes on behind a head.
+func ResumeVerifier(edge, session string, at Head) *Verifier {
+	return &Verifier{edge: edge, session: session, head: at, resumed: true}
+}
+
 // Add checks the next record of the chain. It returns a *Damage and then does not move on.
 func (v *Verifier) Add(r *Record) error {
-	if v.head.Seq == 0 {
+	if v.head.Seq == 0 && !v.resumed {
 		v.edge, v.session = r.Edge, r.Session
 	}
 	due := v.head.Seq + 1

@@ -399,3 +399,29 @@ func BenchmarkAppend(b *testing.B) {
 		done, _ = tiles.Append(e, done[:0])
 	}
 }
+
+func TestParsePath(t *testing.T) {
+	for _, want := range []Tile{{0, 0, 256}, {0, 0, 1}, {3, 1234, 255}, {entriesLevel, 1234067, 256}, {entriesLevel, 999, 7}} {
+		if got, ok := ParsePath(want.Path()); !ok || got != want {
+			t.Errorf("%s: %v, %v; want %v", want.Path(), got, ok, want)
+		}
+	}
+	for _, bad := range []string{"", "tile/0", "tile/0/0", "tile/9/000", "tile/-1/000", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/x000/001", "tile/0/000.p/01", "tile/data/000", "x/0/000"} {
+		if got, ok := ParsePath(bad); ok {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+	if tile := (Tile{1, 2, 3}); tile.First() != 2*65536 || tile.End() != (2*256+3)*256 {
+		t.Errorf("%v: leaves %d to %d", tile, tile.First(), tile.End())
+	}
+}
+
+func FuzzParsePath(f *testing.F) {
+	f.Add("tile/entries/x001/x234/067.p/8")
+	f.Add("tile/3/007")
+	f.Fuzz(func(t *testing.T, path string) {
+		if tile, ok := ParsePath(path); ok && (tile.Path() != path || tile.First() < 0 || tile.End() <= tile.First()) {
+			t.Errorf("%q: %v", path, tile)
+		}
+	})
+}

@@ -51,9 +51,17 @@ type Log struct {
 type head struct {
 	Origin string         `json:"origin"`
 	Tree   merklelog.Tree `json:"tree"`
-	// Published is how much of it is laid out in the object store.
+	// Published is how much of it is laid out in the object store, and Next what is to be. A publisher that takes over does that first, so
+	// that there are tiles of no other sizes than those that have a checkpoint.
 	Published int64 `json:"published"`
+	Next      *next `json:"next,omitempty"`
 	// Checkpoint is the signed one of Tree.
+	Checkpoint []byte `json:"checkpoint"`
+}
+
+// next is a state of the log that is to be laid out.
+type next struct {
+	Size       int64  `json:"size"`
 	Checkpoint []byte `json:"checkpoint"`
 }
 

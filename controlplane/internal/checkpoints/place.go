@@ -98,9 +98,9 @@ func (l *Log) place(ctx context.Context, groups []store.Entry[[]string]) error {
 		if err := l.batches.In(tx).Create(batchKey(h.Value.Tree.Size()), batch); err != nil {
 			return err
 		}
-		next := h.Value
-		next.Tree, next.Checkpoint = tree, signed
-		return heads.Put(headKey, next)
+		grown := h.Value
+		grown.Tree, grown.Checkpoint = tree, signed
+		return heads.Put(headKey, grown)
 	})
 	if err != nil {
 		return fmt.Errorf("place entries: %w", err)

@@ -31,13 +31,9 @@ func (p *publisher) publish(ctx context.Context, l *Log) (err error) {
 			err = fmt.Errorf("publish log: %w", err)
 		}
 	}()
-	e, err := l.heads.Get(ctx, headKey)
-	if err != nil {
+	h, err := l.choose(ctx)
+	if err != nil || h.Next == nil {
 		return err
-	}
-	h := e.Value
-	if h.Published == h.Tree.Size() {
-		return nil
 	}
 	if p.tiles == nil || p.tiles.Size() != h.Published {
 		if p.tiles, err = merklelog.ResumeTiles(h.Published, l.reader(ctx)); err != nil {
@@ -48,17 +44,35 @@ func (p *publisher) publish(ctx context.Context, l *Log) (err error) {
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("%s/checkpoint/%016d", Folder, h.Tree.Size())
-	if err := l.put(ctx, path, h.Checkpoint); err != nil {
+	if err := l.put(ctx, fmt.Sprintf("%s/checkpoint/%016d", Folder, h.Next.Size), h.Next.Checkpoint); err != nil {
 		return err
 	}
-	return l.settle(ctx, h.Tree.Size(), batches)
+	return l.settle(ctx, h.Next.Size, batches)
+}
+
+// choose returns the head with the state that is to be laid out, if there is one: the one that a publisher before was about to, or all that
+// has a place.
+func (l *Log) choose(ctx context.Context) (h head, err error) {
+	err = l.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		heads := l.heads.In(tx)
+		e, err := heads.Get(headKey)
+		if err != nil {
+			return err
+		}
+		h = e.Value
+		if h.Next != nil || h.Published == h.Tree.Size() {
+			return nil
+		}
+		h.Next = &next{h.Tree.Size(), h.Checkpoint}
+		return heads.Put(headKey, h)
+	})
+	return h, err
 }
 
 // layOut stores the tiles of a head, and returns the batches that it is done with.
 func (p *publisher) layOut(ctx context.Context, l *Log, h head) (done []string, err error) {
 	after := ""
-	for p.tiles.Size() < h.Tree.Size() {
+	for p.tiles.Size() < h.Next.Size {
 		batches, _, err := l.batches.List(ctx, store.ListOptions{After: after, Limit: maxBatches})
 		if err != nil {
 			return nil, err
@@ -67,7 +81,7 @@ func (p *publisher) layOut(ctx context.Context, l *Log, h head) (done []string, 
 			after = b.Key
 			switch {
 			case b.Key < batchKey(p.tiles.Size()): // laid out by a publisher that ended before it took it away
-			case b.Key == batchKey(p.tiles.Size()) && p.tiles.Size() < h.Tree.Size():
+			case b.Key == batchKey(p.tiles.Size()) && p.tiles.Size() < h.Next.Size:
 				err = p.append(ctx, l, b.Value)
 			default:
 				continue // placed since
@@ -81,8 +95,8 @@ func (p *publisher) layOut(ctx context.Context, l *Log, h head) (done []string, 
 			break
 		}
 	}
-	if p.tiles.Size() != h.Tree.Size() {
-		return nil, fmt.Errorf("%w: entries from %d on are not there, the log has %d", store.ErrCorrupt, p.tiles.Size(), h.Tree.Size())
+	if p.tiles.Size() != h.Next.Size {
+		return nil, fmt.Errorf("%w: entries from %d on are not there, the log has %d", store.ErrCorrupt, p.tiles.Size(), h.Next.Size)
 	}
 	return done, l.putAll(ctx, p.tiles.Partial())
 }
@@ -115,9 +129,9 @@ func (l *Log) settle(ctx context.Context, size int64, batches []string) error {
 		if h.Value.Published >= size {
 			return nil
 		}
-		next := h.Value
-		next.Published = size
-		return heads.Put(headKey, next)
+		settled := h.Value
+		settled.Published, settled.Next = size, nil
+		return heads.Put(headKey, settled)
 	})
 	if err != nil {
 		return err
