@@ -47,17 +47,23 @@ type cloud struct {
 }
 
 func newCloud(t *testing.T) *cloud {
-	c := &cloud{t: t, moto: mototest.Start(t)}
+	moto := mototest.Start(t)
+	return cloudAt(t, moto, moto.URL)
+}
+
+// cloudAt reaches the moto by an address.
+func cloudAt(t *testing.T, moto *mototest.Server, address string) *cloud {
+	c := &cloud{t: t, moto: moto}
 	role := c.moto.Role(t, "writ-shop")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "aws.cedar"), []byte(awsPolicy), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.World = world.Start(t, world.Config{Policy: dir, ControlEnv: []string{
-		"AWS_ENDPOINT_URL_STS=" + c.moto.URL, "AWS_ENDPOINT_URL_IAM=" + c.moto.URL, "AWS_ACCESS_KEY_ID=" + c.moto.Key, "AWS_SECRET_ACCESS_KEY=" + c.moto.Secret,
+		"AWS_ENDPOINT_URL_STS=" + address, "AWS_ENDPOINT_URL_IAM=" + address, "AWS_ACCESS_KEY_ID=" + c.moto.Key, "AWS_SECRET_ACCESS_KEY=" + c.moto.Secret,
 	}})
 	c.agent, c.sre = c.Token("ada@example.com", "agent", "agents"), c.Token("sam@example.com", "person", "sre")
-	if err := c.Apply(t.Context(), fmt.Sprintf(awsAccount, mototest.Account, role, c.moto.URL)); err != nil {
+	if err := c.Apply(t.Context(), fmt.Sprintf(awsAccount, mototest.Account, role, address)); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := c.Writ(t.Context(), c.agent, "request", "shop", "--for", "30m", "--reason", "ticket 4711", "--no-wait"); err != nil {
