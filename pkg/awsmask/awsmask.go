@@ -105,7 +105,7 @@ func (m *Masker) findBody() {
 			m.payload = member
 		}
 	}
-	m.body, m.faulting = m.output.active(), m.fault.active()
+	m.body, m.faulting = m.output.active(false), m.fault.active(false)
 }
 
 // Idle reports whether nothing of an answer, or of an error, is to be hidden or looked at.

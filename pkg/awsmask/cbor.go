@@ -163,21 +163,13 @@ func (w *cborWalk) string(start, i, major, info int, n uint64, a at) int {
 	if end < 0 || a.idle() {
 		return end
 	}
-	out, name, changed := w.masked(content, major, a)
-	if changed {
-		w.found.add(name)
+	if major == cborBytes {
+		a.shape, a.base64 = noShape, false // they stand here as they are
+	}
+	if out, changed := w.m.text(content, a, w.found); changed {
 		w.edits = append(w.edits, edit{start, end, append(cborHead(nil, major, uint64(len(out))), out...)})
 	}
 	return end
-}
-
-// masked returns what becomes of a text, or of bytes, which stand here as they are.
-func (w *cborWalk) masked(content []byte, major int, a at) (out []byte, name string, changed bool) {
-	if major == cborText {
-		return w.m.text(content, a)
-	}
-	a.shape, a.base64 = noShape, false
-	return w.m.text(content, a)
 }
 
 func (w *cborWalk) integer(start, end, major int, n uint64, a at) {
@@ -188,8 +180,7 @@ func (w *cborWalk) integer(start, end, major int, n uint64, a at) {
 	if n < math.MaxInt64 {
 		digits = strconv.AppendUint(nil, n, 10)
 	}
-	if name, hide := w.m.figure(digits, a); hide {
-		w.found.add(name)
+	if w.m.figure(digits, a, w.found) {
 		w.edits = append(w.edits, edit{start, end, []byte{0}})
 	}
 }

@@ -162,11 +162,11 @@ func (s *stream) header(h eventHeader, a at) (edit, bool) {
 	if h.kind == headerBytes {
 		a.shape, a.base64 = noShape, false
 	}
-	out, name, changed := s.m.text(h.value, a)
-	if !changed || len(out) > math.MaxUint16 {
+	out, changed := s.m.text(h.value, a, s.found)
+	if !changed {
 		return edit{}, false
 	}
-	s.found.add(name)
+	out = out[:min(len(out), math.MaxUint16)]
 	return edit{h.start, h.end, append(binary.BigEndian.AppendUint16([]byte{h.kind}, uint16(len(out))), out...)}, true
 }
 

@@ -48,10 +48,8 @@ func (m *Masker) header(h map[string][]string, name string, values []string, n *
 		return
 	}
 	for i, v := range values {
-		out, class, changed := m.looked([]byte(v), a)
-		if changed {
+		if out, changed := m.looked([]byte(v), a, f); changed {
 			values[i] = string(out)
-			f.add(class)
 		}
 	}
 }

@@ -143,12 +143,9 @@ func (w *jsonWalk) name(i int) (name []byte, value int) {
 
 // text masks a string.
 func (w *jsonWalk) text(i, end int, plain bool, a at) {
-	out, name, changed := w.m.text(unquote(w.b[i:end], plain), a)
-	if !changed {
-		return
+	if out, changed := w.m.text(unquote(w.b[i:end], plain), a, w.found); changed {
+		w.edits = append(w.edits, edit{i, end, quote(out)})
 	}
-	w.found.add(name)
-	w.edits = append(w.edits, edit{i, end, quote(out)})
 }
 
 // scalar masks a number or boolean; null stays.
@@ -163,12 +160,9 @@ func (w *jsonWalk) scalar(i, end int, a at) {
 			return
 		}
 	}
-	name, hide := w.m.figure(b, a)
-	if !hide {
-		return
+	if w.m.figure(b, a, w.found) {
+		w.edits = append(w.edits, edit{i, end, []byte(zero)})
 	}
-	w.found.add(name)
-	w.edits = append(w.edits, edit{i, end, []byte(zero)})
 }
 
 // digest is what a message of SQS says of its body, which clients check.

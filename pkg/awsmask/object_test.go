@@ -183,6 +183,15 @@ func TestHiddenObject(t *testing.T) {
 	}
 }
 
+// An object that policy reveals is not looked at.
+func TestClearObject(t *testing.T) {
+	c := call(t, "s3", "GetObject")
+	m, err := awsmask.New(awsmask.Config{Answer: c.Answer(), Data: c.Data, Detector: detector(t), Fields: []awsmask.Field{{Path: "Body", Clear: true}}})
+	if err != nil || m.Form() != awsmask.Nothing {
+		t.Errorf("its form is %d, %v", m.Form(), err)
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	h := map[string][]string{"X-Amz-Meta-Owner": {"ada"}, "X-Amz-Meta-Team": {"x"}, "Etag": {"e"}}
 	if got := masker(t, "s3", "HeadObject", "Metadata.owner").Headers(h); fmt.Sprint(got, h) != "[Metadata.owner] map[Etag:[e] X-Amz-Meta-Team:[x]]" {

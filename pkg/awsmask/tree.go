@@ -51,16 +51,17 @@ func (n *node) classify(f *Field) {
 	}
 }
 
-// active reports whether there is something to do at a node or below.
-func (n *node) active() bool {
+// active reports whether there is something to do at a node or below, where clear says that nothing is looked at.
+func (n *node) active(clear bool) bool {
 	if n == nil {
 		return false
 	}
-	if n.hide != nil || n.look || n.each.active() {
+	clear = clear || n.clear
+	if n.hide != nil || n.look && !clear || n.each.active(clear) {
 		return true
 	}
 	for _, c := range n.names {
-		if c.active() {
+		if c.active(clear) {
 			return true
 		}
 	}

@@ -16,16 +16,16 @@ const (
 	zeroDate   = "Thu, 01 Jan 1970 00:00:00 GMT"
 )
 
-// text returns what a text becomes, as its type is written in texts; changed is false where it stays. name is what is
-// reported, of a field or of the class that was detected.
-func (m *Masker) text(value []byte, a at) (out []byte, name string, changed bool) {
+// text returns what a text becomes, as its type is written in texts; changed is false where it stays.
+func (m *Masker) text(value []byte, a at, f found) (out []byte, changed bool) {
 	if a = a.lost(); a.hide != nil {
-		return m.hidden(value, a), a.hide.name, true
+		f.add(a.hide.name)
+		return m.hidden(value, a), true
 	}
 	if !a.look {
-		return nil, "", false
+		return nil, false
 	}
-	return m.looked(value, a)
+	return m.looked(value, a, f)
 }
 
 // hidden returns what stands for a text.
@@ -65,7 +65,7 @@ func (m *Masker) rule(value []byte, a at) []byte {
 }
 
 // looked hides what the detector finds in a text.
-func (m *Masker) looked(value []byte, a at) (out []byte, name string, changed bool) {
+func (m *Masker) looked(value []byte, a at, f found) (out []byte, changed bool) {
 	packed := m.kind(a) == modelfile.Blob || a.base64
 	raw := value
 	if packed {
@@ -74,8 +74,8 @@ func (m *Masker) looked(value []byte, a at) (out []byte, name string, changed bo
 			raw, packed = value, false
 		}
 	}
-	if out, name = m.redact(raw); out == nil {
-		return nil, "", false
+	if out = m.redact(raw, f); out == nil {
+		return nil, false
 	}
 	switch {
 	case packed:
@@ -83,33 +83,33 @@ func (m *Masker) looked(value []byte, a at) (out []byte, name string, changed bo
 	case a.number || m.kind(a) == modelfile.Integer || m.kind(a) == modelfile.Float:
 		out = []byte(zeroNumber)
 	}
-	return out, name, true
+	return out, true
 }
 
-// redact returns a text without what the detector finds in it, and the class of the first of that; nil where there is none.
-func (m *Masker) redact(raw []byte) (out []byte, class string) {
+// redact returns a text without what the detector finds in it, nil where there is nothing.
+func (m *Masker) redact(raw []byte, f found) []byte {
 	var room [8]mask.Hit
 	det := m.cfg.Detector
 	hits := det.Scan(room[:0], raw)
 	if len(hits) == 0 {
-		return nil, ""
+		return nil
 	}
-	return det.Redact(make([]byte, 0, len(raw)), raw), det.Name(hits[0].Class)
+	for _, h := range hits {
+		f.add(det.Name(h.Class))
+	}
+	return det.Redact(make([]byte, 0, len(raw)), raw)
 }
 
 // minCardDigits is how long a number is that may be a card's: shorter ones are not looked at.
 const minCardDigits = 13
 
 // figure tells whether a number is to be hidden.
-func (m *Masker) figure(number []byte, a at) (name string, hide bool) {
+func (m *Masker) figure(number []byte, a at, f found) (hide bool) {
 	if a = a.lost(); a.hide != nil {
-		return a.hide.name, true
+		f.add(a.hide.name)
+		return true
 	}
-	if !a.look || len(number) < minCardDigits {
-		return "", false
-	}
-	out, name := m.redact(number)
-	return name, out != nil
+	return a.look && len(number) >= minCardDigits && m.redact(number, f) != nil
 }
 
 // edit is a part of a document, body[start:end], and what takes its place.

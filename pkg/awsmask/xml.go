@@ -252,12 +252,9 @@ func (w *xmlWalk) value(e element, end int) {
 	if len(bytes.TrimSpace(e.text)) == 0 {
 		return
 	}
-	out, name, changed := w.m.text(e.text, e.at)
-	if !changed {
-		return
+	if out, changed := w.m.text(e.text, e.at, w.found); changed {
+		w.edits = append(w.edits, edit{e.start, end, escapeXML(out)})
 	}
-	w.found.add(name)
-	w.edits = append(w.edits, edit{e.start, end, escapeXML(out)})
 }
 
 func escapeXML(text []byte) []byte {

@@ -41,6 +41,8 @@ type bed struct {
 
 	foreign []string // buckets of other accounts that the account's resource names
 
+	classes map[string][]string // of the account
+
 	mu       sync.Mutex
 	received []*http.Request // what reached moto
 }
@@ -67,6 +69,7 @@ func newBedBefore(t *testing.T, b *bed, address string, keys enforce.AWSKeys, ch
 		Policy:  policy.Resource{Name: "shop", Kind: "aws", Labels: map[string]string{"env": "dev"}, Role: &policy.Role{ARN: "arn:aws:iam::" + mototest.Account + ":role/agents"}},
 		Account: mototest.Account, Partition: "aws", Endpoint: strings.TrimPrefix(front.URL, "https://"),
 		TLS: upstream.TLS{Mode: upstream.VerifyFull, CAPEM: pool, ServerName: "example.com"}, AllowLoopback: true, Version: 1,
+		Classes:        b.classes,
 		ForeignBuckets: b.foreign,
 	}
 	who := policy.Principal{Kind: policy.KindAgent, ID: "ada", Name: "ada", Groups: []string{"agents"}}
