@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/writhq/writ/pkg/awsmodel"
@@ -46,6 +47,8 @@ var readers = map[string]reader{
 	"cloudtrail:StartQuery":                 query("QueryStatement"),
 	"iotsitewise:ExecuteQuery":              query("queryStatement"),
 	"logs:StartQuery":                       insights,
+	"logs:CreateScheduledQuery":             insights,
+	"logs:UpdateScheduledQuery":             insights,
 
 	"ssm:SendCommand":                       runs("DocumentName", "Parameters"),
 	"ssm:StartAutomationExecution":          runs("DocumentName", "Parameters"),
@@ -58,6 +61,8 @@ var readers = map[string]reader{
 	"ssm:StartSession":                      interactive,
 	"ssm:ResumeSession":                     interactive,
 	"ecs:ExecuteCommand":                    interactive,
+	"codebuild:StartCommandExecution":       commandIn("command"),
+	"codebuild:StartSandboxConnection":      interactive,
 	"emr:AddJobFlowSteps":                   steps,
 	"emr:RunJobFlow":                        steps,
 	"ssm:CreateAssociationBatch":            refused("name one association at a time"),
@@ -76,6 +81,8 @@ var readers = map[string]reader{
 	"cloudformation:CreateStackRefactor":           elsewhere,
 	"serverlessrepo:CreateCloudFormationChangeSet": elsewhere,
 	"cloudformation:ExecuteStackRefactor":          elsewhere,
+	"config:PutConformancePack":                    template("TemplateBody"),
+	"config:PutOrganizationConformancePack":        template("TemplateBody"),
 	"cloudcontrol:CreateResource":                  control("DesiredState"),
 	"cloudcontrol:UpdateResource":                  control("PatchDocument"),
 	"cloudcontrol:DeleteResource":                  control(""),
@@ -90,12 +97,10 @@ func (x *exchange) read() error {
 	read, known := readers[x.call.Service+":"+x.call.Operation]
 	switch {
 	case known:
-	case x.call.Language == "iam-policy":
-		read = permissions
-	case x.call.Language != "":
+	case x.call.Language != "" && x.call.Language != "iam-policy":
 		return x.unreadText("it carries "+x.call.Language+", which is not read", "use an operation that says what it does")
 	default:
-		return nil
+		read = permissions
 	}
 	var err error
 	if x.text, err = read(x); err != nil {
@@ -150,17 +155,29 @@ func interactive(x *exchange) (reading, error) {
 	return reading{}, x.unreadText("it opens a session past the edge, where nothing is decided or recorded", "send single commands with ssm send-command")
 }
 
-// permissions finds policies of IAM among the members: documents of JSON. Who puts one changes permissions, whatever level IAM gives the action.
+// permissions finds policies of IAM among the members of a call that changes something. Who sets one changes permissions, whatever level IAM
+// gives the action.
 func permissions(x *exchange) (reading, error) {
 	var r reading
-	if name := x.params.Get("AttributeName").Text; name != "" && name != "Policy" {
-		return r, nil // of a topic
+	if !x.call.Mutates {
+		return r, nil
 	}
+	attribute := strings.Contains(x.params.Get("AttributeName").Text, "olicy") // of a topic: its value stands beside it
 	flatten(x.params.Value, "", func(path string, v awsmodel.Value) {
 		last := path[strings.LastIndexByte(path, '.')+1:]
-		r.permissions = r.permissions || isDocument(v) && last != "RedrivePolicy" && last != "RedriveAllowPolicy" && last != "DeliveryPolicy"
+		named := strings.Contains(last, "olicy") || strings.Contains(last, "olicies") || last == "AttributeValue" && attribute || x.call.Language != ""
+		r.permissions = r.permissions || named && isPolicy(v)
 	})
 	return r, nil
+}
+
+// isPolicy says that a value is a document of JSON with statements, or one that cannot be read.
+func isPolicy(v awsmodel.Value) bool {
+	if !isDocument(v) {
+		return false
+	}
+	root, err := readTree(v.Text)
+	return err != nil || slices.ContainsFunc(root.keys, func(key string) bool { return strings.EqualFold(key, "Statement") })
 }
 
 // isDocument says that a value is a document of JSON.

@@ -117,6 +117,9 @@ func TestLanguages(t *testing.T) {
 		"SSM other document":             {shell("Mine", "uptime"), false},
 		"SSM session":                    {ssm("StartSession", obj{"Target": "i-00000001"}), false},
 		"SSM automation":                 {ssm("StartAutomationExecution", obj{"DocumentName": "AWS-RestartEC2Instance"}), false},
+		"command in a sandbox":           {jsonCall("codebuild", "CodeBuild_20161006.StartCommandExecution", obj{"sandboxId": "s", "command": "rm -rf /"}), false},
+		"queue with a policy":            {jsonCall("sqs", "AmazonSQS.CreateQueue", obj{"QueueName": "q", "Attributes": obj{"Policy": `{"Statement": []}`}}), false},
+		"policy of a topic":              {attempt{method: "POST", path: "/", service: "sns", body: "Action=SetTopicAttributes&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012%3At&AttributeName=Policy&AttributeValue=" + esc(`{"Statement":[]}`), header: http.Header{"Content-Type": {formType}}}, false},
 		"ECS Exec":                       {jsonCall("ecs", "AmazonEC2ContainerServiceV20141113.ExecuteCommand", obj{"cluster": "c", "task": "t", "command": "sh", "interactive": true}), false},
 		"state machine with a bad text":  {jsonCall("states", "AWSStepFunctions.CreateStateMachine", obj{"name": "s", "roleArn": "arn:aws:iam::123456789012:role/app", "definition": `{"a":1,"a":2}`}), false},
 		"IAM policy without permissions": {attempt{method: "POST", path: "/", service: "iam", body: "Action=PutRolePolicy&Version=2010-05-08&RoleName=r&PolicyName=p&PolicyDocument=%7B%7D", header: http.Header{"Content-Type": {formType}}}, false},
@@ -144,6 +147,44 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// TestPoliciesArePermissions: who sets a policy of IAM changes permissions, whatever level IAM gives the action.
+func TestPoliciesArePermissions(t *testing.T) {
+	b := newBed(t)
+	b.Policies.Set(t, `@id("all") permit (principal, action in [Action::"session:open", Action::"aws:read", Action::"aws:write"], resource);
+`)
+	queue := func(attributes obj) attempt {
+		return jsonCall("sqs", "AmazonSQS.CreateQueue", obj{"QueueName": "q", "Attributes": attributes})
+	}
+	form := func(service, version, form string) attempt {
+		return attempt{method: "POST", path: "/", service: service, body: form + "&Version=" + version, header: http.Header{"Content-Type": {formType}}}
+	}
+	const policy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*"}]}`
+	for name, c := range map[string]struct {
+		attempt
+		passes bool
+	}{
+		"a queue":                       {queue(obj{"VisibilityTimeout": "30"}), true},
+		"a queue for what fails":        {queue(obj{"RedrivePolicy": `{"maxReceiveCount": 3}`}), true},
+		"a queue with a policy":         {queue(obj{"Policy": policy}), false},
+		"one in another case":           {queue(obj{"Policy": strings.Replace(policy, "Statement", "statement", 1)}), false},
+		"one with an escaped name":      {queue(obj{"Policy": strings.Replace(policy, "Statement", `\u0053tatement`, 1)}), false},
+		"one behind white space":        {queue(obj{"Policy": "\n\t " + policy}), false},
+		"one that cannot be read":       {queue(obj{"Policy": policy + "}"}), false},
+		"an endpoint":                   {form("ec2", "2016-11-15", "Action=CreateVpcEndpoint&VpcId=vpc-1&ServiceName=s"), true},
+		"an endpoint with a policy":     {form("ec2", "2016-11-15", "Action=CreateVpcEndpoint&VpcId=vpc-1&ServiceName=s&PolicyDocument="+esc(policy)), false},
+		"a role":                        {form("iam", "2010-05-08", "Action=CreateRole&RoleName=r&AssumeRolePolicyDocument="+esc(policy)), false},
+		"an item that is like a policy": {dynamo("PutItem", obj{"TableName": "Orders", "Item": obj{"Document": obj{"S": policy}}}), true},
+		"a rule of a repository":        {jsonCall("ecr", "AmazonEC2ContainerRegistry_V20150921.PutLifecyclePolicy", obj{"repositoryName": "r", "lifecyclePolicyText": `{"rules": []}`}), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, text := b.send(c.attempt)
+			if n := len(b.reached()); c.passes != (n == 1) || n > 1 {
+				t.Errorf("%d %s, and %d calls reached AWS", code, text, n)
+			}
+		})
+	}
+}
+
 func esc(s string) string {
 	var out strings.Builder
 	for i := range len(s) {
@@ -159,6 +200,7 @@ func TestEveryLanguageIsDecidedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := map[string]bool{
+		"glue:RunStatement": true, "lakeformation:StartQueryPlanning": true,
 		"rds-data:ExecuteSql": true, "athena:StartCalculationExecution": true, "iottwinmaker:ExecuteQuery": true, "cleanrooms:StartProtectedQuery": true,
 		"neptunedata:ExecuteGremlinQuery": true, "neptunedata:ExecuteGremlinProfileQuery": true, "neptunedata:ExecuteGremlinExplainQuery": true,
 		"neptunedata:ExecuteOpenCypherQuery": true, "neptunedata:ExecuteOpenCypherExplainQuery": true, "neptune-graph:ExecuteQuery": true,

@@ -61,6 +61,16 @@ func steps(x *exchange) (reading, error) {
 	return r, x.bounded(r.Commands)
 }
 
+// commandIn is one command that is run on a machine.
+func commandIn(member string) reader {
+	return func(x *exchange) (reading, error) {
+		texts, err := x.texts(member)
+		r := reading{changes: true}
+		r.Commands = texts
+		return r, err
+	}
+}
+
 // build starts a build of CodeBuild, with the commands of its project.
 func build(x *exchange) (reading, error) {
 	for _, f := range x.params.Fields {
