@@ -396,7 +396,7 @@ func TestCI(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"GitHub", f.gitHubRelease}, {"GitLab", f.gitLabRelease}, {"refused", f.refused}, {"approved", f.approved},
-		{"not approved", f.notApproved}, {"cancelled", f.cancelled}, {"database", f.database},
+		{"not approved", f.notApproved}, {"cancelled", f.cancelled}, {"database", f.database}, {"cluster", f.cluster},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			f.t = t
@@ -552,12 +552,7 @@ func (f *factory) cancelled(t *testing.T) {
 	if err := busy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 1200 {
-		if _, err := os.Stat(ready); err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	f.awaitFile(ready)
 	own := f.actsUnderItsOwnGrant(t)
 	if err := busy.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -566,6 +561,50 @@ func (f *factory) cancelled(t *testing.T) {
 		t.Errorf("cancelled while it ran: exit %d: %s", code, busy.out.String())
 	}
 	f.isOver(waiting, busy, own)
+	f.endsAtOnce(t)
+}
+
+// endsAtOnce: at the second signal the access ends, whether the command has or not.
+func (f *factory) endsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	ready, done := filepath.Join(dir, "ready"), filepath.Join(dir, "done")
+	deaf := f.onGitHub(map[string]string{"run": "trap '' TERM; : >'" + ready + "'; while [ ! -e '" + done + "' ]; do sleep 0.05; done"}, nil)
+	if err := deaf.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.awaitFile(ready)
+	f.await("the grant is ended", func() bool {
+		if err := deaf.Process.Signal(os.Interrupt); err != nil {
+			return true
+		}
+		out, err := f.Writ(t.Context(), f.Administrator(), "grants", "list", "--all")
+		return err == nil && strings.Contains(out, "no grants")
+	})
+	write(t, done, "")
+	if code := deaf.code(t); code != 130 {
+		t.Errorf("exit %d: %s", code, deaf.out.String())
+	}
+	f.isOver(deaf)
+}
+
+// await waits until something is so, for a minute at most.
+func (f *factory) await(what string, there func() bool) {
+	f.t.Helper()
+	for range 1200 {
+		if there() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.t.Errorf("in vain: %s", what)
+}
+
+func (f *factory) awaitFile(name string) {
+	f.t.Helper()
+	f.await(name+" is there", func() bool {
+		_, err := os.Stat(name)
+		return err == nil
+	})
 }
 
 // actsUnderItsOwnGrant: another run of the same principal has a grant that lasts longer, and is not used.
@@ -584,6 +623,32 @@ func (f *factory) actsUnderItsOwnGrant(t *testing.T) *run {
 func (f *factory) database(t *testing.T) {
 	r := f.onGitHub(map[string]string{"kind": "postgres", "resource": world.Resource, "region": "", "run": "psql --no-psqlrc -At -c 'SELECT count(*) FROM products'"}, nil)
 	if code := r.code(t); code != 0 || !strings.Contains(r.out.String(), "200\n") {
+		t.Errorf("exit %d: %s", code, r.out.String())
+	}
+	f.isOver(r)
+}
+
+const ciCluster = `
+kind: kubernetes
+name: shop-k8s
+labels: {env: demo}
+edges: [edge-a]
+endpoint: "127.0.0.1:1"
+allow_loopback: true
+tls: {ca_file: "%{ca}"}
+credential:
+  service_account: {namespace: writ, name: edge, token_file: "%{password}"}
+`
+
+// cluster: kubectl would find a kubeconfig of this run, and the plugin in it a token.
+func (f *factory) cluster(t *testing.T) {
+	if err := f.Apply(t.Context(), ciCluster); err != nil {
+		t.Fatal(err)
+	}
+	r := f.onGitHub(map[string]string{
+		"kind": "kubernetes", "resource": "shop-k8s", "region": "", "run": "grep -c 'command: writ' \"$KUBECONFIG\"\nwrit kube token shop-k8s >/dev/null && echo a token",
+	}, nil)
+	if code := r.code(t); code != 0 || !strings.Contains(r.out.String(), "a token\n") {
 		t.Errorf("exit %d: %s", code, r.out.String())
 	}
 	f.isOver(r)
