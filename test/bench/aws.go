@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/writhq/writ/pkg/sigv4"
@@ -118,7 +121,9 @@ func (b *bed) prepareAWS(ctx context.Context) error {
 	}
 	agents := sigv4.Credentials{KeyID: key.AccessKeyID, Secret: key.SecretAccessKey, SessionToken: key.SessionToken}
 	b.cloud.paths = []awsPath{
-		{"direct", "https", b.cloud.at.Address, agents}, {"a proxy that only signs", "http", b.cloud.peer.said, agents}, {"writ-edge", "http", b.w.AWS, agents},
+		{name: "direct", scheme: "https", address: b.cloud.at.Address, keys: agents},
+		{name: "a proxy that only signs", scheme: "http", address: b.cloud.peer.said, keys: agents, pid: b.cloud.peer.cmd.Process.Pid},
+		{name: "writ-edge", scheme: "http", address: b.w.AWS, keys: agents, pid: b.w.Edge.PID()},
 	}
 	return nil
 }
@@ -133,20 +138,20 @@ func (b *bed) agree(out string, err error) error {
 	return err
 }
 
-// smallCalls compares the rates of small calls, at 1 and 16 connections.
+// smallCalls compares the rates of small calls at 1 and 16 connections, and what a call costs the two proxies.
 func (b *bed) smallCalls(ctx context.Context) (figures []Figure, err error) {
 	for _, c := range smallCalls {
 		for _, conns := range []int{1, 16} {
-			runs := make([][]sample, len(b.cloud.paths))
+			runs, cpu := make([][]sample, len(b.cloud.paths)), make([][]float64, len(b.cloud.paths))
 			for round := range b.rounds {
 				for i := range b.cloud.paths {
 					at := (i + round) % len(b.cloud.paths)
-					s, err := b.cloud.paths[at].load(ctx, c, conns, b.time)
+					s, cost, err := b.measureCall(ctx, b.cloud.paths[at], c, conns)
 					if err != nil {
 						return nil, err
 					}
-					fmt.Fprintf(os.Stderr, "%s, %d connections  %-24s %8.0f/s  p50 %.3f ms  p99 %.3f ms\n", c.name, conns, b.cloud.paths[at].name, s.tps, s.p50, s.p99)
-					runs[at] = append(runs[at], s)
+					fmt.Fprintf(os.Stderr, "%s, %d connections  %-24s %8.0f/s  p50 %.3f ms  p99 %.3f ms  %.0f us of CPU\n", c.name, conns, b.cloud.paths[at].name, s.tps, s.p50, s.p99, cost)
+					runs[at], cpu[at] = append(runs[at], s), append(cpu[at], cost)
 				}
 			}
 			direct, peer, edge := median(runs[0]), median(runs[1]), median(runs[2])
@@ -154,10 +159,45 @@ func (b *bed) smallCalls(ctx context.Context) (figures []Figure, err error) {
 			figures = append(figures,
 				atLeast(what, "/s", edge.tps, peer.tps, b.cloud.paths[1].name, 1),
 				atLeast(what+", against direct", "/s", edge.tps, direct.tps, "direct", 0),
-				atMost(what+", p99", "ms", edge.p99, peer.p99, b.cloud.paths[1].name, 1))
+				atMost(what+", p99", "ms", edge.p99, peer.p99, b.cloud.paths[1].name, 1),
+				atMost(what+", CPU", "us", slices.Min(cpu[2]), slices.Min(cpu[1]), b.cloud.paths[1].name, 1))
 		}
 	}
 	return figures, nil
+}
+
+// measureCall returns what a client saw, and the processor's time that each call took of the proxy, in microseconds.
+func (b *bed) measureCall(ctx context.Context, p awsPath, c awsCall, conns int) (s sample, cost float64, err error) {
+	before, err := cpuTime(p.pid)
+	if err != nil {
+		return s, 0, err
+	}
+	if s, err = p.load(ctx, c, conns, b.time); err != nil {
+		return s, 0, err
+	}
+	after, err := cpuTime(p.pid)
+	return s, float64((after - before).Microseconds()) / (s.tps * b.time.Seconds()), err
+}
+
+// ticks are what /proc counts a second of a processor's time in, on every Linux of today.
+const ticks = 100
+
+// cpuTime is what a process took so far, where /proc tells it; 0 is nobody.
+func cpuTime(pid int) (time.Duration, error) {
+	if pid == 0 {
+		return 0, nil
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("no times of process %d", pid)
+	}
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / ticks, errors.Join(err, err2)
 }
 
 // streams compares how fast a big object goes up and down.

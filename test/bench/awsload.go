@@ -21,6 +21,7 @@ import (
 type awsPath struct {
 	name, scheme, address string
 	keys                  sigv4.Credentials
+	pid                   int // of a proxy
 }
 
 // awsCall is a call of a client.

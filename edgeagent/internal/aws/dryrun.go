@@ -155,7 +155,7 @@ func (x *exchange) sendHeld(ctx context.Context) (*http.Response, error) {
 	if err := x.flight.Ready(); err != nil {
 		return nil, err
 	}
-	resp, err := x.client.out.transport.RoundTrip(req)
+	resp, err := x.client.out.way(req).RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreachable, err)
 	}

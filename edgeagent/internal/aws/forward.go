@@ -81,7 +81,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 	if err := x.flight.Ready(); err != nil {
 		return nil, err
 	}
-	resp, err := x.client.out.transport.RoundTrip(req)
+	resp, err := x.client.out.way(req).RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreachable, err)
 	}
@@ -93,7 +93,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 func (x *exchange) body(signed *sigv4.Signed) (io.ReadCloser, error) {
 	if !x.whole {
 		r, err := sigv4.NewBody(x.req.Body, x.verified, signed, nil)
-		return io.NopCloser(r), err
+		return &stream{r}, err
 	}
 	r, err := sigv4.NewBody(bytes.NewReader(x.held), x.verified, signed, nil)
 	if err != nil {
@@ -101,7 +101,7 @@ func (x *exchange) body(signed *sigv4.Signed) (io.ReadCloser, error) {
 	}
 	switch x.said.Payload.Mode {
 	case sigv4.SignedChunks, sigv4.SignedTrailer: // signed anew
-		return io.NopCloser(r), nil
+		return &stream{r}, nil
 	case sigv4.Absent: // hashed before
 	default:
 		if _, err := io.Copy(io.Discard, r); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -14,12 +15,13 @@ import (
 	"github.com/writhq/writ/pkg/sigv4"
 )
 
-// outbound is a session's way to AWS: a transport of its own and the access key.
+// outbound is a session's way to AWS: connections of its own and the access key.
 type outbound struct {
-	server    *Server
-	session   *enforce.Session
-	account   *Resource
-	transport *http.Transport
+	server  *Server
+	session *enforce.Session
+	account *Resource
+	streams *http.Transport
+	small   *lines // for bodies in memory, and none
 
 	mu    sync.Mutex
 	cred  enforce.Credential
@@ -28,12 +30,35 @@ type outbound struct {
 
 func newOutbound(s *Server, session *enforce.Session, r *Resource) *outbound {
 	o := &outbound{server: s, session: session, account: r, cred: session.TakeCredential()}
-	o.transport = &http.Transport{
-		DialTLSContext: o.dial, DialContext: o.dialOwn, DisableCompression: true, MaxIdleConnsPerHost: 32, IdleConnTimeout: 50 * time.Second,
-		MaxResponseHeaderBytes: 256 << 10, ExpectContinueTimeout: time.Second, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
+	o.small = &lines{now: s.cfg.Clock, idle: map[string][]*line{}, dial: func(ctx context.Context, secure bool, address string) (net.Conn, error) {
+		if secure {
+			return o.dial(ctx, "tcp", address)
+		}
+		return o.dialOwn(ctx, "tcp", address)
+	}}
+	o.streams = &http.Transport{
+		DialTLSContext: o.dial, DialContext: o.dialOwn, DisableCompression: true, MaxIdleConnsPerHost: maxIdleLines, IdleConnTimeout: lineIdle,
+		MaxResponseHeaderBytes: maxAnswer, ExpectContinueTimeout: time.Second, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
 	}
 	return o
 }
+
+// smallBody bounds what is sent before an answer is read, in bytes.
+const smallBody = 64 << 10
+
+// way is where a request goes out.
+func (o *outbound) way(req *http.Request) http.RoundTripper {
+	if _, stream := req.Body.(*stream); stream || req.ContentLength < 0 || req.ContentLength > smallBody {
+		return o.streams
+	}
+	return o.small
+}
+
+// stream is a body that comes while it is sent.
+type stream struct{ io.Reader }
+
+// Close implements io.Closer.
+func (*stream) Close() error { return nil }
 
 // dial reaches a host of AWS, or the account's own endpoint in the place of all.
 func (o *outbound) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -51,7 +76,8 @@ func (o *outbound) dialOwn(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func (o *outbound) close() {
-	o.transport.CloseIdleConnections()
+	o.streams.CloseIdleConnections()
+	o.small.close()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.cred.Wipe()

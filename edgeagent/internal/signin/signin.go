@@ -45,7 +45,13 @@ type Pool[T any] struct {
 	cfg     Config[T]
 	mu      sync.Mutex
 	byKey   map[clientKey]*Client[T]
-	byToken map[tokenDigest]*Client[T]
+	byToken map[tokenDigest]known[T]
+}
+
+// known is a token that a client is remembered by, which need not be read again.
+type known[T any] struct {
+	client *Client[T]
+	claims token.Claims
 }
 
 // New returns a pool, or an error that names what is missing.
@@ -53,7 +59,7 @@ func New[T any](cfg Config[T]) (*Pool[T], error) {
 	if cfg.Pipeline == nil || cfg.Keys == nil || cfg.Max <= 0 || cfg.Idle <= 0 || cfg.Clock == nil || cfg.Attach == nil || cfg.Detach == nil {
 		return nil, errors.New("signin: everything in Config is required")
 	}
-	return &Pool[T]{cfg: cfg, byKey: map[clientKey]*Client[T]{}, byToken: map[tokenDigest]*Client[T]{}}, nil
+	return &Pool[T]{cfg: cfg, byKey: map[clientKey]*Client[T]{}, byToken: map[tokenDigest]known[T]{}}, nil
 }
 
 // clientKey identifies a signed-in client: one program at one address under one grant. Tokens of one grant share it, since
@@ -98,12 +104,12 @@ const maxTokens = 64
 // *enforce.Denied.
 func (p *Pool[T]) SignIn(ctx context.Context, access string, ask enforce.Admission) (_ *Client[T], release func(), err error) {
 	now := p.cfg.Clock()
-	claims, err := token.Claimed(access)
+	digest := tokenDigest{sha256.Sum256([]byte(access)), ask.ClientAddr.Addr().Unmap(), ask.Application}
+	claims, err := p.claimed(access, digest)
 	if err != nil || !now.Before(claims.Expires) {
-		return p.open(ctx, p.newClient(clientKey{}, ""), tokenDigest{}, ask) // the control plane refuses it, and there is a record
+		return p.open(ctx, p.newClient(clientKey{}, ""), tokenDigest{}, token.Claims{}, ask) // the control plane refuses it, and there is a record
 	}
-	key := clientKey{grant: claims.Grant, subject: claims.Subject, audience: claims.Audience, addr: ask.ClientAddr.Addr().Unmap(), application: ask.Application}
-	digest := tokenDigest{sha256.Sum256([]byte(access)), key.addr, key.application}
+	key := clientKey{grant: claims.Grant, subject: claims.Subject, audience: claims.Audience, addr: digest.addr, application: digest.application}
 	if p.cfg.PerToken {
 		key.token = digest.sum
 	}
@@ -113,7 +119,7 @@ func (p *Pool[T]) SignIn(ctx context.Context, access string, ask enforce.Admissi
 		case full:
 			return nil, nil, errFull
 		case mine:
-			return p.open(ctx, cl, digest, ask)
+			return p.open(ctx, cl, digest, claims, ask)
 		}
 		select {
 		case <-cl.opened:
@@ -123,14 +129,24 @@ func (p *Pool[T]) SignIn(ctx context.Context, access string, ask enforce.Admissi
 		switch {
 		case cl.denied != nil: // it has left; this token may fare better
 		case !cl.knows(digest) && !p.trusts(cl, access, claims, now):
-			return p.open(ctx, p.newClient(clientKey{}, ""), tokenDigest{}, ask) // the control plane says why
+			return p.open(ctx, p.newClient(clientKey{}, ""), tokenDigest{}, token.Claims{}, ask) // the control plane says why
 		case cl.acquire():
-			p.remember(cl, digest)
+			p.remember(cl, digest, claims)
 			return cl, cl.release, nil
 		default:
 			p.leave(cl)
 		}
 	}
+}
+
+func (p *Pool[T]) claimed(access string, digest tokenDigest) (token.Claims, error) {
+	p.mu.Lock()
+	k, ok := p.byToken[digest]
+	p.mu.Unlock()
+	if ok {
+		return k.claims, nil
+	}
+	return token.Claimed(access)
 }
 
 var errFull = &enforce.Denied{Cause: enforce.CauseControl, Reason: "this edge serves as many clients as it may", Next: "try again later"}
@@ -139,8 +155,8 @@ var errFull = &enforce.Denied{Cause: enforce.CauseControl, Reason: "this edge se
 func (p *Pool[T]) find(key clientKey, issuer string, digest tokenDigest) (cl *Client[T], mine, full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if cl = p.byToken[digest]; cl != nil {
-		return cl, false, false
+	if k, ok := p.byToken[digest]; ok {
+		return k.client, false, false
 	}
 	if cl = p.byKey[key]; cl != nil {
 		return cl, false, false
@@ -173,27 +189,27 @@ func (p *Pool[T]) trusts(cl *Client[T], access string, claims token.Claims, now 
 	return err == nil && verified.Grant == cl.key.grant && verified.Subject == cl.key.subject && verified == claims
 }
 
-func (p *Pool[T]) remember(cl *Client[T], digest tokenDigest) {
+func (p *Pool[T]) remember(cl *Client[T], digest tokenDigest, claims token.Claims) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if cl.closed || len(cl.tokens) >= maxTokens {
+	if cl.closed || len(cl.tokens) >= maxTokens || slices.Contains(cl.tokens, digest) {
 		return
 	}
 	cl.tokens = append(cl.tokens, digest)
-	p.byToken[digest] = cl
+	p.byToken[digest] = known[T]{cl, claims}
 }
 
 // open asks the control plane for a session.
-func (p *Pool[T]) open(ctx context.Context, cl *Client[T], digest tokenDigest, ask enforce.Admission) (*Client[T], func(), error) {
+func (p *Pool[T]) open(ctx context.Context, cl *Client[T], digest tokenDigest, claims token.Claims, ask enforce.Admission) (*Client[T], func(), error) {
 	defer close(cl.opened)
 	if cl.denied = p.admit(ctx, cl, ask); cl.denied != nil {
 		p.leave(cl)
 		return nil, nil, cl.denied
 	}
 	if digest != (tokenDigest{}) {
-		p.remember(cl, digest)
+		p.remember(cl, digest, claims)
 	}
 	go p.watch(cl)
 	return cl, cl.release, nil
@@ -223,7 +239,7 @@ func (p *Pool[T]) leave(cl *Client[T]) {
 	defer cl.mu.Unlock()
 	cl.closed = true
 	for _, digest := range cl.tokens {
-		if p.byToken[digest] == cl {
+		if p.byToken[digest].client == cl {
 			delete(p.byToken, digest)
 		}
 	}

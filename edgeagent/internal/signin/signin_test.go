@@ -212,3 +212,18 @@ func TestAttachFails(t *testing.T) {
 	_, release := b.signIn(t, access, ask)
 	release()
 }
+
+// TestTokenIsRememberedOnce: however often it comes, so that there is room for others of the same grant.
+func TestTokenIsRememberedOnce(t *testing.T) {
+	b := newBed(t, nil)
+	access := b.Token(t, "grant-1")
+	var c *Client[string]
+	for range 3 {
+		var release func()
+		c, release = b.signIn(t, access, from("10.0.0.1:1", "kubectl"))
+		release()
+	}
+	if n := len(c.tokens); n != 1 {
+		t.Errorf("it is remembered %d times", n)
+	}
+}
