@@ -92,7 +92,12 @@ func (s *plainText) word() {
 		s.why = "two names stand without a space between them"
 		return
 	}
-	s.part(wordLen(s.text[s.pos:]))
+	n := wordLen(s.text[s.pos:])
+	if strings.EqualFold(s.text[s.pos:s.pos+n], "operator") {
+		s.why = "it names an operator, which may be anybody's function"
+		return
+	}
+	s.part(n)
 }
 
 // dot divides the parts of a name, of which there are two at most: where there are three the first is another database.

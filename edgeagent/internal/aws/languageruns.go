@@ -19,6 +19,9 @@ func runs(name, params string) reader {
 				return reading{}, x.unreadText("it runs in other accounts or regions", "leave "+elsewhere+" out, and call in each")
 			}
 		}
+		if x.params.Get("TaskParameters").Kind != awsmodel.NoValue {
+			return reading{}, x.unreadText("it has parameters in the old form", "give them in TaskInvocationParameters")
+		}
 		var r reading
 		r.changes, r.Document = true, x.params.Get(name).Text
 		values := awsmodel.Value{Kind: awsmodel.Struct, Fields: []awsmodel.Field{{Name: "it", Value: x.params.Value}}}
@@ -56,6 +59,9 @@ func steps(x *exchange) (reading, error) {
 	for _, step := range x.params.All("Steps[].HadoopJarStep") {
 		line := append(step.Strings("Jar"), step.Strings("MainClass")...)
 		r.Commands = append(r.Commands, strings.Join(append(line, step.Strings("Args[]")...), " "))
+	}
+	for _, script := range x.params.All("BootstrapActions[].ScriptBootstrapAction") {
+		r.Commands = append(r.Commands, strings.Join(append(script.Strings("Path"), script.Strings("Args[]")...), " "))
 	}
 	r.changes = true
 	return r, x.bounded(r.Commands)

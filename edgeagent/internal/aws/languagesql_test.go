@@ -84,6 +84,7 @@ func TestTextsThatDiffer(t *testing.T) {
 		"a NUL":                             {"SELECT 'a\x00'", known},
 		"no UTF-8":                          {"SELECT '\xff'", known},
 		"a name that is not ASCII":          {"SELECT * FROM tábla", known},
+		"an operator of a schema":           {"SELECT 1 OPERATOR(evil.+) 2", known},
 		"a brace":                           {"SELECT {d '2020-01-01'}", known},
 		"two statements":                    {"SELECT 1; SELECT 2", known},
 		"an empty one before":               {";DROP TABLE t", known},

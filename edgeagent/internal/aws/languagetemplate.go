@@ -98,9 +98,13 @@ func (r *reading) resource(kind string) {
 	}
 }
 
-// handsOn finds roles among properties, by their names, and policies by their statements. A role that is no plain ARN cannot be told.
+// handsOn finds roles among properties, by their names, and policies by their statements. A role that is no plain ARN cannot be told, nor what
+// CloudFormation puts in the place of a dynamic reference: secrets and parameters.
 func (r *reading) handsOn(properties *tree) {
 	properties.walk(func(key string, v *tree) {
+		if v.kind == scalar && strings.Contains(v.text, "{{resolve:") {
+			r.Unread, r.permissions = true, true
+		}
 		r.permissions = r.permissions || v.get("Statement") != nil || v.kind == scalar && strings.Contains(v.text, `"Statement"`)
 		name := strings.ToLower(key)
 		if !strings.Contains(name, "role") && !strings.Contains(name, "instanceprofile") || v.kind == sequence {

@@ -38,6 +38,7 @@ Outputs: {O: {Value: !Join ['', [a, !Ref B]]}}
 		"a module":           {text: "Resources: {C: {Type: 'Org::Svc::Res::MODULE'}}", types: []string{"Org::Svc::Res::MODULE"}, unread: true, permissions: true},
 		"a nested stack":     {text: "Resources: {S: {Type: 'AWS::CloudFormation::Stack'}}", types: []string{"AWS::CloudFormation::Stack"}, unread: true, permissions: true},
 		"a macro inside":     {text: "Resources: {B: {Type: 'AWS::S3::Bucket', Properties: {'Fn::Transform': {Name: x}}}}", types: []string{"AWS::S3::Bucket"}, unread: true, permissions: true, role: true},
+		"a secret":           {text: "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: '{{resolve:secretsmanager:s}}'}}}", types: []string{"AWS::SQS::Queue"}, unread: true, permissions: true},
 		"a role by its tag":  {text: "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Role: !GetAtt R.Arn}}}", types: []string{"AWS::Lambda::Function"}, role: true},
 		"a role in JSON":     {text: `{"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Role": {"Ref": "R"}}}}}`, types: []string{"AWS::Lambda::Function"}, role: true},
 		"a profile's name":   {text: "Resources: {I: {Type: 'AWS::EC2::Instance', Properties: {IamInstanceProfile: admin}}}", types: []string{"AWS::EC2::Instance"}, role: true},
