@@ -2,8 +2,12 @@ package credentials
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/writhq/writ/controlplane/internal/resources"
 )
@@ -23,15 +27,6 @@ func (k AWSKeys) GoString() string { return k.String() }
 // resourceTag tells sessions in one account apart by the resource that they are of.
 const resourceTag = "writ:resource"
 
-// sessionPolicy leaves a session everything that its role may do, but what gives out credentials of IAM or STS: those
-// would go on when the session has ended, past every decision. An explicit Deny counts however a resource's own policy
-// names the session (IAM User Guide, "Policy evaluation logic").
-const sessionPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":[` +
-	`"sts:AssumeRole*","sts:AssumeRoot","sts:GetFederationToken","sts:GetSessionToken","sts:GetWebIdentityToken","sts:GetDelegatedAccessToken",` +
-	`"sts:GetServiceBearerToken","iam:CreateAccessKey","iam:UpdateAccessKey","iam:CreateLoginProfile","iam:UpdateLoginProfile",` +
-	`"iam:CreateServiceSpecificCredential","iam:ResetServiceSpecificCredential","iam:UpdateServiceSpecificCredential",` +
-	`"iam:UploadSSHPublicKey","iam:UpdateSSHPublicKey","iam:UploadSigningCertificate","iam:UpdateSigningCertificate"],"Resource":"*"}]}`
-
 // assumeRole gives the keys of the account's role, for one session. They are said to end when they do, which may be after
 // the grant: an edge that was told sooner would ask for others again and again in the grant's last minutes.
 func (b *Broker) assumeRole(ctx context.Context, r resources.Resource, ask Ask, cred *Credential) error {
@@ -39,12 +34,13 @@ func (b *Broker) assumeRole(ctx context.Context, r resources.Resource, ask Ask, 
 	a := b.forSession(ask)
 	a.Region, a.Hub, a.RoleARN, a.ExternalID = account.STSRegion(), source.HubRoleARN, account.RoleARN, source.ExternalID
 	a.Tags[resourceTag], a.Transitive = tagValue(r.Name), true
-	if !source.WholeRole {
-		a.Policy = sessionPolicy
-	}
 	a.Duration = b.assumedFor(ask, lasting(*source))
 	began := b.cfg.Now()
-	keys, err := b.cfg.AWS.AssumeRole(ctx, a)
+	policies := []string{""}
+	if !source.WholeRole {
+		policies = sessionPolicies(*account, ask.Actions)
+	}
+	keys, err := b.assumeNarrowed(ctx, a, policies)
 	if err != nil {
 		return fmt.Errorf("%w: assume %s: %w", ErrSource, account.RoleARN, err)
 	}
@@ -55,6 +51,19 @@ func (b *Broker) assumeRole(ctx context.Context, r resources.Resource, ask Ask, 
 		cred.noLaterThan(keys.Expires)
 	}
 	return nil
+}
+
+// assumeNarrowed assumes a role with the first policy that AWS can pack together with the tags.
+func (b *Broker) assumeNarrowed(ctx context.Context, a Assumption, policies []string) (keys aws.Credentials, err error) {
+	for _, a.Policy = range policies {
+		keys, err = b.cfg.AWS.AssumeRole(ctx, a)
+		var packed *types.PackedPolicyTooLargeException
+		if !errors.As(err, &packed) {
+			return keys, err
+		}
+		b.cfg.Logger.Warn("a session policy does not fit; a wider one is tried", "role", a.RoleARN, "session", a.SessionName, "characters", len(a.Policy))
+	}
+	return keys, err
 }
 
 // lasting is how long the keys of a session may last, within what AWS allows.

@@ -17,6 +17,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/writhq/writ/controlplane/internal/credentials"
+	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/test/mototest"
 )
 
@@ -136,7 +137,7 @@ func TestAssumeRoleThroughAHubAtMoto(t *testing.T) {
 		"Action": {"PutRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"writ-hub"}, "PolicyName": {"a"}, "PolicyDocument": {mayAssume},
 	})
 	a := assumption
-	a.Hub, a.RoleARN, a.Policy = "arn:aws:iam::"+mototest.Account+":role/writ-hub", prodRole, credentials.SessionPolicy
+	a.Hub, a.RoleARN, a.Policy = "arn:aws:iam::"+mototest.Account+":role/writ-hub", prodRole, credentials.SessionPolicies(resources.AWS{Regions: []string{"eu-west-1"}}, []string{"aws:read"})[0]
 	keys, err := at(t, moto.URL, moto.Key, moto.Secret).AssumeRole(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)

@@ -114,6 +114,7 @@ type Ask struct {
 	Edge      string
 	Principal string // by name
 	Grant     string
+	Actions   []string  // of the grant; none is all that policy permits
 	Until     time.Time // it lasts no longer
 }
 

@@ -33,6 +33,7 @@ type fakeAWS struct {
 	region, role string
 	assumed      []credentials.Assumption
 	expires      time.Time // of what is assumed; zero is not said
+	refuse       func(credentials.Assumption) error
 }
 
 func (f *fakeAWS) Credentials(_ context.Context, region, role string) (aws.CredentialsProvider, error) {
@@ -46,6 +47,11 @@ func (f *fakeAWS) Credentials(_ context.Context, region, role string) (aws.Crede
 func (f *fakeAWS) AssumeRole(_ context.Context, a credentials.Assumption) (aws.Credentials, error) {
 	if a.RoleARN == "broken" {
 		return aws.Credentials{}, errors.New("access denied")
+	}
+	if f.refuse != nil {
+		if err := f.refuse(a); err != nil {
+			return aws.Credentials{}, err
+		}
 	}
 	f.assumed = append(f.assumed, a)
 	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "topsecret", SessionToken: "session-token", CanExpire: !f.expires.IsZero(), Expires: f.expires}, nil

@@ -1,7 +1,7 @@
 package credentials
 
-// SessionPolicy is what sessions in an account are narrowed with.
-const SessionPolicy = sessionPolicy
+// SessionPolicies are what sessions in an account are narrowed with.
+var SessionPolicies = sessionPolicies
 
 // For the fuzz test.
 var (

@@ -186,7 +186,7 @@ func (s *Server) clientSecret(r resources.Resource, accessToken string) ([]byte,
 
 // purpose says what a session's credential is for.
 func purpose(s sessions.Session, g approvals.Grant) broker.Ask {
-	return broker.Ask{Session: s.ID, Edge: s.Edge, Principal: g.Principal.ID, Grant: g.ID, Until: g.ExpiresAt}
+	return broker.Ask{Session: s.ID, Edge: s.Edge, Principal: g.Principal.ID, Grant: g.ID, Actions: g.Actions, Until: g.ExpiresAt}
 }
 
 // unchangedIn fails with errChanged when the resource is no longer the one that was read.
