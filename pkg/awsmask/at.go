@@ -32,9 +32,7 @@ func (a at) with(n *node) at {
 	if n == nil {
 		return a
 	}
-	if a.hide == nil && n.hide != nil {
-		a.hide = n.hide
-	}
+	a.hide = a.hide.and(n.hide)
 	a.clear = a.clear || n.clear
 	a.look = (a.look || n.look) && !a.clear
 	a.base64 = n.base64

@@ -166,14 +166,16 @@ func (o *object) certain() int {
 
 // note remembers the hits that count.
 func (o *object) note(f found) {
+	var last mask.Class
 	for _, h := range o.hits {
 		p := pendingHit{o.base + int64(h.Start), o.base + int64(h.End), h.Class}
 		if o.inBinary(p) {
 			continue
 		}
 		o.pending = append(o.pending, p)
-		if p.end > o.window.From && (o.window.To == 0 || p.start < o.window.To) {
-			f.add(o.det.Name(h.Class))
+		if h.Class != last && p.end > o.window.From && (o.window.To == 0 || p.start < o.window.To) {
+			last = h.Class
+			f.add(o.det.Name(last))
 		}
 	}
 }

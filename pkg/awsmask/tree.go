@@ -39,16 +39,23 @@ type hidden struct {
 	name string
 }
 
-func (n *node) classify(f *Field) {
-	name := strings.TrimSuffix(f.Path, base64Suffix)
+// and returns how what two fields hide is hidden: by the stricter rule.
+func (h *hidden) and(other *hidden) *hidden {
 	switch {
-	case f.Clear:
-		n.clear = true
-	case n.hide == nil:
-		n.hide = &hidden{f.Rule, name}
-	default:
-		n.hide = &hidden{mask.Stricter(n.hide.rule, f.Rule), n.hide.name}
+	case h == nil:
+		return other
+	case other == nil || mask.Stricter(h.rule, other.rule) == h.rule:
+		return h
 	}
+	return &hidden{other.rule, h.name}
+}
+
+func (n *node) classify(f *Field) {
+	if f.Clear {
+		n.clear = true
+		return
+	}
+	n.hide = n.hide.and(&hidden{f.Rule, strings.TrimSuffix(f.Path, base64Suffix)})
 }
 
 // active reports whether there is something to do at a node or below, where clear says that nothing is looked at.

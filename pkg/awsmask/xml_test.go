@@ -64,7 +64,7 @@ func TestMalformedXML(t *testing.T) {
 	m := masker(t, "sns", "GetTopicAttributes", "Attributes.Policy")
 	const inner = `<R><GetTopicAttributesResult><Attributes>`
 	for _, body := range []string{
-		`{"a":1}`, `<a>`, `<a></b>`, `<a/><b/>`, `<a/>x`, `x<a/>`, `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`, `<a>&b;</a>`, `<a><?php ?></a>`, `<?xml version="1.0" encoding="utf-16"?><a/>`, `<x:a></y:a>`, `<a`, "<a>\xff</a>",
+		`{"a":1}`, `<a>`, `<a></b>`, `<a/><b/>`, `<a/>x`, `x<a/>`, `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`, `<!DOCTYPE a><a/>`, `<a>&b;</a>`, `<a><?php ?></a>`, `<?xml version="1.0" encoding="utf-16"?><a/>`, `<x:a></y:a>`, `<a`, "<a>\xff</a>",
 		inner + `<entry><value>p</value><key>Policy</key></entry></Attributes></GetTopicAttributesResult></R>`,
 		inner + `<entry><key>a</key><key>Policy</key><value>p</value></entry></Attributes></GetTopicAttributesResult></R>`,
 		inner + `<entry><key>Policy</key><other>p</other></entry></Attributes></GetTopicAttributesResult></R>`,

@@ -16,8 +16,8 @@ var (
 	numberForm = regexp.MustCompile(`^[0-9]{12}$`)
 	// bucketForm is a general purpose bucket of S3, in the names of today and the older ones of us-east-1.
 	bucketForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
-	// memberForm is a service and an operation as the models of AWS name them.
-	memberForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}:[A-Z][A-Za-z0-9]{0,127}$`)
+	// memberForm is a service and an operation as the models of AWS name them, or all operations.
+	memberForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}:(\*|[A-Z][A-Za-z0-9]{0,127})$`)
 )
 
 const (

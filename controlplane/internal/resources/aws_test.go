@@ -18,7 +18,7 @@ func account(name string) resources.Resource {
 		AWS: &resources.AWS{
 			Account: "111122223333", RoleARN: "arn:aws:iam::111122223333:role/teams/writ-prod", Regions: []string{"eu-west-1", "us-gov-east-1"},
 			Credential: resources.AccountCredential{AssumeRole: &resources.AssumeRole{ExternalID: "writ:prod"}},
-			Classes:    map[string][]string{"pii": {"dynamodb:GetItem:Item.Email", "secretsmanager:GetSecretValue:SecretString", "ec2:DescribeInstances:Reservations[*].Tags"}},
+			Classes:    map[string][]string{"pii": {"dynamodb:GetItem:Item.Email", "dynamodb:*:Items[*].Email", "secretsmanager:GetSecretValue:SecretString", "ec2:DescribeInstances:Reservations[*].Tags"}},
 		},
 	}
 }

@@ -154,6 +154,7 @@ func (x *exchange) maskDocument(ctx context.Context, src io.Reader, fault bool, 
 func (x *exchange) exchangeBuffer(ctx context.Context, need int64) error {
 	x.server.buffers.Release(x.buffered)
 	x.buffered, x.held = 0, nil
+	need = min(need, x.server.cfg.MaxBuffers)
 	if err := x.server.buffers.Acquire(ctx, need); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package aws
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 	"github.com/aws/smithy-go/encoding/cbor"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
 )
@@ -120,5 +122,25 @@ func TestBadEventEndsTheAnswer(t *testing.T) {
 	_, body, err := b.open(rpc("logs", "Logs_20140328.StartLiveTail", `{"logGroupIdentifiers":["arn:aws:logs:eu-west-1:123456789012:log-group:x"]}`))
 	if err == nil || body != string(good) {
 		t.Errorf("%q, %v", body, err)
+	}
+}
+
+// TestRoomForAnswers: what is held of answers is bounded together with what is held of requests.
+func TestRoomForAnswers(t *testing.T) {
+	s := &Server{cfg: Config{MaxBuffers: 10}, buffers: semaphore.NewWeighted(10)}
+	first, second := &exchange{server: s}, &exchange{server: s}
+	if err := first.exchangeBuffer(t.Context(), 100); err != nil || first.buffered != 10 {
+		t.Fatalf("%d, %v", first.buffered, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := second.exchangeBuffer(over, 1); err == nil {
+		t.Error("there is room beyond the bound")
+	}
+	if err := first.exchangeBuffer(t.Context(), 4); err != nil || first.buffered != 4 {
+		t.Errorf("%d, %v", first.buffered, err)
+	}
+	if err := second.exchangeBuffer(t.Context(), 6); err != nil {
+		t.Error(err)
 	}
 }
