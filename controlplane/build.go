@@ -306,7 +306,7 @@ func (p *plane) makeAPI(context.Context) error {
 	}
 	calls, err := api.New(api.Config{
 		Guard: g, Logins: p.logins, Resources: p.resources, Roles: p.roles, Leases: p.broker, Policies: p.policies, Approvals: p.approvals, Locks: p.locks,
-		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Tokens: issuer,
+		Sessions: p.sessions, Edges: p.edges, Live: p.tunnel.LiveSessions, Notify: p.notify, Log: p.records, Search: p.records, Checkpoints: p.checkpoints, Tokens: issuer,
 		ClientKeys: p.tokenKeys, Ready: p.store.Ready, Now: p.cfg.Now,
 		CAPEM: p.authority.PEM(), Pin: p.authority.Pin().String(), EdgeAddress: p.edgeAddress(),
 		BrowserPath: web.StartPath,

@@ -16,6 +16,9 @@ type auditCmd struct {
 	Admin  auditAdminCmd  `cmd:"" help:"List the newest calls to the control plane."`
 	Search auditSearchCmd `cmd:"" help:"Find records of sessions and of calls."`
 
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the newest checkpoint of the log over all records, to keep it elsewhere."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Hold a copy of the stored records to their log."`
+
 	CloudTrail auditCloudTrailCmd `cmd:"" name:"cloudtrail" help:"Compare the records with what CloudTrail logged."`
 }
 

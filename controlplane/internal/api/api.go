@@ -13,6 +13,7 @@ import (
 
 	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/auditlog"
+	"github.com/writhq/writ/controlplane/internal/checkpoints"
 	"github.com/writhq/writ/controlplane/internal/edges"
 	"github.com/writhq/writ/controlplane/internal/guard"
 	"github.com/writhq/writ/controlplane/internal/locks"
@@ -30,21 +31,22 @@ import (
 
 // Config is what the API serves. All of it is required.
 type Config struct {
-	Guard     *guard.Guard
-	Logins    *login.Logins
-	Resources *resources.Inventory
-	Roles     *roles.Roles
-	Leases    resources.Leases
-	Policies  *policies.Policies
-	Approvals *approvals.Approvals
-	Locks     *locks.Locks
-	Sessions  *sessions.Book
-	Edges     *edges.Registry
-	Live      func() map[string]int // how many live sessions each edge has
-	Notify    *notify.Deliveries
-	Log       *auditlog.Log
-	Search    Searcher
-	Tokens    *token.Issuer
+	Guard       *guard.Guard
+	Logins      *login.Logins
+	Resources   *resources.Inventory
+	Roles       *roles.Roles
+	Leases      resources.Leases
+	Policies    *policies.Policies
+	Approvals   *approvals.Approvals
+	Locks       *locks.Locks
+	Sessions    *sessions.Book
+	Edges       *edges.Registry
+	Live        func() map[string]int // how many live sessions each edge has
+	Notify      *notify.Deliveries
+	Log         *auditlog.Log
+	Search      Searcher
+	Checkpoints *checkpoints.Log
+	Tokens      *token.Issuer
 	// ClientKeys are those of Tokens; what AWS clients sign with comes of them.
 	ClientKeys awskey.Keys
 	Ready      func(ctx context.Context) error // an error means that this replica must not be asked now
@@ -60,7 +62,7 @@ type Config struct {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Guard == nil, cfg.Logins == nil, cfg.Resources == nil, cfg.Roles == nil, cfg.Leases == nil, cfg.Policies == nil, cfg.Approvals == nil,
-		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Tokens == nil,
+		cfg.Locks == nil, cfg.Sessions == nil, cfg.Edges == nil, cfg.Live == nil, cfg.Notify == nil, cfg.Log == nil, cfg.Search == nil, cfg.Checkpoints == nil, cfg.Tokens == nil,
 		cfg.ClientKeys == nil, cfg.Ready == nil, cfg.Now == nil, cfg.BrowserPath == nil, len(cfg.CAPEM) == 0, cfg.Pin == "":
 		return errors.New("api: every service behind it is required")
 	}

@@ -73,6 +73,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.cfg.Checkpoints = log
 	if r.cfg.Log, err = auditlog.New(auditlog.Config{Objects: folder, Sessions: r.cfg.Sessions, Registrar: log, Replica: "cp-1"}); err != nil {
 		t.Fatal(err)
 	}

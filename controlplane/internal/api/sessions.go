@@ -166,3 +166,11 @@ func (s auditService) ListAdminRecords(ctx context.Context, req *accessv1.ListAd
 	}
 	return resp, nil
 }
+
+func (s auditService) GetCheckpoint(ctx context.Context, _ *accessv1.GetCheckpointRequest) (*accessv1.GetCheckpointResponse, error) {
+	signed, err := s.cfg.Checkpoints.Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &accessv1.GetCheckpointResponse{Checkpoint: string(signed), PublicKey: s.cfg.Checkpoints.PublicKey()}, nil
+}

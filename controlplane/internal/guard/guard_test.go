@@ -96,7 +96,7 @@ func TestWhoMayCall(t *testing.T) {
 		"WatchApprovals", "ListApprovals", "GetApproval", "Approve", "Deny", "ListSessions", "GetSession", "ReplaySession", "KillSession",
 	}
 	alsoAuditors := []string{
-		"ListPrincipals", "PullPolicy", "ListRevisions", "ReviewGrant", "ListAdminRecords", "SearchRecords", "ListDeliveries", "ListLocks",
+		"ListPrincipals", "PullPolicy", "ListRevisions", "ReviewGrant", "ListAdminRecords", "SearchRecords", "GetCheckpoint", "ListDeliveries", "ListLocks",
 	}
 	for procedure, rule := range table {
 		name := procedure[strings.LastIndexByte(procedure, '/')+1:]

@@ -102,6 +102,7 @@ var table = map[string]Rule{
 	accessv1connect.SessionServiceKillSessionProcedure:   {Roles: everybody, Changes: true, Fields: []string{"id", "reason"}},
 
 	accessv1connect.AuditServiceListAdminRecordsProcedure: {Roles: auditors, Fields: []string{"limit"}},
+	accessv1connect.AuditServiceGetCheckpointProcedure:    {Roles: auditors},
 	accessv1connect.AuditServiceSearchRecordsProcedure: {
 		Roles: auditors, Fields: []string{"principal", "resource", "session", "kind", "decision", "policy_id", "text", "from", "until", "without_reads"},
 	},

@@ -3,6 +3,7 @@ package clitest
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/writhq/writ/pkg/merklelog"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
@@ -206,6 +208,18 @@ func (c *ControlPlane) ListAdminRecords(context.Context, *accessv1.ListAdminReco
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return clone(&accessv1.ListAdminRecordsResponse{Records: c.admin}), nil
+}
+
+// GetCheckpoint implements access.v1, with the checkpoint of an empty log.
+func (c *ControlPlane) GetCheckpoint(context.Context, *accessv1.GetCheckpointRequest) (*accessv1.GetCheckpointResponse, error) {
+	const origin = "audit.example.com/log"
+	signer, public, err := merklelog.NewSigner(origin, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		return nil, err
+	}
+	var empty merklelog.Tree
+	signed, err := merklelog.Checkpoint{Origin: origin, Root: empty.Root()}.Sign(signer)
+	return &accessv1.GetCheckpointResponse{Checkpoint: string(signed), PublicKey: public}, err
 }
 
 // SearchRecords implements access.v1, as far as the control plane's own records go. It gives one record at a time, and

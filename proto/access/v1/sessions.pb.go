@@ -980,6 +980,94 @@ func (x *SearchRecordsResponse) GetSearchedBackTo() *timestamppb.Timestamp {
 	return nil
 }
 
+type GetCheckpointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCheckpointRequest) Reset() {
+	*x = GetCheckpointRequest{}
+	mi := &file_access_v1_sessions_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCheckpointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCheckpointRequest) ProtoMessage() {}
+
+func (x *GetCheckpointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_sessions_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCheckpointRequest.ProtoReflect.Descriptor instead.
+func (*GetCheckpointRequest) Descriptor() ([]byte, []int) {
+	return file_access_v1_sessions_proto_rawDescGZIP(), []int{14}
+}
+
+type GetCheckpointResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checkpoint    string                 `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`                // a signed note, as C2SP's tlog-checkpoint has it
+	PublicKey     string                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // that it is verified with, which begins with the log's name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCheckpointResponse) Reset() {
+	*x = GetCheckpointResponse{}
+	mi := &file_access_v1_sessions_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCheckpointResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCheckpointResponse) ProtoMessage() {}
+
+func (x *GetCheckpointResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_access_v1_sessions_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCheckpointResponse.ProtoReflect.Descriptor instead.
+func (*GetCheckpointResponse) Descriptor() ([]byte, []int) {
+	return file_access_v1_sessions_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetCheckpointResponse) GetCheckpoint() string {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return ""
+}
+
+func (x *GetCheckpointResponse) GetPublicKey() string {
+	if x != nil {
+		return x.PublicKey
+	}
+	return ""
+}
+
 var File_access_v1_sessions_proto protoreflect.FileDescriptor
 
 const file_access_v1_sessions_proto_rawDesc = "" +
@@ -1060,16 +1148,24 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\x15SearchRecordsResponse\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12D\n" +
-	"\x10searched_back_to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0esearchedBackTo2\xd0\x02\n" +
+	"\x10searched_back_to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0esearchedBackTo\"\x16\n" +
+	"\x14GetCheckpointRequest\"V\n" +
+	"\x15GetCheckpointResponse\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x01 \x01(\tR\n" +
+	"checkpoint\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\tR\tpublicKey2\xd0\x02\n" +
 	"\x0eSessionService\x12O\n" +
 	"\fListSessions\x12\x1e.access.v1.ListSessionsRequest\x1a\x1f.access.v1.ListSessionsResponse\x12I\n" +
 	"\n" +
 	"GetSession\x12\x1c.access.v1.GetSessionRequest\x1a\x1d.access.v1.GetSessionResponse\x12T\n" +
 	"\rReplaySession\x12\x1f.access.v1.ReplaySessionRequest\x1a .access.v1.ReplaySessionResponse0\x01\x12L\n" +
-	"\vKillSession\x12\x1d.access.v1.KillSessionRequest\x1a\x1e.access.v1.KillSessionResponse2\xbf\x01\n" +
+	"\vKillSession\x12\x1d.access.v1.KillSessionRequest\x1a\x1e.access.v1.KillSessionResponse2\x93\x02\n" +
 	"\fAuditService\x12[\n" +
 	"\x10ListAdminRecords\x12\".access.v1.ListAdminRecordsRequest\x1a#.access.v1.ListAdminRecordsResponse\x12R\n" +
-	"\rSearchRecords\x12\x1f.access.v1.SearchRecordsRequest\x1a .access.v1.SearchRecordsResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
+	"\rSearchRecords\x12\x1f.access.v1.SearchRecordsRequest\x1a .access.v1.SearchRecordsResponse\x12R\n" +
+	"\rGetCheckpoint\x12\x1f.access.v1.GetCheckpointRequest\x1a .access.v1.GetCheckpointResponseB1Z/github.com/writhq/writ/proto/access/v1;accessv1b\x06proto3"
 
 var (
 	file_access_v1_sessions_proto_rawDescOnce sync.Once
@@ -1083,7 +1179,7 @@ func file_access_v1_sessions_proto_rawDescGZIP() []byte {
 	return file_access_v1_sessions_proto_rawDescData
 }
 
-var file_access_v1_sessions_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_access_v1_sessions_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_access_v1_sessions_proto_goTypes = []any{
 	(*Session)(nil),                  // 0: access.v1.Session
 	(*Record)(nil),                   // 1: access.v1.Record
@@ -1099,38 +1195,42 @@ var file_access_v1_sessions_proto_goTypes = []any{
 	(*ListAdminRecordsResponse)(nil), // 11: access.v1.ListAdminRecordsResponse
 	(*SearchRecordsRequest)(nil),     // 12: access.v1.SearchRecordsRequest
 	(*SearchRecordsResponse)(nil),    // 13: access.v1.SearchRecordsResponse
-	(*Principal)(nil),                // 14: access.v1.Principal
-	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
-	(*Intent)(nil),                   // 16: access.v1.Intent
+	(*GetCheckpointRequest)(nil),     // 14: access.v1.GetCheckpointRequest
+	(*GetCheckpointResponse)(nil),    // 15: access.v1.GetCheckpointResponse
+	(*Principal)(nil),                // 16: access.v1.Principal
+	(*timestamppb.Timestamp)(nil),    // 17: google.protobuf.Timestamp
+	(*Intent)(nil),                   // 18: access.v1.Intent
 }
 var file_access_v1_sessions_proto_depIdxs = []int32{
-	14, // 0: access.v1.Session.principal:type_name -> access.v1.Principal
-	15, // 1: access.v1.Session.started_at:type_name -> google.protobuf.Timestamp
-	15, // 2: access.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
-	16, // 3: access.v1.Session.intent:type_name -> access.v1.Intent
-	15, // 4: access.v1.Record.time:type_name -> google.protobuf.Timestamp
+	16, // 0: access.v1.Session.principal:type_name -> access.v1.Principal
+	17, // 1: access.v1.Session.started_at:type_name -> google.protobuf.Timestamp
+	17, // 2: access.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
+	18, // 3: access.v1.Session.intent:type_name -> access.v1.Intent
+	17, // 4: access.v1.Record.time:type_name -> google.protobuf.Timestamp
 	0,  // 5: access.v1.ListSessionsResponse.sessions:type_name -> access.v1.Session
 	0,  // 6: access.v1.GetSessionResponse.session:type_name -> access.v1.Session
 	1,  // 7: access.v1.ReplaySessionResponse.record:type_name -> access.v1.Record
 	1,  // 8: access.v1.ListAdminRecordsResponse.records:type_name -> access.v1.Record
-	15, // 9: access.v1.SearchRecordsRequest.from:type_name -> google.protobuf.Timestamp
-	15, // 10: access.v1.SearchRecordsRequest.until:type_name -> google.protobuf.Timestamp
+	17, // 9: access.v1.SearchRecordsRequest.from:type_name -> google.protobuf.Timestamp
+	17, // 10: access.v1.SearchRecordsRequest.until:type_name -> google.protobuf.Timestamp
 	1,  // 11: access.v1.SearchRecordsResponse.records:type_name -> access.v1.Record
-	15, // 12: access.v1.SearchRecordsResponse.searched_back_to:type_name -> google.protobuf.Timestamp
+	17, // 12: access.v1.SearchRecordsResponse.searched_back_to:type_name -> google.protobuf.Timestamp
 	2,  // 13: access.v1.SessionService.ListSessions:input_type -> access.v1.ListSessionsRequest
 	4,  // 14: access.v1.SessionService.GetSession:input_type -> access.v1.GetSessionRequest
 	6,  // 15: access.v1.SessionService.ReplaySession:input_type -> access.v1.ReplaySessionRequest
 	8,  // 16: access.v1.SessionService.KillSession:input_type -> access.v1.KillSessionRequest
 	10, // 17: access.v1.AuditService.ListAdminRecords:input_type -> access.v1.ListAdminRecordsRequest
 	12, // 18: access.v1.AuditService.SearchRecords:input_type -> access.v1.SearchRecordsRequest
-	3,  // 19: access.v1.SessionService.ListSessions:output_type -> access.v1.ListSessionsResponse
-	5,  // 20: access.v1.SessionService.GetSession:output_type -> access.v1.GetSessionResponse
-	7,  // 21: access.v1.SessionService.ReplaySession:output_type -> access.v1.ReplaySessionResponse
-	9,  // 22: access.v1.SessionService.KillSession:output_type -> access.v1.KillSessionResponse
-	11, // 23: access.v1.AuditService.ListAdminRecords:output_type -> access.v1.ListAdminRecordsResponse
-	13, // 24: access.v1.AuditService.SearchRecords:output_type -> access.v1.SearchRecordsResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
+	14, // 19: access.v1.AuditService.GetCheckpoint:input_type -> access.v1.GetCheckpointRequest
+	3,  // 20: access.v1.SessionService.ListSessions:output_type -> access.v1.ListSessionsResponse
+	5,  // 21: access.v1.SessionService.GetSession:output_type -> access.v1.GetSessionResponse
+	7,  // 22: access.v1.SessionService.ReplaySession:output_type -> access.v1.ReplaySessionResponse
+	9,  // 23: access.v1.SessionService.KillSession:output_type -> access.v1.KillSessionResponse
+	11, // 24: access.v1.AuditService.ListAdminRecords:output_type -> access.v1.ListAdminRecordsResponse
+	13, // 25: access.v1.AuditService.SearchRecords:output_type -> access.v1.SearchRecordsResponse
+	15, // 26: access.v1.AuditService.GetCheckpoint:output_type -> access.v1.GetCheckpointResponse
+	20, // [20:27] is the sub-list for method output_type
+	13, // [13:20] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -1148,7 +1248,7 @@ func file_access_v1_sessions_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_v1_sessions_proto_rawDesc), len(file_access_v1_sessions_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

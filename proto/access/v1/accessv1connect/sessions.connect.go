@@ -53,6 +53,9 @@ const (
 	// AuditServiceSearchRecordsProcedure is the fully-qualified name of the AuditService's
 	// SearchRecords RPC.
 	AuditServiceSearchRecordsProcedure = "/access.v1.AuditService/SearchRecords"
+	// AuditServiceGetCheckpointProcedure is the fully-qualified name of the AuditService's
+	// GetCheckpoint RPC.
+	AuditServiceGetCheckpointProcedure = "/access.v1.AuditService/GetCheckpoint"
 )
 
 // SessionServiceClient is a client for the access.v1.SessionService service.
@@ -225,6 +228,9 @@ type AuditServiceClient interface {
 	ListAdminRecords(context.Context, *v1.ListAdminRecordsRequest) (*v1.ListAdminRecordsResponse, error)
 	// SearchRecords finds records of sessions and of people's calls, newest first.
 	SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error)
+	// GetCheckpoint returns the newest checkpoint of the Merkle log over all records. Who keeps it can tell later that nothing before it was
+	// changed or dropped.
+	GetCheckpoint(context.Context, *v1.GetCheckpointRequest) (*v1.GetCheckpointResponse, error)
 }
 
 // NewAuditServiceClient constructs a client for the access.v1.AuditService service. By default, it
@@ -250,6 +256,12 @@ func NewAuditServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(auditServiceMethods.ByName("SearchRecords")),
 			connect.WithClientOptions(opts...),
 		),
+		getCheckpoint: connect.NewClient[v1.GetCheckpointRequest, v1.GetCheckpointResponse](
+			httpClient,
+			baseURL+AuditServiceGetCheckpointProcedure,
+			connect.WithSchema(auditServiceMethods.ByName("GetCheckpoint")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -257,6 +269,7 @@ func NewAuditServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 type auditServiceClient struct {
 	listAdminRecords *connect.Client[v1.ListAdminRecordsRequest, v1.ListAdminRecordsResponse]
 	searchRecords    *connect.Client[v1.SearchRecordsRequest, v1.SearchRecordsResponse]
+	getCheckpoint    *connect.Client[v1.GetCheckpointRequest, v1.GetCheckpointResponse]
 }
 
 // ListAdminRecords calls access.v1.AuditService.ListAdminRecords.
@@ -277,12 +290,24 @@ func (c *auditServiceClient) SearchRecords(ctx context.Context, req *v1.SearchRe
 	return nil, err
 }
 
+// GetCheckpoint calls access.v1.AuditService.GetCheckpoint.
+func (c *auditServiceClient) GetCheckpoint(ctx context.Context, req *v1.GetCheckpointRequest) (*v1.GetCheckpointResponse, error) {
+	response, err := c.getCheckpoint.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AuditServiceHandler is an implementation of the access.v1.AuditService service.
 type AuditServiceHandler interface {
 	// ListAdminRecords lists records of access.v1 calls, newest first.
 	ListAdminRecords(context.Context, *v1.ListAdminRecordsRequest) (*v1.ListAdminRecordsResponse, error)
 	// SearchRecords finds records of sessions and of people's calls, newest first.
 	SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error)
+	// GetCheckpoint returns the newest checkpoint of the Merkle log over all records. Who keeps it can tell later that nothing before it was
+	// changed or dropped.
+	GetCheckpoint(context.Context, *v1.GetCheckpointRequest) (*v1.GetCheckpointResponse, error)
 }
 
 // NewAuditServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -304,12 +329,20 @@ func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(auditServiceMethods.ByName("SearchRecords")),
 		connect.WithHandlerOptions(opts...),
 	)
+	auditServiceGetCheckpointHandler := connect.NewUnaryHandlerSimple(
+		AuditServiceGetCheckpointProcedure,
+		svc.GetCheckpoint,
+		connect.WithSchema(auditServiceMethods.ByName("GetCheckpoint")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/access.v1.AuditService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AuditServiceListAdminRecordsProcedure:
 			auditServiceListAdminRecordsHandler.ServeHTTP(w, r)
 		case AuditServiceSearchRecordsProcedure:
 			auditServiceSearchRecordsHandler.ServeHTTP(w, r)
+		case AuditServiceGetCheckpointProcedure:
+			auditServiceGetCheckpointHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -325,4 +358,8 @@ func (UnimplementedAuditServiceHandler) ListAdminRecords(context.Context, *v1.Li
 
 func (UnimplementedAuditServiceHandler) SearchRecords(context.Context, *v1.SearchRecordsRequest) (*v1.SearchRecordsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.AuditService.SearchRecords is not implemented"))
+}
+
+func (UnimplementedAuditServiceHandler) GetCheckpoint(context.Context, *v1.GetCheckpointRequest) (*v1.GetCheckpointResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("access.v1.AuditService.GetCheckpoint is not implemented"))
 }
