@@ -26,8 +26,8 @@ const startLimit = 30 * time.Second
 // Server is a running versitygw.
 type Server struct {
 	Address string // host:port, without TLS
-	// Key and Secret are the only ones that it takes.
-	Key, Secret string
+	// Key, Secret and Token are of the only session that it takes.
+	Key, Secret, Token string
 
 	dir  string
 	cmd  *exec.Cmd
@@ -71,7 +71,7 @@ func Run(dir string) (*Server, error) {
 		return nil, err
 	}
 	for range 5 { // a port that was free may be taken a moment later
-		s := &Server{Key: "AKIAVERSITYGATEWAY00", Secret: "the-secret-of-a-gateway-in-a-test", dir: dir, done: make(chan struct{})}
+		s := &Server{Key: "ASIAVERSITYGATEWAY00", Secret: "the-secret-of-a-session-in-a-test", Token: "the-token-of-a-session-in-a-test", dir: dir, done: make(chan struct{})}
 		if err = s.start(program); err == nil {
 			return s, nil
 		}
@@ -106,7 +106,7 @@ func (s *Server) start(program string) error {
 		return err
 	}
 	s.cmd = exec.Command(program, "-listen", s.Address, "-dir", buckets, "-meta", meta, "-region", Region)
-	s.cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.Key, "ROOT_SECRET_KEY=" + s.Secret, "HOME=" + s.dir}
+	s.cmd.Env = []string{"SESSION_ACCESS_KEY=" + s.Key, "SESSION_SECRET_KEY=" + s.Secret, "SESSION_TOKEN=" + s.Token, "HOME=" + s.dir}
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

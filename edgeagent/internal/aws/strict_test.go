@@ -33,7 +33,7 @@ type strict struct {
 func newStrict(t *testing.T) *strict {
 	t.Helper()
 	store := s3test.Start(t)
-	b := newBedBefore(t, &bed{foreign: []string{"*"}}, "http://"+store.Address, enforce.AWSKeys{KeyID: store.Key, Secret: []byte(store.Secret)})
+	b := newBedBefore(t, &bed{foreign: []string{"*"}}, "http://"+store.Address, enforce.AWSKeys{KeyID: store.Key, Secret: []byte(store.Secret), SessionToken: []byte(store.Token)})
 	return &strict{bed: b, store: store}
 }
 
@@ -190,6 +190,14 @@ func TestStrictMultipart(t *testing.T) {
 			part, err := io.ReadAll(got.Body)
 			if err != nil || !bytes.Equal(part, whole[5242870:5242890]) {
 				t.Errorf("a range came back as %d bytes: %v", len(part), err)
+			}
+			head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: sdk.String("once"), ChecksumMode: types.ChecksumModeEnabled})
+			if err != nil || sdk.ToInt64(head.ContentLength) != int64(len(whole)) {
+				t.Errorf("head: %+v, %v", head, err)
+			}
+			var none *types.NotFound
+			if _, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: sdk.String("nothing")}); !errors.As(err, &none) {
+				t.Errorf("the head of an object that is not there: %v", err)
 			}
 			var gone *types.NoSuchKey
 			if _, err := fetch(ctx, client, bucket, "nothing"); !errors.As(err, &gone) {

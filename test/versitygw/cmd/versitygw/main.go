@@ -1,9 +1,10 @@
-// Command versitygw runs the S3 gateway of that name on a folder, for tests: with one account, whose key is in
-// ROOT_ACCESS_KEY and ROOT_SECRET_KEY, and nothing else that the gateway can do.
+// Command versitygw runs the S3 gateway of that name on a folder, for tests: with one temporary key, which is
+// in SESSION_ACCESS_KEY, SESSION_SECRET_KEY and SESSION_TOKEN, and nothing else that the gateway can do.
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 )
+
+// account owns all buckets, as clients that name the owner expect it.
+const account = "123456789012"
 
 func main() {
 	listen := flag.String("listen", "", "address, host:port")
@@ -43,7 +47,7 @@ func run(ctx context.Context, listen, dir, side, region string) error {
 		return fmt.Errorf("open folder: %w", err)
 	}
 	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
-		RootUserAccess: os.Getenv("ROOT_ACCESS_KEY"), RootUserSecret: os.Getenv("ROOT_SECRET_KEY"), Region: region, Ports: []string{listen},
+		RootUserAccess: account, RootUserSecret: rand.Text(), IAMService: newSession(), Region: region, Ports: []string{listen},
 		MaxConnections: 1000, MaxRequests: 1000, MultipartMaxParts: 10_000, KeepAlive: true,
 	})
 }
