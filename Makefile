@@ -31,7 +31,7 @@ STRICT ?= $(if $(filter ./...,$(PKG)),yes)
 AWSJS := test/awsjs/node_modules/.package-lock.json
 NEED_STRICT := $(if $(STRICT),WRIT_NEED_VERSITYGW=1 $(if $(NODE),WRIT_NEED_AWSJS=1))
 
-.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab versitygw awsjs awsmodel lint generate generate-check clean
+.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab versitygw awsjs aws-large awsmodel lint generate generate-check clean
 
 build: $(if $(NODE),$(CONSOLE)/dist/index.html)
 	@mkdir -p $(BIN)
@@ -98,6 +98,14 @@ oracle:
 # kubelab builds the Kubernetes that the tests run, from modules, in a module of its own: 6-11 minutes once, then from a cache.
 kubelab:
 	@scripts/kubelab
+
+# aws-large moves one object of SIZE megabytes through a real edge in both ways, and measures the edge's memory. It takes as much room on the disk.
+SIZE ?= 2048
+
+aws-large: build
+	@scripts/need postgresql psql
+	@scripts/versitygw
+	WRIT_NEED_VERSITYGW=1 WRIT_AWS_LARGE_MB=$(SIZE) WRIT_BIN=$(BIN) go test -count=1 -v -timeout 40m -run '^TestAWSLarge$$' ./test/e2e
 
 # versitygw builds the S3 that the tests of the AWS path run, in a module of its own: 1-3 minutes once, then from a cache.
 versitygw:
