@@ -94,6 +94,7 @@ func TestNoDryRun(t *testing.T) {
 	}{
 		"policy forbids it": {holdVolumes + `@id("none") forbid (principal, action, resource is AWSResource) when { context.dry_run };
 `, "no dry run: ", createVolume("")},
+		"it is one itself": {holdVolumes, "", createVolume("&DryRun=true")},
 		"there is none": {permitAll + `@id("agreed") @approval("1 of dba")
 forbid (principal, action in Action::"aws:write", resource) when { context.action == "sqs:CreateQueue" } unless { context.approved };
 `, "", jsonCall("sqs", "AmazonSQS.CreateQueue", obj{"QueueName": "q"})},

@@ -3,10 +3,12 @@ package aws
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/writhq/writ/pkg/awsmodel"
+	"github.com/writhq/writ/pkg/policy"
 )
 
 // readersOnly lets sessions read, and of what is in calls only what each line says.
@@ -15,6 +17,7 @@ const readersOnly = `@id("read") permit (principal, action in [Action::"session:
 @id("insert") permit (principal, action == Action::"aws:change", resource) when { context.action == "dynamodb:PartiQLInsert" && resource.arn like "*:table/Orders" };
 @id("scan") forbid (principal, action, resource is AWSResource) when { context.language == "partiql" && context.whole_table };
 @id("uptime") permit (principal, action == Action::"aws:change", resource) when { context.document == "AWS-RunShellScript" && ["uptime", "df -h"].containsAll(context.commands) };
+@id("plain") permit (principal, action == Action::"aws:change", resource) when { context.language == "ssm-document" && !context.unread && context.commands.isEmpty() };
 @id("buckets") permit (principal, action == Action::"aws:change", resource) when { context.language == "cloudformation" && !context.unread && ["AWS::S3::Bucket", "AWS::Lambda::Function"].containsAll(context.resource_types) };
 @id("role") permit (principal, action == Action::"aws:pass_role", resource) when { resource.arn like "*:role/app" };
 `
@@ -114,6 +117,7 @@ func TestLanguages(t *testing.T) {
 
 		"SSM command that is listed":     {shell("AWS-RunShellScript", "uptime"), true},
 		"SSM command that is not":        {shell("AWS-RunShellScript", "uptime", "rm -rf /"), false},
+		"SSM document without commands":  {shell("AWS-RunShellScript"), true},
 		"SSM other document":             {shell("Mine", "uptime"), false},
 		"SSM session":                    {ssm("StartSession", obj{"Target": "i-00000001"}), false},
 		"SSM automation":                 {ssm("StartAutomationExecution", obj{"DocumentName": "AWS-RestartEC2Instance"}), false},
@@ -144,6 +148,42 @@ func TestLanguages(t *testing.T) {
 				t.Errorf("%d %s, and %d calls reached AWS", code, text, len(got))
 			}
 		})
+	}
+}
+
+// TestRefusedWhateverPolicySays: sessions that would go past the edge, what runs elsewhere, and what is not read.
+func TestRefusedWhateverPolicySays(t *testing.T) {
+	b := newBed(t)
+	for name, a := range map[string]attempt{
+		"a session":                  ssm("StartSession", obj{"Target": "i-00000001"}),
+		"a session taken up":         ssm("ResumeSession", obj{"SessionId": "s-1"}),
+		"ECS Exec":                   jsonCall("ecs", "AmazonEC2ContainerServiceV20141113.ExecuteCommand", obj{"cluster": "c", "task": "t", "command": "sh", "interactive": true}),
+		"a session in a sandbox":     jsonCall("codebuild", "CodeBuild_20161006.StartSandboxConnection", obj{"sandboxId": "s"}),
+		"other accounts":             ssm("StartAutomationExecution", obj{"DocumentName": "d", "TargetLocations": []obj{{"Accounts": []string{"999999999999"}, "Regions": []string{"eu-west-1"}}}}),
+		"associations in a batch":    ssm("CreateAssociationBatch", obj{"Entries": []obj{{"Name": "d"}}}),
+		"parameters of the old sort": ssm("RegisterTaskWithMaintenanceWindow", obj{"WindowId": "mw-0123456789abcdef0", "TaskArn": "AWS-RunShellScript", "TaskType": "RUN_COMMAND", "TaskParameters": obj{"commands": obj{"Values": []string{"x"}}}}),
+		"commands of a build":        jsonCall("codebuild", "CodeBuild_20161006.StartBuild", obj{"projectName": "p", "buildspecOverride": "x"}),
+		"the old Data API":           {method: "POST", path: "/ExecuteSql", service: "rds-data", body: `{"awsSecretStoreArn": "a", "dbClusterOrInstanceArn": "b", "sqlStatements": "SELECT 1"}`, header: http.Header{"Content-Type": {"application/json"}}},
+		"logs that the text names":   jsonCall("logs", "Logs_20140328.StartQuery", obj{"startTime": 1, "endTime": 2, "logGroupName": "g", "queryString": "SOURCE logGroups(namePrefix: ['x']) | fields @message"}),
+		"logs in another language":   jsonCall("logs", "Logs_20140328.StartQuery", obj{"startTime": 1, "endTime": 2, "queryLanguage": "SQL", "queryString": "SELECT 1 FROM `x`"}),
+		"a query that exports":       jsonCall("timestream", "Timestream_20181101.Query", obj{"QueryString": "UNLOAD (SELECT 1) TO 's3://b/'"}),
+		"a query behind a comment":   jsonCall("timestream", "Timestream_20181101.Query", obj{"QueryString": "/* SELECT */ UNLOAD (SELECT 1) TO 's3://b/'"}),
+		"two templates":              stack("Action=CreateStack&TemplateURL=https%3A%2F%2Fx&TemplateBody=" + esc("Resources: {B: {Type: 'AWS::S3::Bucket'}}")),
+		"a template that is open":    stack("Action=CreateStack&TemplateBody=" + esc("Resources: [")),
+		"a machine of no form":       jsonCall("states", "AWSStepFunctions.CreateStateMachine", obj{"name": "s", "roleArn": "arn:aws:iam::123456789012:role/app", "definition": `{"a":1,"a":2}`}),
+	} {
+		code, text := b.send(a)
+		if n := len(b.reached()); n > 0 || code != http.StatusForbidden || !strings.Contains(text, "operation ") {
+			t.Errorf("%s: %d %s, and %d calls reached AWS", name, code, text, n)
+		}
+	}
+}
+
+// TestChangesAreChanges: what a text changes is a change, whatever level IAM gives the action.
+func TestChangesAreChanges(t *testing.T) {
+	x := &exchange{text: reading{changes: true}}
+	if got := x.actionsOf(awsmodel.Access{Action: "athena:StartQueryExecution", Level: awsmodel.Read}); !slices.Equal(got, []policy.Action{policy.AWSChange}) {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -66,6 +66,8 @@ func TestTemplatesThatDiffer(t *testing.T) {
 		"no resources":                "Description: x",
 		"a section nobody knows":      "Resources: {}\nresources: {}",
 		"a key twice":                 "Resources:\n  A: {Type: 'AWS::S3::Bucket'}\n  A: {Type: 'AWS::IAM::User'}",
+		"a key twice, once in quotes": "Resources:\n  A: {Type: 'AWS::S3::Bucket'}\n  \"A\": {Type: 'AWS::IAM::User'}",
+		"a key twice, once escaped":   "Resources:\n  A: {Type: 'AWS::S3::Bucket'}\n  \"\\x41\": {Type: 'AWS::IAM::User'}",
 		"a key twice in JSON":         `{"Resources": {"A": {"Type": "AWS::S3::Bucket", "Type": "AWS::IAM::User"}}}`,
 		"something behind JSON":       `{"Resources": {"A": {"Type": "AWS::S3::Bucket"}}} {}`,
 		"two documents":               "Resources: {A: {Type: 'AWS::S3::Bucket'}}\n---\nResources: {A: {Type: 'AWS::IAM::User'}}",
