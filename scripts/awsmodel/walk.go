@@ -12,6 +12,7 @@ type walker struct {
 	model *model
 	wire  bool
 	seen  map[string]bool
+	cut   func(path, shape string) // is told where the visit does not go on; nil is nobody
 }
 
 // maxPaths bounds what one operation may list, and maxDepth how deep a path goes.
@@ -24,6 +25,9 @@ const (
 func (w *walker) visit(shapeName, path string, depth int, each func(path, member string, sh shape) bool) {
 	sh := w.model.Shapes[shapeName]
 	if depth > maxDepth || w.seen[shapeName] {
+		if w.cut != nil {
+			w.cut(path, shapeName)
+		}
 		return
 	}
 	if sh.Type == "structure" {
@@ -56,7 +60,7 @@ func (w *walker) visit(shapeName, path string, depth int, each func(path, member
 }
 
 func (w *walker) element(shapeName, path string, depth int, each func(path, member string, sh shape) bool) {
-	if sh := w.model.Shapes[shapeName]; sh.Type == "structure" || each(path, "", sh) {
+	if each(path, "", w.model.Shapes[shapeName]) {
 		w.visit(shapeName, path, depth+1, each)
 	}
 }
@@ -110,29 +114,67 @@ func secretName(member string, sh shape) bool {
 	return (sh.Type == "string" || sh.Type == "blob") && len(sh.Enum) == 0 && secret.MatchString(member)
 }
 
-// marked lists the members of answers and errors that a table names, or that are meant by what they are.
+// marked lists the members of answers and errors that a table names, or that are meant by what they are. What holds such a
+// member deeper than the visit goes is listed as a whole.
 func (b *builder) marked(s *service, op operation, w *walker, table string, meant func(member string, sh shape) bool) []string {
 	var out []string
+	is := func(member string, sh shape) bool {
+		named := member != "" && len(b.tables.rows(table, s.id, "*", member)) > 0
+		return named || meant(member, sh)
+	}
 	each := func(path, member string, sh shape) bool {
-		if len(out) >= maxPaths {
-			return false
-		}
-		if named := member != "" && len(b.tables.rows(table, s.id, "*", member)) > 0; named || meant(member, sh) {
+		if is(member, sh) {
 			out = append(out, path)
 			return false
 		}
 		return true
 	}
 	w.seen, w.wire = map[string]bool{}, true
+	w.cut = func(path, shapeName string) {
+		if holds(w.model, shapeName, map[string]bool{}, is) {
+			out = append(out, path)
+		}
+	}
 	if op.Output != nil {
-		w.visit(op.Output.Shape, "", 0, each)
+		all := is("", s.model.Shapes[op.Output.Shape])
+		w.visit(op.Output.Shape, "", 0, func(path, member string, sh shape) bool {
+			further := each(path, member, sh)
+			if further && all {
+				out = append(out, path)
+			}
+			return further && !all
+		})
 	}
 	if fault := faultOf(s, op); fault != "" {
 		w.visit(fault, "", 0, each)
 	}
+	w.cut = nil
 	if row, ok := b.tables.row(table, s.id, op.Name); ok {
 		out = append(out, row...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// holds reports whether something is in a shape or below it.
+func holds(m *model, shapeName string, seen map[string]bool, is func(member string, sh shape) bool) bool {
+	if seen[shapeName] {
+		return false
+	}
+	seen[shapeName] = true
+	sh := m.Shapes[shapeName]
+	if is("", sh) {
+		return true
+	}
+	for _, r := range []ref{sh.Member, sh.Value} {
+		if r.Shape != "" && holds(m, r.Shape, seen, is) {
+			return true
+		}
+	}
+	for name, r := range sh.Members {
+		if is(name, m.Shapes[r.Shape]) || holds(m, r.Shape, seen, is) {
+			return true
+		}
+	}
+	return false
 }
