@@ -35,7 +35,7 @@ async function store(Bucket) {
     const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: Key }));
     assert.deepEqual(Contents.map((o) => o.Key), [Key]);
   }
-  await s3.send(new CopyObjectCommand({ Bucket, Key: "copy", CopySource: Bucket + "/" + encodeURIComponent("a b"), TaggingDirective: "REPLACE" }));
+  await s3.send(new CopyObjectCommand({ Bucket, Key: "copy", CopySource: Bucket + "/" + encodeURIComponent("a b") }));
   assert.equal((await get("copy")).toString(), "content of a b");
   const whole = randomBytes(20 << 20);
   await new Upload({ client: s3, params: { Bucket, Key: "parts", Body: Readable.from(chunks(whole)) }, partSize: 5 << 20 }).done();
