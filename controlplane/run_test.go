@@ -178,6 +178,10 @@ func TestFromRequestToToken(t *testing.T) {
 	if err != nil || asked.GetRequest().GetState() != accessv1.RequestState_REQUEST_STATE_PENDING {
 		t.Fatal(asked, err)
 	}
+	if at, err := requests.WaitRequest(ctx, &accessv1.WaitRequestRequest{Id: asked.GetRequest().GetId(), MaxWait: durationpb.New(1)}); err != nil ||
+		at.GetRequest().GetState() != accessv1.RequestState_REQUEST_STATE_PENDING {
+		t.Errorf("a wait that is over before it begins: %v, %v", at, err)
+	}
 	waited := make(chan *accessv1.WaitRequestResponse, 1)
 	go func() {
 		resp, _ := requests.WaitRequest(ctx, &accessv1.WaitRequestRequest{Id: asked.GetRequest().GetId()})

@@ -85,7 +85,12 @@ func (s requestService) WaitRequest(ctx context.Context, req *accessv1.WaitReque
 	}
 	waiting, cancel := context.WithTimeout(ctx, min(wait, maxWait))
 	defer cancel()
-	if r, err = s.cfg.Approvals.Wait(waiting, req.GetId()); err != nil {
+	waited, err := s.cfg.Approvals.Wait(waiting, req.GetId())
+	switch {
+	case err == nil:
+		r = waited
+	case ctx.Err() == nil && waiting.Err() != nil: // the time was over before it was read again
+	default:
 		return nil, err
 	}
 	resp := &accessv1.WaitRequestResponse{Request: convert.Request(r)}
