@@ -36,19 +36,28 @@ func (c *waitCmd) Run(ctx context.Context, a *app) error {
 		defer cancel()
 		waiting = limited
 	}
-	state, err := currentState(ctx, clients, c.ID)
-	if err != nil {
-		return err
+	state, unread := currentState(ctx, clients, c.ID)
+	if unread != nil {
+		if !passing(unread) {
+			return unread
+		}
+		state = &accessv1.WaitRequestResponse{Request: &accessv1.AccessRequest{Id: c.ID, State: accessv1.RequestState_REQUEST_STATE_PENDING}}
 	}
 	if state, err = a.await(waiting, clients, state); err != nil {
 		return err
 	}
+	if unread != nil && state.GetRequest().GetCreatedAt() == nil {
+		return unread
+	}
 	return a.settle(ctx, clients, state)
 }
+
+// currentWait is for the answer, not for people.
+const currentWait = time.Second
 
 // currentState is what a request has come to.
 func currentState(ctx context.Context, clients *client.Clients, id string) (*accessv1.WaitRequestResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitSlack)
 	defer cancel()
-	return clients.Requests.WaitRequest(ctx, &accessv1.WaitRequestRequest{Id: id, MaxWait: durationpb.New(time.Millisecond)})
+	return clients.Requests.WaitRequest(ctx, &accessv1.WaitRequestRequest{Id: id, MaxWait: durationpb.New(currentWait)})
 }
