@@ -13,7 +13,7 @@
 #   WRIT_FOR         how long the grant lasts. Default 30m.
 #   WRIT_WAIT        how long to wait for approval. Default 30m.
 #   WRIT_ACTIONS     actions to ask for, with spaces between. Default: what policy permits.
-#   WRIT_REASON      what it is for. Default: the repository, the run and the ref.
+#   WRIT_REASON      what it is for, said before the repository, run, job, ref and runner.
 #   WRIT_TICKET, WRIT_TASK   go with the request.
 #   WRIT_AUDIENCE    audience of the token. Default writ.
 #   WRIT_CA_FILE, WRIT_PIN   what the control plane is known by. Default: the system's CAs.
@@ -87,17 +87,18 @@ clean_up() {
   exit "${signalled:-$status}"
 }
 
-# context sets what the CI system says of this run.
+# context sets what the CI system says of this run. The reason is no other job's, since the same request twice would be one.
 context() {
   if [ -n "${GITHUB_ACTIONS-}" ]; then
     run=$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID
-    reason="$GITHUB_REPOSITORY run $GITHUB_RUN_ID at $GITHUB_REF"
+    reason="$GITHUB_REPOSITORY run $GITHUB_RUN_ID.$GITHUB_RUN_ATTEMPT job $GITHUB_JOB at $GITHUB_REF on $RUNNER_NAME"
   elif [ -n "${GITLAB_CI-}" ]; then
     run=$CI_JOB_URL
     reason="$CI_PROJECT_PATH job $CI_JOB_ID at $CI_COMMIT_REF_NAME"
   else
     die "this is neither a GitHub Actions job nor a GitLab CI job" 2
   fi
+  reason="${WRIT_REASON:+$WRIT_REASON: }$reason"
 }
 
 # github_token asks GitHub for a token of this job. Its own token for that goes to curl on standard input.
@@ -131,7 +132,7 @@ sign_in() {
 
 # ask files the request and waits for the grant.
 ask() {
-  set -- "$WRIT_RESOURCE" --for "${WRIT_FOR:-30m}" --reason "${WRIT_REASON:-$reason}" --run "$run"
+  set -- "$WRIT_RESOURCE" --for "${WRIT_FOR:-30m}" --reason "$reason" --run "$run"
   [ -z "${WRIT_TICKET-}" ] || set -- "$@" --ticket "$WRIT_TICKET"
   [ -z "${WRIT_TASK-}" ] || set -- "$@" --task "$WRIT_TASK"
   for action in ${WRIT_ACTIONS-}; do set -- "$@" --action "$action"; done

@@ -48,8 +48,9 @@ type factory struct {
 
 	tokens   *httptest.Server                // of GitHub
 	claims   atomic.Pointer[oidctest.Claims] // of the next token
-	tools    string                          // folder with the programs of a runner
-	argv     string                          // file with the arguments of every call of them
+	runners  atomic.Int64
+	tools    string // folder with the programs of a runner
+	argv     string // file with the arguments of every call of them
 	template gitLabTemplate
 	action   compositeAction
 }
@@ -274,7 +275,7 @@ func (f *factory) step(inputs map[string]string) *run {
 	}
 	r := &run{Cmd: exec.Command("sh", "-e", file), summary: filepath.Join(dir, "summary.md")}
 	r.Env = f.environ("GITHUB_ACTIONS=true", "GITHUB_SERVER_URL=https://github.com", "GITHUB_REPOSITORY=example/shop", "GITHUB_RUN_ID=4711",
-		"GITHUB_REF=refs/heads/main", "GITHUB_STEP_SUMMARY="+r.summary, "GITHUB_ACTION_PATH="+home, "CURL_CA_BUNDLE="+ca,
+		"GITHUB_RUN_ATTEMPT=1", "GITHUB_JOB=release", fmt.Sprint("RUNNER_NAME=vpc-a-", f.runners.Add(1)), "GITHUB_REF=refs/heads/main", "GITHUB_STEP_SUMMARY="+r.summary, "GITHUB_ACTION_PATH="+home, "CURL_CA_BUNDLE="+ca,
 		"ACTIONS_ID_TOKEN_REQUEST_URL="+f.tokens.URL+"/idtoken?api-version=2.0", "ACTIONS_ID_TOKEN_REQUEST_TOKEN="+requestToken)
 	input := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	for name, text := range step.Env {
@@ -412,7 +413,7 @@ func (f *factory) gitHubRelease(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, r.out.String())
 	}
 	grants, err := f.Writ(t.Context(), f.Administrator(), "grants", "list", "--all", "--ended", "-o", "json")
-	for _, want := range []string{"github:repo:example/shop:ref:refs/heads/main", "example/shop run 4711 at refs/heads/main", "https://github.com/example/shop/actions/runs/4711", "the job is over"} {
+	for _, want := range []string{"github:repo:example/shop:ref:refs/heads/main", "example/shop run 4711.1 job release at refs/heads/main on vpc-a-1", "https://github.com/example/shop/actions/runs/4711", "the job is over"} {
 		if err != nil || !strings.Contains(grants, want) {
 			t.Errorf("no %q in %v: %s", want, err, grants)
 		}
@@ -515,12 +516,29 @@ func (f *factory) approved(t *testing.T) {
 		t.Error("the command ran before the approval")
 	}
 	if out, err := f.Writ(t.Context(), f.sre, "approve", request, "--yes"); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		r.code(t)
+		t.Fatalf("%v: %s\n%s", err, out, r.out.String())
 	}
 	if code := r.code(t); code != 0 || !strings.Contains(f.queues(), "production") || !strings.Contains(r.out.String(), "/approvals/"+request) {
 		t.Errorf("exit %d: %s", code, r.out.String())
 	}
 	f.isOver(r)
+
+	one, request := f.asked(t, map[string]string{"reason": "a release", "run": "true"})
+	other, second := f.asked(t, map[string]string{"reason": "a release"})
+	if request == second {
+		t.Error("two legs of a matrix have one request")
+	}
+	for i, leg := range []*run{one, other} {
+		if out, err := f.Writ(t.Context(), f.sre, "approve", []string{request, second}[i], "--yes"); err != nil {
+			leg.code(t)
+			t.Fatalf("%v: %s\n%s", err, out, leg.out.String())
+		}
+		if code := leg.code(t); code != 0 {
+			t.Errorf("a leg of a matrix: exit %d: %s", code, leg.out.String())
+		}
+	}
+	f.isOver(one, other)
 }
 
 func (f *factory) notApproved(t *testing.T) {
