@@ -93,8 +93,10 @@ func (b *builder) operation(s *service, prefix string, shapes *shaper, op operat
 		o.Roles = b.roles(s, op, w)
 		o.Account = accountMember(s.id, s.model.Shapes[op.Input.Shape])
 	}
-	o.Secrets = b.marked(s, op, w, "secrets", func(member string, sh shape) bool { return sh.Sensitive || secretName(member, sh) })
-	o.Data = b.marked(s, op, w, "data", func(string, shape) bool { return false })
+	o.Data = b.marked(s, op, w, "data", func(string, string, shape) bool { return false })
+	o.Secrets = b.marked(s, op, w, "secrets", func(path, member string, sh shape) bool {
+		return sh.Sensitive && !within(path, o.Data) || secretName(member, sh)
+	})
 	o.Actions = b.actions(s, prefix, op)
 	o.Flags = flags(s, op, o)
 	return o, nil

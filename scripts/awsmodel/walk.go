@@ -116,14 +116,14 @@ func secretName(member string, sh shape) bool {
 
 // marked lists the members of answers and errors that a table names, or that are meant by what they are. What holds such a
 // member deeper than the visit goes is listed as a whole.
-func (b *builder) marked(s *service, op operation, w *walker, table string, meant func(member string, sh shape) bool) []string {
+func (b *builder) marked(s *service, op operation, w *walker, table string, meant func(path, member string, sh shape) bool) []string {
 	var out []string
-	is := func(member string, sh shape) bool {
+	is := func(path, member string, sh shape) bool {
 		named := member != "" && len(b.tables.rows(table, s.id, "*", member)) > 0
-		return named || meant(member, sh)
+		return named || meant(path, member, sh)
 	}
 	each := func(path, member string, sh shape) bool {
-		if is(member, sh) {
+		if is(path, member, sh) {
 			out = append(out, path)
 			return false
 		}
@@ -131,12 +131,13 @@ func (b *builder) marked(s *service, op operation, w *walker, table string, mean
 	}
 	w.seen, w.wire = map[string]bool{}, true
 	w.cut = func(path, shapeName string) {
-		if holds(w.model, shapeName, map[string]bool{}, is) {
+		below := func(member string, sh shape) bool { return is(path, member, sh) }
+		if holds(w.model, shapeName, map[string]bool{}, below) {
 			out = append(out, path)
 		}
 	}
 	if op.Output != nil {
-		all := is("", s.model.Shapes[op.Output.Shape])
+		all := is("", "", s.model.Shapes[op.Output.Shape])
 		w.visit(op.Output.Shape, "", 0, func(path, member string, sh shape) bool {
 			further := each(path, member, sh)
 			if further && all {
@@ -154,6 +155,14 @@ func (b *builder) marked(s *service, op operation, w *walker, table string, mean
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// within reports whether a path is one of others, or leads through it.
+func within(path string, others []string) bool {
+	return slices.ContainsFunc(others, func(other string) bool {
+		rest, ok := strings.CutPrefix(path, strings.TrimSuffix(other, "|base64"))
+		return ok && (rest == "" || strings.ContainsAny(rest[:1], ".[{"))
+	})
 }
 
 // holds reports whether something is in a shape or below it.

@@ -140,6 +140,10 @@ func (x *exchange) maskDocument(ctx context.Context, src io.Reader, fault bool, 
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreachable, err)
 	}
+	if spare := x.buffered - int64(len(whole)); spare > 0 {
+		x.server.buffers.Release(spare)
+		x.buffered -= spare
+	}
 	out, masked, err := x.masks.Document(whole, fault)
 	if err != nil {
 		return unmaskable(err)

@@ -27,7 +27,7 @@ const (
 type field struct {
 	path    string // as it was written
 	classes []string
-	every   bool // of the operations of a service that have it
+	every   bool // of the operations of a service that answer it
 }
 
 // masks are what an account's answers are masked by, whoever asks.
@@ -83,14 +83,22 @@ func (m *masks) add(class, member string) error {
 	return nil
 }
 
-// of lists the classified parts of a call's answer: those that AWS calls secret, and those of the account's own classes.
+// of lists the classified parts of a call's answer: those that AWS calls secret, and those of the account's own classes. A call that could be
+// of several services has the classes of them all.
 func (m *masks) of(call awsmodel.Call) []field {
-	own, every := m.fields[call.Service+":"+call.Operation], m.fields[call.Service+":"+anyOperation]
-	list := make([]field, 0, len(call.Secrets)+len(own)+len(every))
+	list := make([]field, 0, len(call.Secrets))
 	for _, path := range call.Secrets {
 		list = append(list, field{path: path, classes: []string{classSecret}})
 	}
-	return append(append(list, own...), every...)
+	for i, service := range append([]string{call.Service}, call.Siblings...) {
+		for _, operation := range []string{call.Operation, anyOperation} {
+			for _, f := range m.fields[service+":"+operation] {
+				f.every = f.every || i > 0
+				list = append(list, f)
+			}
+		}
+	}
+	return list
 }
 
 // masker makes what masks the answer to the call, as policy has it for the principal now. It fails for a class whose path leads to nothing,

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/writhq/writ/edgeagent/internal/enforce"
+	"github.com/writhq/writ/pkg/awsmask"
+	"github.com/writhq/writ/pkg/awsmodel"
 )
 
 // reply is what the emulation of AWS answers next.
@@ -81,6 +83,7 @@ func TestMaskedOnTheWire(t *testing.T) {
 		method: http.MethodPost, path: "/service/GraniteServiceVersion20100801/operation/DescribeAlarms", service: "monitoring",
 		header: http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}, "Accept": {"application/cbor"}}, body: "\xa0",
 	}
+	invoke := attempt{method: http.MethodPost, path: "/2015-03-31/functions/f/invocations", service: "lambda", header: http.Header{}, body: `{}`}
 	json := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Crc32": {"1"}}
 	for _, c := range []struct {
 		name    string
@@ -100,6 +103,9 @@ func TestMaskedOnTheWire(t *testing.T) {
 		{"an error", secret, reply{400, json, []byte(`{"__type":"ResourceNotFoundException","Message":"gone"}`)}, 400, `"gone"`, "***"},
 		{"CBOR", alarms, reply{200, http.Header{"Content-Type": {"application/cbor"}, "Smithy-Protocol": {"rpc-v2-cbor"}}, cbor.Encode(cbor.Map{"MetricAlarms": cbor.List{cbor.Map{"AlarmDescription": cbor.String("hunter2000"), "AlarmName": cbor.String("kept")}}})}, 200, "kept", "hunter"},
 		{"events", tail, reply{200, http.Header{"Content-Type": {"application/vnd.amazon.eventstream"}}, append(event(t, "sessionStart", `{"sessionId":"s-1"}`), event(t, "sessionUpdate", `{"sessionResults":[{"message":"mail ada@example.com"}]}`)...)}, 200, `"message":"mail ***"`, "ada@"},
+		{"a function", invoke, reply{200, http.Header{"X-Amz-Log-Result": {"YWRhQGV4YW1wbGUuY29t"}}, []byte(`{"to":"ada@example.com"}`)}, 200, `{"to":"***************"}`, "ada@"},
+		{"a function that is packed", invoke, reply{200, http.Header{"Content-Encoding": {"gzip"}}, packedBy(t, `{"to":"ada@example.com"}`)}, 200, `{"to":"***************"}`, "ada@"},
+		{"a function that fails", invoke, reply{500, json, []byte(`{"message":"Rate exceeded"}`)}, 500, "Rate exceeded", "***"},
 		{"a class that leads nowhere", rpc("dynamodb", "DynamoDB_20120810.DescribeTable", `{"TableName":"t"}`), reply{200, json, []byte(`{}`)}, 403, "does not answer", "Nothing"},
 		{"an error that holds data", rpc("dynamodb", "DynamoDB_20120810.DeleteItem", `{"TableName":"t","Key":{"k":{"S":"1"}}}`), reply{400, json, []byte(`{"__type":"x#ConditionalCheckFailedException","Item":{"e":{"S":"ada@example.com"}}}`)}, 400, `{"S":"***"}`, "ada@"},
 	} {
@@ -142,5 +148,21 @@ func TestRoomForAnswers(t *testing.T) {
 	}
 	if err := second.exchangeBuffer(t.Context(), 6); err != nil {
 		t.Error(err)
+	}
+	model, err := awsmodel.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	call, err := model.Answers("secretsmanager", "GetSecretValue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &Server{cfg: Config{MaxBuffers: 100, MaxBuffer: 100}, buffers: semaphore.NewWeighted(100)}
+	x := &exchange{server: s}
+	if x.masks, err = awsmask.New(awsmask.Config{Answer: call.Answer()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.maskDocument(t.Context(), strings.NewReader(`{"Name":"x"}`), false, &body{length: -1}); err != nil || x.buffered != 12 || !s.buffers.TryAcquire(88) {
+		t.Errorf("an answer of 12 bytes keeps %d, %v", x.buffered, err)
 	}
 }
