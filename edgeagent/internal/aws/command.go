@@ -122,7 +122,7 @@ func (x *exchange) digest() (digest [audit.HashSize]byte) {
 	for _, part := range []string{"writ aws v1", x.client.account.Name(), x.said.Scope.Service, x.said.Scope.Region, x.call.Operation, x.signed.Method, x.signed.Path, x.said.Query} {
 		write(part)
 	}
-	for _, line := range meant(x.verified.Forward()) {
+	for _, line := range meant(x.header) {
 		write(line)
 	}
 	switch {

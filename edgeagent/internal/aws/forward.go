@@ -51,10 +51,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := x.verified.Forward()
-	for name, values := range x.said.Hoisted {
-		header[name] = values
-	}
+	header := x.header
 	x.part.widen(header)
 	x.expectOwner(header)
 	up := &sigv4.Request{Method: x.signed.Method, Host: host, Path: path, RawQuery: x.said.Query, Header: header, Length: x.signed.Length}

@@ -36,7 +36,7 @@ func (x *exchange) prepare() (err error) {
 			return &enforce.Denied{Cause: enforce.CauseMasked, Reason: "objects are searched for what is masked, and with " + name + " " + why, Next: "get the object by ranges of bytes, or whole"}
 		}
 	}
-	x.part = partOf(x.verified.Forward())
+	x.part = partOf(x.header)
 	return nil
 }
 

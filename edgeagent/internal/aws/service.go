@@ -38,6 +38,7 @@ type exchange struct {
 	signed   *sigv4.Request
 	said     *sigv4.Authorization
 	verified *sigv4.Verified
+	header   http.Header // what is signed of the request's headers, in headers or in the query; send takes it over
 	held     []byte // the body, where it was read whole
 	whole    bool
 	buffered int64 // taken of the server's buffers
@@ -163,6 +164,9 @@ func (x *exchange) payload() ([]byte, error) {
 	if err := x.readBody(); err != nil {
 		return nil, err
 	}
+	if x.said.Payload.Mode == sigv4.Absent {
+		return x.held, nil // whose hash was verified
+	}
 	r, err := sigv4.NewPayload(bytes.NewReader(x.held), x.verified)
 	if err != nil {
 		return nil, err
@@ -172,6 +176,10 @@ func (x *exchange) payload() ([]byte, error) {
 
 // understand works out what is asked for.
 func (x *exchange) understand() error {
+	x.header = x.verified.Forward()
+	for name, values := range x.said.Hoisted {
+		x.header[name] = values
+	}
 	scope, account := x.said.Scope, x.client.account
 	if x.said.Algorithm != sigv4.HMAC {
 		return &sigv4.Error{Kind: sigv4.ErrScheme, Part: "signature", Why: "Version 4A names no single region", Fix: "use a regional endpoint"}
@@ -179,13 +187,9 @@ func (x *exchange) understand() error {
 	if len(account.Regions) > 0 && !slices.Contains(account.Regions, scope.Region) {
 		return &enforce.Denied{Cause: enforce.CausePolicy, Reason: "calls do not go to region " + scope.Region, Next: "use one of " + strings.Join(account.Regions, ", ")}
 	}
-	header := x.verified.Forward()
-	for name, values := range x.said.Hoisted {
-		header[name] = values
-	}
 	var err error
 	x.call, err = x.server.cfg.Model.Identify(awsmodel.Request{
-		Method: x.signed.Method, Path: x.signed.Path, Query: x.said.Query, Header: header, Host: x.host,
+		Method: x.signed.Method, Path: x.signed.Path, Query: x.said.Query, Header: x.header, Host: x.host,
 		Service: scope.Service, Region: scope.Region, Body: x.payload,
 	})
 	if err != nil {
