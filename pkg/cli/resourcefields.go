@@ -66,6 +66,7 @@ func accountFields(t *accessv1.AwsTarget) []output.Field {
 	fields = append(fields, roleFields(t.GetRole())...)
 	fields = append(fields, []output.Field{
 		{Name: "regions", Value: cmp.Or(strings.Join(t.GetRegions(), ", "), "all")},
+		{Name: "foreign buckets", Value: strings.Join(t.GetForeignBuckets(), ", ")},
 		{Name: "endpoint", Value: t.GetEndpoint()},
 		{Name: "tls", Value: tlsText(t.GetTls())},
 		{Name: "credential", Value: accountCredentialText(t.GetCredential())},

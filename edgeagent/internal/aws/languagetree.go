@@ -221,17 +221,14 @@ func yamlText(n ast.Node) (string, bool) {
 	return "", false
 }
 
+// yamlMapping takes a mapping; the parser has refused keys that stand there twice.
 func yamlMapping(values []*ast.MappingValueNode, depth int) (*tree, error) {
-	t, seen := &tree{kind: mapping}, map[string]bool{}
+	t := &tree{kind: mapping}
 	for _, pair := range values {
 		key, ok := yamlText(pair.Key)
 		if !ok {
 			return nil, errTreeForm
 		}
-		if seen[key] {
-			return nil, errTreeTwice
-		}
-		seen[key] = true
 		v, err := yamlValue(pair.Value, depth+1)
 		if err != nil {
 			return nil, err
