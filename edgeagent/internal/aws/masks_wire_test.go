@@ -166,3 +166,28 @@ func TestRoomForAnswers(t *testing.T) {
 		t.Errorf("an answer of 12 bytes keeps %d, %v", x.buffered, err)
 	}
 }
+
+// TestEventsAreDecidedAgain: a policy that changes stops a stream that runs.
+func TestEventsAreDecidedAgain(t *testing.T) {
+	more := make(chan []byte)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		for text := range more {
+			_, _ = w.Write(text)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	b := newBedBefore(t, &bed{}, upstream.URL, enforce.AWSKeys{KeyID: "AKIAUPSTREAM", Secret: []byte("secret")})
+	first, second := event(t, "sessionStart", `{"sessionId":"s-1"}`), event(t, "sessionUpdate", `{"sessionResults":[{"message":"later"}]}`)
+	go func() {
+		defer close(more)
+		more <- first // once the call is with AWS
+		b.Policies.Set(t, `@id("none") forbid (principal, action, resource);`)
+		more <- second
+	}()
+	_, body, err := b.open(rpc("logs", "Logs_20140328.StartLiveTail", `{"logGroupIdentifiers":["arn:aws:logs:eu-west-1:123456789012:log-group:x"]}`))
+	if err == nil || strings.Contains(body, "later") {
+		t.Errorf("%q, %v", body, err)
+	}
+}
