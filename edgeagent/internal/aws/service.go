@@ -39,7 +39,7 @@ type exchange struct {
 	said     *sigv4.Authorization
 	verified *sigv4.Verified
 	header   http.Header // what is signed of the request's headers, in headers or in the query; send takes it over
-	held     []byte // the body, where it was read whole
+	held     []byte      // the body, where it was read whole
 	whole    bool
 	buffered int64 // taken of the server's buffers
 	call     awsmodel.Call

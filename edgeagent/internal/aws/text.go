@@ -13,10 +13,10 @@ import (
 
 // Bounds of what is recorded and shown of one call.
 const (
-	maxShown       = 64 << 10 // bytes of all values
+	maxShown       = 128 << 10 // bytes of all values
 	maxShownValues = 500
 	maxShownText   = 4 << 10  // bytes of one value
-	maxShownWhole  = 48 << 10 // bytes of one that says what the call does: a document, a query, a template
+	maxShownWhole  = 96 << 10 // bytes of one that says what the call does: a document, a query, a template
 )
 
 // text renders a call for records and approvers, one line for each single value. What AWS calls sensitive is left out.
