@@ -10,7 +10,7 @@ import (
 type cborWalk struct {
 	m     *Masker
 	b     []byte
-	edits []edit
+	edits edits
 	found found
 	deep  bool
 }
@@ -40,12 +40,12 @@ func (m *Masker) cbor(body []byte, a at, f found) ([]byte, error) {
 	w := &cborWalk{m: m, b: body, found: f}
 	end := w.item(0, a, 0)
 	switch {
-	case w.deep:
+	case w.deep || w.edits.full:
 		return nil, ErrTooLarge
 	case end != len(body):
 		return nil, malformed("no CBOR")
 	}
-	return apply(body, w.edits), nil
+	return apply(body, w.edits.list), nil
 }
 
 // head reads the beginning of an item: its type, the low five bits and the argument.
@@ -167,7 +167,7 @@ func (w *cborWalk) string(start, i, major, info int, n uint64, a at) int {
 		a.shape, a.base64 = noShape, false // they stand here as they are
 	}
 	if out, changed := w.m.text(content, a, w.found); changed {
-		w.edits = append(w.edits, edit{start, end, append(cborHead(nil, major, uint64(len(out))), out...)})
+		w.edits.add(start, end, append(cborHead(nil, major, uint64(len(out))), out...))
 	}
 	return end
 }
@@ -181,7 +181,7 @@ func (w *cborWalk) integer(start, end, major int, n uint64, a at) {
 		digits = strconv.AppendUint(nil, n, 10)
 	}
 	if w.m.figure(digits, a, w.found) {
-		w.edits = append(w.edits, edit{start, end, []byte{0}})
+		w.edits.add(start, end, []byte{0})
 	}
 }
 
@@ -204,7 +204,7 @@ func (w *cborWalk) simple(start, end, info int, a at) {
 		return
 	}
 	w.found.add(h.name)
-	w.edits = append(w.edits, edit{start, end, zero})
+	w.edits.add(start, end, zero)
 }
 
 // cborHead appends the beginning of an item.

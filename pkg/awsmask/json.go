@@ -13,7 +13,7 @@ import (
 type jsonWalk struct {
 	m     *Masker
 	b     text
-	edits []edit
+	edits edits
 	found found
 	depth int
 	deep  bool
@@ -28,13 +28,13 @@ func (m *Masker) json(body []byte, a at, f found) ([]byte, error) {
 	}
 	end := w.value(i, a)
 	switch {
-	case w.deep:
+	case w.deep || w.edits.full:
 		return nil, ErrTooLarge
 	case end < 0 || w.b.space(end) != len(body):
 		return nil, malformed("no JSON")
 	}
-	slices.SortStableFunc(w.edits, func(a, b edit) int { return a.start - b.start })
-	return apply(body, w.edits), nil
+	slices.SortStableFunc(w.edits.list, func(a, b edit) int { return a.start - b.start })
+	return apply(body, w.edits.list), nil
 }
 
 // value reads a value.
@@ -106,7 +106,7 @@ func (w *jsonWalk) object(i int, a at) int {
 		if !a.idle() {
 			inner = w.m.member(a, name)
 		}
-		before := len(w.edits)
+		before := len(w.edits.list)
 		if i = w.value(next, inner); i < 0 {
 			return stop
 		}
@@ -144,7 +144,7 @@ func (w *jsonWalk) name(i int) (name []byte, value int) {
 // text masks a string.
 func (w *jsonWalk) text(i, end int, plain bool, a at) {
 	if out, changed := w.m.text(unquote(w.b[i:end], plain), a, w.found); changed {
-		w.edits = append(w.edits, edit{i, end, quote(out)})
+		w.edits.add(i, end, quote(out))
 	}
 }
 
@@ -161,7 +161,7 @@ func (w *jsonWalk) scalar(i, end int, a at) {
 		}
 	}
 	if w.m.figure(b, a, w.found) {
-		w.edits = append(w.edits, edit{i, end, []byte(zero)})
+		w.edits.add(i, end, []byte(zero))
 	}
 }
 
@@ -176,8 +176,8 @@ func (d *digest) member(w *jsonWalk, name []byte, i, end, before int) {
 	case md5Member:
 		d.at = [2]int{i, end}
 	case bodyMember:
-		if len(w.edits) == before+1 {
-			out := w.edits[before].text
+		if len(w.edits.list) == before+1 {
+			out := w.edits.list[before].text
 			_, plain := text(out).quoted(0)
 			d.body = append([]byte{}, unquote(out, plain)...)
 		}
@@ -188,7 +188,7 @@ func (d *digest) write(w *jsonWalk, a at) {
 	if d.body == nil || d.at[1] == 0 || !w.m.hasDigest(a) {
 		return
 	}
-	w.edits = append(w.edits, edit{d.at[0], d.at[1], quote(md5Of(d.body))})
+	w.edits.add(d.at[0], d.at[1], quote(md5Of(d.body)))
 }
 
 const (

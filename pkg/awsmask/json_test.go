@@ -174,6 +174,10 @@ func TestMalformedJSON(t *testing.T) {
 	if _, _, err := m.Document([]byte(deep), false); !errors.Is(err, awsmask.ErrTooLarge) {
 		t.Errorf("a deep document: %v", err)
 	}
+	many := `{"VersionStages":[` + strings.Repeat("1,", 1<<20) + "1]}"
+	if _, _, err := masker(t, "secretsmanager", "GetSecretValue", "VersionStages").Document([]byte(many), false); !errors.Is(err, awsmask.ErrTooLarge) {
+		t.Errorf("a document of very many values: %v", err)
+	}
 	small, err := awsmask.New(awsmask.Config{Answer: call(t, "secretsmanager", "GetSecretValue").Answer(), MaxDocument: 10})
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +199,20 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%q leads to something", bad)
 		}
 	}
+}
+
+// FuzzPaths: a path is understood or not, and what leads somewhere says so twice.
+func FuzzPaths(f *testing.F) {
+	for _, seed := range []string{"Item.email", `Item["a.b"].M[*]`, "Item{}", "header:x|base64", "Item[]"} {
+		f.Add(seed)
+	}
+	answer := call(f, "dynamodb", "GetItem").Answer()
+	f.Fuzz(func(t *testing.T, path string) {
+		leads := awsmask.Leads(answer, path)
+		if leads && awsmask.CheckPath(path) != nil {
+			t.Errorf("%q leads somewhere and is malformed", path)
+		}
+	})
 }
 
 // FuzzJSON: what is taken is JSON before and after, nothing else changes, and what is hidden stays hidden.

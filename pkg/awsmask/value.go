@@ -118,6 +118,21 @@ type edit struct {
 	text       []byte
 }
 
+// edits are what is to be changed of a document.
+type edits struct {
+	list []edit
+	full bool // there were more than maxEdits
+}
+
+// maxEdits bounds how many values of a document may be masked: each takes more memory than the value.
+const maxEdits = 1 << 20
+
+func (e *edits) add(start, end int, text []byte) {
+	if e.full = e.full || len(e.list) == maxEdits; !e.full {
+		e.list = append(e.list, edit{start, end, text})
+	}
+}
+
 // apply returns the body with the edits, which are in order. Without any it is the body itself.
 func apply(body []byte, edits []edit) []byte {
 	if len(edits) == 0 {

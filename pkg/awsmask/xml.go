@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
@@ -17,7 +16,7 @@ type xmlWalk struct {
 	m     *Masker
 	root  at
 	fault bool
-	edits []edit
+	edits edits
 	found found
 	open  []element
 	done  bool // the root has ended
@@ -65,8 +64,10 @@ func (m *Masker) xml(body []byte, a at, fault bool, f found) ([]byte, error) {
 	if len(w.open) > 0 || !w.done && len(bytes.TrimSpace(body)) > 0 {
 		return nil, malformed("XML that ends too early")
 	}
-	slices.SortStableFunc(w.edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
-	return apply(body, w.edits), nil
+	if w.edits.full {
+		return nil, ErrTooLarge
+	}
+	return apply(body, w.edits.list), nil
 }
 
 func (w *xmlWalk) token(t xml.Token, before, after int) error {
@@ -253,7 +254,7 @@ func (w *xmlWalk) value(e element, end int) {
 		return
 	}
 	if out, changed := w.m.text(e.text, e.at, w.found); changed {
-		w.edits = append(w.edits, edit{e.start, end, escapeXML(out)})
+		w.edits.add(e.start, end, escapeXML(out))
 	}
 }
 
