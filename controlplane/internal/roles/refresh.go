@@ -3,6 +3,7 @@ package roles
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/writhq/writ/controlplane/internal/resources"
@@ -53,7 +54,7 @@ func (r *Roles) fresh(ctx context.Context, res resources.Resource) (bool, error)
 
 // refresh reads a role and writes down what came of it. Callers of one moment share one reading.
 func (r *Roles) refresh(ctx context.Context, res resources.Resource, most time.Duration) error {
-	done := r.reading.DoChan(res.Name, func() (any, error) {
+	done := r.reading.DoChan(fmt.Sprint(res.Name, "/", res.Version), func() (any, error) {
 		// Whoever asks first may give up, or stop to be the one that reads; the others still wait for it.
 		ctx, cancel := context.WithTimeout(context.Background(), most+5*time.Second)
 		defer cancel()

@@ -140,6 +140,39 @@ func TestReadingThatComesLate(t *testing.T) {
 	close(f.reader.wait)
 	check(t, <-done)
 	f.knows(r, roles.NotRead)
+	f.reader.wait = make(chan struct{})
+	f.reader.says("", roles.ErrRefused)
+	go func() { done <- f.Look(t.Context()) }()
+	for f.reader.count() == 1 {
+		time.Sleep(time.Millisecond)
+	}
+	r.AWS.Credential.AssumeRole.ReaderRoleARN = "arn:aws:iam::111122223333:role/reader"
+	_, err := f.resources.Apply(t.Context(), []resources.Resource{r}, false)
+	check(t, err)
+	close(f.reader.wait)
+	check(t, <-done)
+	f.knows(r, roles.NotRead)
+}
+
+// Of two replicas that read a role, the one that began later counts.
+func TestReadingThatIsOvertaken(t *testing.T) {
+	f := setUp(t)
+	r := f.account("prod", prodRole)
+	slow := &reader{text: allowing(`"s3:GetObject"`), wait: make(chan struct{})}
+	other, err := roles.New(roles.Config{Store: f.store, Resources: f.resources, Policies: f.policies, Reader: slow, Now: f.clock.now})
+	check(t, err)
+	done := make(chan error, 1)
+	go func() { done <- other.Look(t.Context()) }()
+	for slow.count() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	f.clock.advance(time.Second)
+	f.reader.says(allowing(`"iam:PassRole"`), nil)
+	check(t, f.Look(t.Context()))
+	f.knows(r, "", "iam:PassRole")
+	close(slow.wait)
+	check(t, <-done)
+	f.knows(r, "", "iam:PassRole")
 }
 
 func TestFreshen(t *testing.T) {

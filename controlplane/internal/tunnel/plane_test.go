@@ -77,6 +77,7 @@ type plane struct {
 	address   string
 	stop      func()
 	meanwhile func() // while a role is assumed
+	assumed   chan broker.Assumption
 }
 
 // clock is the real one, moved on by hand.
@@ -180,14 +181,21 @@ func (d *directory) FollowPrincipals(ctx context.Context, changed func(string)) 
 	}
 }
 
-// fixedAWS gives credentials at once, after meanwhile.
-type fixedAWS struct{ meanwhile *func() }
+// fixedAWS gives credentials at once, after meanwhile, and tells of the newest roles that were assumed.
+type fixedAWS struct {
+	meanwhile *func()
+	assumed   chan broker.Assumption
+}
 
 func (fixedAWS) Credentials(context.Context, string, string) (aws.CredentialsProvider, error) {
 	return awscreds.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""), nil
 }
 
-func (f fixedAWS) AssumeRole(context.Context, broker.Assumption) (aws.Credentials, error) {
+func (f fixedAWS) AssumeRole(_ context.Context, a broker.Assumption) (aws.Credentials, error) {
+	select {
+	case f.assumed <- a:
+	default:
+	}
 	if *f.meanwhile != nil {
 		(*f.meanwhile)()
 	}
@@ -212,7 +220,7 @@ func newPlane(t *testing.T) *plane {
 func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	t.Helper()
 	ctx := t.Context()
-	p := &plane{t: t, clock: &clock{}, directory: newDirectory()}
+	p := &plane{t: t, clock: &clock{}, directory: newDirectory(), assumed: make(chan broker.Assumption, 100)}
 	dir := t.TempDir()
 	p.store = must[*store.Store](t)(store.Open(ctx, state))
 	t.Cleanup(func() { _ = p.store.Close() })
@@ -223,7 +231,7 @@ func newPlaneOn(t *testing.T, state store.Config, log hclog.Logger) *plane {
 	}
 	tokenKeys, policyKeys := ring("access-tokens"), ring("policy")
 	p.resources = must[*resources.Inventory](t)(resources.New(resources.Config{Store: p.store, Sealer: sealer, Now: p.clock.now, Rand: rand.Reader}))
-	p.broker = must[*broker.Broker](t)(broker.New(broker.Config{Store: p.store, Secrets: p.resources, AWS: fixedAWS{&p.meanwhile}, Rand: rand.Reader, Now: p.clock.now}))
+	p.broker = must[*broker.Broker](t)(broker.New(broker.Config{Store: p.store, Secrets: p.resources, AWS: fixedAWS{&p.meanwhile, p.assumed}, Rand: rand.Reader, Now: p.clock.now}))
 	p.sessions = must[*sessions.Book](t)(sessions.New(sessions.Config{Store: p.store, Leases: p.broker, Now: p.clock.now}))
 	p.locks = must[*locks.Locks](t)(locks.New(locks.Config{Store: p.store, Sessions: p.sessions, Now: p.clock.now, Rand: rand.Reader}))
 	p.policies = must[*policies.Policies](t)(policies.New(policies.Config{Store: p.store, Keyring: policyKeys, Now: p.clock.now}))

@@ -3,10 +3,12 @@ package tunnel_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/writhq/writ/controlplane/internal/approvals"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/pkg/iampolicy"
@@ -75,6 +77,44 @@ func TestEdgesHearOfRoles(t *testing.T) {
 		}
 		if (got == nil) != (step.want == nil) || !slices.Equal(got, step.want) {
 			t.Errorf("%s: told %v, want %v", step.policy, got, step.want)
+		}
+	}
+	// What is known of one role says nothing of another, which the account has from now on.
+	r := must[resources.Resource](t)(p.resources.Get(t.Context(), "prod"))
+	r.AWS.RoleARN = prodRole + "2"
+	if _, err := p.resources.Apply(t.Context(), []resources.Resource{r}, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := privileges(await(t, "state", l.state), "prod"); got != nil {
+		t.Errorf("told %v of another role", got)
+	}
+}
+
+// A session's keys are narrowed to what its grant is for.
+func TestKeysAreNarrowedToTheGrant(t *testing.T) {
+	p := newPlane(t)
+	p.applyAccount("prod", "edge-a")
+	e, _, _, _ := p.connect("edge-a")
+	for _, c := range []struct {
+		session string
+		actions []string
+		reads   bool
+	}{{session1, []string{"aws:read"}, true}, {session1[:len(session1)-1] + "2", nil, false}} {
+		_, g, err := p.approvals.Create(t.Context(), approvals.Ask{Principal: agent, Resource: "prod", Actions: c.actions, Duration: time.Hour, Reason: "look"})
+		if err != nil || g == nil {
+			t.Fatal(g, err)
+		}
+		if _, err := e.openAs("aws", c.session, p.token(*g, "prod")); err != nil {
+			t.Fatal(err)
+		}
+		if got := (<-p.assumed).Policy; strings.Contains(got, `"s3:P*"`) != c.reads {
+			t.Errorf("%v: narrowed to %s", c.actions, got)
+		}
+		if _, err := e.refresh(c.session); err != nil {
+			t.Fatal(err)
+		}
+		if got := (<-p.assumed).Policy; strings.Contains(got, `"s3:P*"`) != c.reads {
+			t.Errorf("%v: renewed, narrowed to %s", c.actions, got)
 		}
 	}
 }
