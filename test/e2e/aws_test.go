@@ -21,6 +21,7 @@ const awsPolicy = `
 @id("reveal") permit (principal, action == Action::"aws:reveal", resource);
 @id("mask-secret") @mask("redact") forbid (principal, action == Action::"aws:reveal", resource in DataClass::"secret");
 @id("no-users") @reason("Users are made elsewhere") forbid (principal, action in Action::"aws:all", resource) when { context.action == "iam:CreateUser" };
+@id("volumes") @approval("1 of sre") forbid (principal, action == Action::"aws:change", resource) when { context.action == "ec2:CreateVolume" } unless { context.approved };
 @id("purge") @approval("1 of sre") @reason("Emptying a queue is agreed")
 forbid (principal, action == Action::"aws:change", resource) when { context.action == "sqs:PurgeQueue" } unless { context.approved };
 `
@@ -113,6 +114,7 @@ func TestAWSStory(t *testing.T) {
 		})
 	}
 	c.purges()
+	c.rehearses()
 	c.isRecorded()
 }
 
@@ -129,17 +131,7 @@ func (c *cloud) purges() {
 		out, err := c.aws(false, "sqs", "purge-queue", "--queue-url", queue)
 		done <- fmt.Sprint(out, err)
 	}()
-	var hold string
-	for range 600 {
-		out, err := c.Writ(c.t.Context(), c.sre, "list", "--output", "json")
-		if err != nil {
-			c.t.Fatalf("%v: %s", err, out)
-		}
-		if hold = regexp.MustCompile(`hold-[0-9a-z]+`).FindString(out); hold != "" {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	hold := c.waiting()
 	if shown, err := c.Writ(c.t.Context(), c.sre, "show", hold); err != nil || !strings.Contains(shown, "sqs:PurgeQueue") || !strings.Contains(shown, queue) {
 		c.t.Errorf("the approver sees: %v: %s", err, shown)
 	}
@@ -148,6 +140,52 @@ func (c *cloud) purges() {
 	}
 	if out := <-done; out != "<nil>" {
 		c.t.Errorf("purge: %s", out)
+	}
+}
+
+// waiting returns the id of the command that waits.
+func (c *cloud) waiting() string {
+	c.t.Helper()
+	for range 600 {
+		out, err := c.Writ(c.t.Context(), c.sre, "list", "--output", "json")
+		if err != nil {
+			c.t.Fatalf("%v: %s", err, out)
+		}
+		if hold := regexp.MustCompile(`hold-[0-9a-z]+`).FindString(out); hold != "" {
+			return hold
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	c.t.Fatal("nothing waits")
+	return ""
+}
+
+// rehearses: who approves a call of EC2 sees what AWS says to a dry run of it, and each of its values as a line.
+func (c *cloud) rehearses() {
+	c.t.Helper()
+	if out, err := c.aws(false, "ec2", "describe-volumes"); err != nil { // the emulator takes its time for the first call of a service
+		c.t.Fatalf("%v: %s", err, out)
+	}
+	done := make(chan string, 1)
+	go func() {
+		out, err := c.aws(false, "ec2", "create-volume", "--availability-zone", "eu-west-1a", "--size", "1")
+		done <- fmt.Sprint(out, err)
+	}()
+	hold := c.waiting()
+	shown, err := c.Writ(c.t.Context(), c.sre, "show", hold)
+	if err != nil {
+		c.t.Errorf("%v: %s", err, shown)
+	}
+	for _, want := range []string{"AWS's dry run: DryRunOperation: ", "\n  AvailabilityZone=eu-west-1a\n", "\n  Size=1\n"} {
+		if !strings.Contains(shown, want) {
+			c.t.Errorf("the approver does not see %q: %s", want, shown)
+		}
+	}
+	if out, err := c.Writ(c.t.Context(), c.sre, "approve", hold, "--yes"); err != nil {
+		c.t.Errorf("%v: %s", err, out)
+	}
+	if out := <-done; !strings.Contains(out, "VolumeId") {
+		c.t.Errorf("create volume: %s", out)
 	}
 }
 
