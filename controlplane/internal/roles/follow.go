@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,8 +14,12 @@ import (
 	"github.com/writhq/writ/controlplane/internal/store"
 )
 
-// staleInterval is how often it is looked whether what is known has become stale.
-const staleInterval = 15 * time.Second
+const (
+	// staleInterval is how often it is looked whether what is known has become stale.
+	staleInterval = 15 * time.Second
+	// againInterval is how long it takes until the store is asked again.
+	againInterval = time.Second
+)
 
 // Known is a role of which something is known.
 type Known struct {
@@ -32,25 +37,34 @@ func (r *Roles) Follow(ctx context.Context, changed func(map[string]Known)) erro
 		return r.rows.Follow(ctx, func(all []store.Entry[row], _ store.Revision) { f.reset(ctx, all) }, func(e store.Event[row]) { f.note(ctx, e) })
 	})
 	g.Go(func() error { return r.cfg.Policies.Follow(ctx, func(policies.Revision) { f.publish(ctx) }) })
-	g.Go(func() error {
-		tick := time.NewTicker(staleInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-tick.C:
+	g.Go(func() error { return f.tick(ctx) })
+	return g.Wait()
+}
+
+// tick publishes time and again: what is known becomes stale by itself, and what the store could not say is asked again.
+func (f *follower) tick(ctx context.Context) error {
+	again, stale := time.NewTicker(againInterval), time.NewTicker(staleInterval)
+	defer again.Stop()
+	defer stale.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-again.C:
+			if f.failed.Load() {
 				f.publish(ctx)
 			}
+		case <-stale.C:
+			f.publish(ctx)
 		}
-	})
-	return g.Wait()
+	}
 }
 
 // follower is one consumer's copy.
 type follower struct {
 	roles   *Roles
 	changed func(map[string]Known)
+	failed  atomic.Bool // nothing could be told
 
 	mu      sync.Mutex
 	rows    map[string]row
@@ -89,6 +103,7 @@ func (f *follower) publish(ctx context.Context) {
 		return
 	}
 	known, err := f.known(ctx)
+	f.failed.Store(err != nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			f.roles.cfg.Logger.Warn("work out what is known of roles", "error", err)
