@@ -111,9 +111,10 @@ func (w *xmlWalk) begin(local, full string, after int) error {
 	} else {
 		parent := &w.open[len(w.open)-1]
 		parent.inner++
-		if len(bytes.TrimSpace(parent.text)) > 0 && parent.role != roleWrapper {
+		if len(bytes.TrimSpace(parent.text)) > 0 {
 			return malformed("text between elements of the XML")
 		}
+		parent.text = parent.text[:0]
 		if err := w.under(parent, &e, local); err != nil {
 			return err
 		}
@@ -239,20 +240,20 @@ func (w *xmlWalk) end(full string, before int) error {
 		*e.key = string(e.text)
 	case e.role == roleEntry || e.at.idle():
 	case e.inner > 0:
-		if len(bytes.TrimSpace(e.text)) > 0 && e.role != roleWrapper {
+		if len(bytes.TrimSpace(e.text)) > 0 {
 			return malformed("text between elements of the XML")
 		}
-	case len(e.text) > 0 && e.role == roleValue:
+	case len(bytes.TrimSpace(e.text)) == 0: // which is how an empty structure is written
+	case e.role == roleWrapper:
+		return malformed("text where elements are meant in the XML")
+	default:
 		w.value(e, before)
 	}
 	return nil
 }
 
-// value masks the text of an element. White space alone is how an empty structure is written.
+// value masks the text of an element.
 func (w *xmlWalk) value(e element, end int) {
-	if len(bytes.TrimSpace(e.text)) == 0 {
-		return
-	}
 	if out, changed := w.m.text(e.text, e.at, w.found); changed {
 		w.edits.add(e.start, end, escapeXML(out))
 	}

@@ -69,6 +69,7 @@ func TestMalformedXML(t *testing.T) {
 		inner + `<entry><key>a</key><key>Policy</key><value>p</value></entry></Attributes></GetTopicAttributesResult></R>`,
 		inner + `<entry><key>Policy</key><other>p</other></entry></Attributes></GetTopicAttributesResult></R>`,
 		inner + `<entry><key><b>Policy</b></key><value>p</value></entry></Attributes></GetTopicAttributesResult></R>`,
+		`<R>loose</R>`, `<R>loose<GetTopicAttributesResult></GetTopicAttributesResult></R>`, `<R><GetTopicAttributesResult>loose</GetTopicAttributesResult></R>`,
 		inner + `loose<entry><key>Policy</key><value>p</value></entry></Attributes></GetTopicAttributesResult></R>`,
 		inner + `<entry><key>Policy</key><value>p</value></entry>loose</Attributes></GetTopicAttributesResult></R>`,
 	} {
@@ -79,6 +80,15 @@ func TestMalformedXML(t *testing.T) {
 	deep := strings.Repeat("<a>", 5000) + strings.Repeat("</a>", 5000)
 	if _, _, err := m.Document([]byte(deep), false); !errors.Is(err, awsmask.ErrTooLarge) {
 		t.Errorf("a deep document: %v", err)
+	}
+}
+
+// However a document is indented, reading it takes time in proportion to its size.
+func TestIndentedXML(t *testing.T) {
+	body := "<ListBucketResult>" + strings.Repeat(strings.Repeat(" ", 40)+"\n<Contents><Key>k</Key></Contents>", 100_000) + "</ListBucketResult>"
+	out, _, err := masker(t, "s3", "ListObjectsV2", "Contents[*].Key").Document([]byte(body), false)
+	if err != nil || strings.Count(string(out), "***") != 100_000 {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 }
 
