@@ -42,7 +42,11 @@ func isSignature(err error) bool {
 // refuseUnread records and answers what is not understood.
 func (x *exchange) refuseUnread(err error) {
 	d := deniedOf(err)
-	c := &enforce.Command{Refuse: d, Text: unread(x.said.Scope.Service + " " + x.signed.Method + " " + x.signed.Path), Digest: x.digest()}
+	what := x.said.Scope.Service + " " + x.signed.Method + " " + x.signed.Path
+	if !x.call.IsZero() {
+		what = (&text{call: x.call, account: x.client.account.Account}).line()
+	}
+	c := &enforce.Command{Refuse: d, Text: unread(what), Digest: x.digest()}
 	_, begun := x.client.session.Begin(x.req.Context(), c)
 	var refused *enforce.Denied
 	if !errors.As(begun, &refused) {

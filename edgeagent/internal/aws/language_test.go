@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/policy"
+	"github.com/writhq/writ/test/mototest"
 )
 
 // readersOnly lets sessions read, and of what is in calls only what each line says.
@@ -154,6 +156,7 @@ func TestLanguages(t *testing.T) {
 // TestRefusedWhateverPolicySays: sessions that would go past the edge, what runs elsewhere, and what is not read.
 func TestRefusedWhateverPolicySays(t *testing.T) {
 	b := newBed(t)
+	recorded := 0
 	for name, a := range map[string]attempt{
 		"a session":                  ssm("StartSession", obj{"Target": "i-00000001"}),
 		"a session taken up":         ssm("ResumeSession", obj{"SessionId": "s-1"}),
@@ -176,6 +179,11 @@ func TestRefusedWhateverPolicySays(t *testing.T) {
 		if n := len(b.reached()); n > 0 || code != http.StatusForbidden || !strings.Contains(text, "operation ") {
 			t.Errorf("%s: %d %s, and %d calls reached AWS", name, code, text, n)
 		}
+		refused := b.Records.Of(audit.KindRefusal)
+		if len(refused) != recorded+1 || !strings.Contains(refused[recorded].Statement, ":") || !strings.HasSuffix(refused[recorded].Statement, mototest.Account) {
+			t.Errorf("%s: recorded as %+v", name, refused[min(recorded, len(refused)):])
+		}
+		recorded = len(refused)
 	}
 }
 

@@ -56,7 +56,8 @@ func (t *tree) below(key string, visit func(string, *tree)) {
 }
 
 const (
-	maxTree     = 1 << 20 // bytes
+	maxTree     = 1 << 20   // bytes, as the definition of a state machine may have
+	maxYAML     = 128 << 10 // bytes; templates in calls have 51,200 at most
 	maxTreeDeep = 100
 )
 
@@ -148,6 +149,9 @@ func readYAML(text string) (t *tree, err error) {
 			t, err = nil, errTreeForm
 		}
 	}()
+	if len(text) > maxYAML {
+		return nil, errTreeSize
+	}
 	if depthOf(text) > maxTreeDeep {
 		return nil, errTreeDeep
 	}
