@@ -18,6 +18,8 @@ type auditCmd struct {
 
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the newest checkpoint of the log over all records, to keep it elsewhere."`
 	Verify     auditVerifyCmd     `cmd:"" help:"Hold a copy of the stored records to their log."`
+	Prove      auditProveCmd      `cmd:"" help:"Prove from a copy that a record was logged."`
+	CheckProof auditCheckProofCmd `cmd:"" help:"Check such a proof."`
 
 	CloudTrail auditCloudTrailCmd `cmd:"" name:"cloudtrail" help:"Compare the records with what CloudTrail logged."`
 }

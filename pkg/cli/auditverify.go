@@ -51,10 +51,31 @@ func (c *auditCheckpointCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+// logKey is the public key of a log.
+type logKey struct {
+	Key     string `placeholder:"KEY" xor:"key" required:"" help:"The log's public key."`
+	KeyFile string `placeholder:"FILE" xor:"key" required:"" help:"A file with the log's public key."`
+}
+
+func (k logKey) verifier() (note.Verifier, error) {
+	key := k.Key
+	if k.KeyFile != "" {
+		text, err := os.ReadFile(k.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read key: %w", err)
+		}
+		key = strings.TrimSpace(string(text))
+	}
+	v, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, misused("print it with `writ audit checkpoint --public-key`", "the key is not one of a log: %w", err)
+	}
+	return v, nil
+}
+
 type auditVerifyCmd struct {
-	Folder     string   `arg:"" help:"The copy: the control plane's object folder, or what is under its prefix in the bucket."`
-	Key        string   `placeholder:"KEY" xor:"key" required:"" help:"The log's public key."`
-	KeyFile    string   `placeholder:"FILE" xor:"key" required:"" help:"A file with the log's public key."`
+	Folder string `arg:"" help:"The copy: the control plane's object folder, or what is under its prefix in the bucket."`
+	logKey
 	Checkpoint []string `placeholder:"FILE" help:"A checkpoint that was kept elsewhere; the log has to go on from it. May be repeated."`
 }
 
@@ -89,17 +110,9 @@ func (c *auditVerifyCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (c *auditVerifyCmd) config() (auditverify.Config, error) {
-	key := c.Key
-	if c.KeyFile != "" {
-		text, err := os.ReadFile(c.KeyFile)
-		if err != nil {
-			return auditverify.Config{}, fmt.Errorf("read key: %w", err)
-		}
-		key = strings.TrimSpace(string(text))
-	}
-	verifier, err := note.NewVerifier(key)
+	verifier, err := c.verifier()
 	if err != nil {
-		return auditverify.Config{}, misused("print it with `writ audit checkpoint --public-key`", "the key is not one of a log: %w", err)
+		return auditverify.Config{}, err
 	}
 	cfg := auditverify.Config{Store: os.DirFS(c.Folder), Key: verifier}
 	for _, name := range c.Checkpoint {

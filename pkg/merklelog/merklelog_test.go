@@ -193,29 +193,36 @@ func TestProofs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range []int64{0, 1, 255, 256, 998, 999} {
-		proof, err := ProveInclusion(s.read, c, signed, i)
+		proof, err := ProveInclusion(s.read, c, signed, entry(t, int(i)), i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		index, in, err := CheckInclusion(proof, entry(t, int(i)), verifier)
-		if err != nil || index != i || in != c {
-			t.Errorf("entry %d: %d, %v, %v", i, index, in, err)
+		want, err := DecodeEntry(entry(t, int(i)))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, _, err := CheckInclusion(proof, entry(t, int(i)+1), verifier); !errors.Is(err, ErrProof) {
+		if in, err := CheckInclusion(proof, verifier); err != nil || in.Index != i || in.Entry != want || in.Checkpoint != c {
+			t.Errorf("entry %d: %+v, %v", i, in, err)
+		}
+		other, err := ProveInclusion(s.read, c, signed, entry(t, int(i)+1), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := CheckInclusion(other, verifier); !errors.Is(err, ErrProof) {
 			t.Errorf("another entry than %d: %v, want %v", i, err, ErrProof)
 		}
-		other := bytes.Replace(proof, []byte("index "), []byte("index 1"), 1)
-		if _, _, err := CheckInclusion(other, entry(t, int(i)), verifier); !errors.Is(err, ErrProof) {
+		other = bytes.Replace(proof, []byte("index "), []byte("index 1"), 1)
+		if _, err := CheckInclusion(other, verifier); !errors.Is(err, ErrProof) {
 			t.Errorf("another index than %d: %v, want %v", i, err, ErrProof)
 		}
 	}
-	if _, err := ProveInclusion(s.read, c, signed, 1000); !errors.Is(err, ErrRange) {
+	if _, err := ProveInclusion(s.read, c, signed, entry(t, 0), 1000); !errors.Is(err, ErrRange) {
 		t.Errorf("beyond: %v, want %v", err, ErrRange)
 	}
 	tile := tilePath(0, 0, 256)
 	s[tile] = bytes.Clone(s[tile])
 	s[tile][5] ^= 1
-	if _, err := ProveInclusion(s.read, c, signed, 7); err == nil {
+	if _, err := ProveInclusion(s.read, c, signed, entry(t, 7), 7); err == nil {
 		t.Error("a tile that was changed proves something")
 	}
 }
@@ -374,17 +381,16 @@ func FuzzCheckInclusion(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	proof, err := ProveInclusion(s.read, c, signed, 17)
+	proof, err := ProveInclusion(s.read, c, signed, entry(f, 17), 17)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(proof)
 	f.Add(signed)
-	want := entry(f, 17)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		index, got, err := CheckInclusion(b, want, verifier)
-		if err == nil && (index != 17 || got != c) {
-			t.Errorf("proves entry %d of %v", index, got)
+		in, err := CheckInclusion(b, verifier)
+		if err == nil && (in.Index != 17 || in.Checkpoint != c) {
+			t.Errorf("proves %+v", in)
 		}
 	})
 }

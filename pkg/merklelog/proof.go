@@ -21,9 +21,9 @@ var (
 // proofHeader begins a proof in C2SP's tlog-proof form.
 const proofHeader = "c2sp.org/tlog-proof@v1"
 
-// ProveInclusion returns a proof that the entry at index is in the log of a signed checkpoint, in the text form of C2SP's tlog-proof:
-// whoever has the public key checks it with CheckInclusion, without the store.
-func ProveInclusion(read Reader, c Checkpoint, signed []byte, index int64) ([]byte, error) {
+// ProveInclusion returns a proof that the entry at index is in the log of a signed checkpoint, in the text form of C2SP's tlog-proof, with
+// the entry as its extra data: whoever has the public key checks it with CheckInclusion, without the store.
+func ProveInclusion(read Reader, c Checkpoint, signed, entry []byte, index int64) ([]byte, error) {
 	if index < 0 || index >= c.Size {
 		return nil, fmt.Errorf("%w: entry %d of %d", ErrRange, index, c.Size)
 	}
@@ -32,7 +32,7 @@ func ProveInclusion(read Reader, c Checkpoint, signed []byte, index int64) ([]by
 		return nil, fmt.Errorf("prove entry %d: %w", index, err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\nindex %d\n", proofHeader, index)
+	fmt.Fprintf(&b, "%s\nextra %s\nindex %d\n", proofHeader, base64.StdEncoding.EncodeToString(entry), index)
 	for _, h := range proof {
 		b.WriteString(base64.StdEncoding.EncodeToString(h[:]) + "\n")
 	}
@@ -41,35 +41,52 @@ func ProveInclusion(read Reader, c Checkpoint, signed []byte, index int64) ([]by
 	return []byte(b.String()), nil
 }
 
-// CheckInclusion returns the entry's index and the checkpoint that it is in. It fails with ErrProof or ErrCheckpoint.
-func CheckInclusion(proof, entry []byte, log note.Verifier) (index int64, c Checkpoint, err error) {
-	head, signed, ok := strings.Cut(string(proof), "\n\n")
+// Inclusion is what a proof proves: that the entry has that place in the log of a checkpoint.
+type Inclusion struct {
+	Entry      Entry
+	Index      int64
+	Checkpoint Checkpoint
+}
+
+// maxProof bounds a proof, in bytes.
+const maxProof = 4*MaxEntry/3 + 64*64 + maxCheckpoint
+
+// CheckInclusion checks a proof. It fails with ErrProof, ErrEntry or ErrCheckpoint.
+func CheckInclusion(proof []byte, log note.Verifier) (Inclusion, error) {
+	head, signed, ok := strings.Cut(string(proof[:min(len(proof), maxProof)]), "\n\n")
 	lines := strings.Split(head, "\n")
-	if !ok || len(lines) < 2 || len(lines) > 2+64 || lines[0] != proofHeader {
-		return 0, c, fmt.Errorf("%w: not in the form %s", ErrProof, proofHeader)
+	if !ok || len(lines) < 3 || len(lines) > 3+64 || lines[0] != proofHeader {
+		return Inclusion{}, fmt.Errorf("%w: not in the form %s", ErrProof, proofHeader)
 	}
-	number, ok := strings.CutPrefix(lines[1], "index ")
-	if index, err = strconv.ParseInt(number, 10, 64); !ok || err != nil || strconv.FormatInt(index, 10) != number {
-		return 0, c, fmt.Errorf("%w: line 2 is %.40q", ErrProof, lines[1])
+	extra, ok := strings.CutPrefix(lines[1], "extra ")
+	encoded, err := base64.StdEncoding.Strict().DecodeString(extra)
+	if !ok || err != nil {
+		return Inclusion{}, fmt.Errorf("%w: line 2 holds no entry", ErrProof)
 	}
-	path := make(tlog.RecordProof, 0, len(lines)-2)
-	for _, line := range lines[2:] {
+	in := Inclusion{}
+	number, ok := strings.CutPrefix(lines[2], "index ")
+	if in.Index, err = strconv.ParseInt(number, 10, 64); !ok || err != nil || strconv.FormatInt(in.Index, 10) != number {
+		return Inclusion{}, fmt.Errorf("%w: line 3 is %.40q", ErrProof, lines[2])
+	}
+	path := make(tlog.RecordProof, 0, len(lines)-3)
+	for _, line := range lines[3:] {
 		h, err := tlog.ParseHash(line)
 		if err != nil {
-			return 0, c, fmt.Errorf("%w: hash %.80q", ErrProof, line)
+			return Inclusion{}, fmt.Errorf("%w: hash %.80q", ErrProof, line)
 		}
 		path = append(path, h)
 	}
-	if c, err = OpenCheckpoint([]byte(signed), log); err != nil {
-		return 0, c, err
+	if in.Checkpoint, err = OpenCheckpoint([]byte(signed), log); err != nil {
+		return Inclusion{}, err
 	}
-	if index < 0 || index >= c.Size {
-		return 0, c, fmt.Errorf("%w: entry %d of %d", ErrProof, index, c.Size)
+	if in.Index < 0 || in.Index >= in.Checkpoint.Size {
+		return Inclusion{}, fmt.Errorf("%w: entry %d of %d", ErrProof, in.Index, in.Checkpoint.Size)
 	}
-	if err := tlog.CheckRecord(path, c.Size, c.Root, index, LeafHash(entry)); err != nil {
-		return 0, c, fmt.Errorf("%w: the entry is not that of the checkpoint", ErrProof)
+	if err := tlog.CheckRecord(path, in.Checkpoint.Size, in.Checkpoint.Root, in.Index, LeafHash(encoded)); err != nil {
+		return Inclusion{}, fmt.Errorf("%w: the entry is not that of the checkpoint", ErrProof)
 	}
-	return index, c, nil
+	in.Entry, err = DecodeEntry(encoded)
+	return in, err
 }
 
 // CheckConsistency says whether the newer log begins with the older one, with the tiles of the newer. It fails with ErrProof.

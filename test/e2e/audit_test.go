@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,21 @@ func TestRecordsAreVerified(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		case <-time.After(200 * time.Millisecond):
 		}
+	}
+	found, err := w.Writ(ctx, admin, "audit", "search", "--kind", "command", "-o", "json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, found)
+	}
+	id := regexp.MustCompile(`"id": "([0-9A-Z]{26})"`).FindStringSubmatch(found)
+	if id == nil {
+		t.Fatalf("no record in\n%s", found)
+	}
+	proof := filepath.Join(t.TempDir(), "proof")
+	if out, err := w.Writ(ctx, "", "audit", "prove", id[1], objects, "--key-file", key, "--out", proof); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := w.Writ(ctx, "", "audit", "check-proof", id[1], "--key-file", key, "--in", proof); err != nil || !strings.Contains(out, "SELECT count(*)") || !strings.Contains(out, "logged as entry") {
+		t.Errorf("%v\n%s", err, out)
 	}
 	copied := filepath.Join(t.TempDir(), "copy")
 	if err := os.CopyFS(copied, os.DirFS(objects)); err != nil {
