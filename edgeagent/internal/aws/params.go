@@ -43,11 +43,11 @@ func valuesOf(v awsmodel.Value, told []string) ([]value, error) {
 	return slices.Compact(out), nil
 }
 
-// facts are values as policy has them, "Path=value".
+// facts are values as policy has them, "Path=value". One that is longer than any that a policy could name is cut.
 func facts(values []value) []string {
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = v.path + "=" + v.text
+		out[i] = v.path + "=" + cut(v.text, maxShownText)
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (t *text) lines(render func(value) string) []string {
 	var lines []string
 	left := maxShown
 	for i, v := range t.values {
-		line := strings.ToValidUTF8(v.path+"="+v.cut(render(v)), "?")
+		line := strings.ToValidUTF8(v.path+"="+cut(render(v), v.limit()), "?")
 		if left -= len(line); left < 0 || i == maxShownValues {
 			return append(lines, fmt.Sprintf("... (%d more)", len(t.values)-i))
 		}
@@ -86,12 +86,16 @@ func (v value) pretty() string {
 	return v.text
 }
 
-// cut bounds what is rendered of one value.
-func (v value) cut(s string) string {
-	limit := maxShownText
+// limit bounds what is rendered of the value.
+func (v value) limit() int {
 	if v.whole {
-		limit = maxShownWhole
+		return maxShownWhole
 	}
+	return maxShownText
+}
+
+// cut shortens a text, and says by how much.
+func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
