@@ -201,6 +201,9 @@ func (x *exchange) understand() error {
 	if len(x.params.Unknown) > 0 {
 		return &awsmodel.Error{Kind: awsmodel.ErrBody, Part: "member " + x.params.Unknown[0], Why: "not in the model of " + x.call.Operation, Fix: "leave it out"}
 	}
+	if err := x.writesBack(); err != nil {
+		return err
+	}
 	x.access, err = x.server.cfg.Model.Access(x.call, x.params, awsmodel.Owner{Partition: account.Partition, Region: scope.Region, Account: account.Account})
 	if errors.Is(err, awsmodel.ErrActions) {
 		x.access, err = nil, nil // asked as such
