@@ -60,10 +60,7 @@ func (r *Roles) FactsIn(tx *store.Tx, res resources.Resource) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	catalog, err := r.catalog(set)
-	if err != nil {
-		return Facts{RoleARN: res.AWS.RoleARN, Problem: Unclear}, nil
-	}
+	catalog := r.catalog(set)
 	e, err := r.rows.In(tx).Get(res.Name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Facts{}, err

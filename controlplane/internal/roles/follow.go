@@ -123,10 +123,7 @@ func (f *follower) known(ctx context.Context) (map[string]Known, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := r.catalog(set)
-	if err != nil {
-		return known, nil // of no role is it known what of it is privileged
-	}
+	catalog := r.catalog(set)
 	for name, w := range f.rows {
 		_, digest := w.facts(w.RoleARN, catalog.Digest(), r.cfg.Now(), r.cfg.Stale)
 		if digest == "" {

@@ -36,10 +36,7 @@ func (r *Roles) fresh(ctx context.Context, res resources.Resource) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	catalog, err := r.catalog(set)
-	if err != nil {
-		return true, nil // nothing can be known
-	}
+	catalog := r.catalog(set)
 	e, err := r.rows.Get(ctx, res.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -74,10 +71,7 @@ func (r *Roles) readOnce(ctx context.Context, res resources.Resource, most time.
 	if err != nil {
 		return err
 	}
-	catalog, err := r.catalog(set)
-	if err != nil {
-		return err
-	}
+	catalog := r.catalog(set)
 	reading, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	role, failed := r.cfg.Reader.Read(reading, *res.AWS)

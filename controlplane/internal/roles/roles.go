@@ -124,21 +124,38 @@ func New(cfg Config) (*Roles, error) {
 const maxCatalogs = 4
 
 // catalog is the list of privileged actions that a set of policies asks for.
-func (r *Roles) catalog(set *policy.Set) (iampolicy.Catalog, error) {
+func (r *Roles) catalog(set *policy.Set) iampolicy.Catalog {
 	p := set.PrivilegedActions()
 	key := strings.Join(slices.Concat([]string{"+"}, p.Add, []string{"-"}, p.Remove), "\n")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c, ok := r.catalogs[key]; ok {
-		return c, nil
+		return c
 	}
 	c, err := iampolicy.Default().With(p.Add, p.Remove)
 	if err != nil {
-		return c, err
+		c = changed(iampolicy.Default(), p)
+		r.cfg.Logger.Warn("the list of privileged actions was written for another version of Writ; what no longer fits is left out", "error", err)
 	}
 	if len(r.catalogs) >= maxCatalogs {
 		clear(r.catalogs)
 	}
 	r.catalogs[key] = c
-	return c, nil
+	return c
+}
+
+// changed is the list with all changes that make sense: a revision was checked when it was pushed, but the list of a newer Writ may have
+// what it adds, or no longer have what it removes. Nothing is less privileged for what is left out.
+func changed(c iampolicy.Catalog, p policy.PrivilegedActions) iampolicy.Catalog {
+	for _, a := range p.Add {
+		if next, err := c.With([]string{a}, nil); err == nil {
+			c = next
+		}
+	}
+	for _, a := range p.Remove {
+		if next, err := c.With(nil, []string{a}); err == nil {
+			c = next
+		}
+	}
+	return c
 }

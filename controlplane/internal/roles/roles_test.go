@@ -239,6 +239,18 @@ func TestList(t *testing.T) {
 	}
 }
 
+// A list that was written for another version of Writ's own is taken as far as it makes sense.
+func TestListOfAnotherVersion(t *testing.T) {
+	c := roles.Changed(iampolicy.Default(), policy.PrivilegedActions{
+		Add: []string{"iam:PassRole", "kms:Decrypt", "broken"}, Remove: []string{"s3:GetObject", "sqs:*", "*"},
+	})
+	for action, want := range map[string]bool{"iam:PassRole": true, "kms:Decrypt": true, "sqs:DeleteQueue": false, "rds:DeleteDBInstance": true} {
+		if _, got := c.Find(action); got != want {
+			t.Errorf("%s is privileged: %t", action, got)
+		}
+	}
+}
+
 func TestForgets(t *testing.T) {
 	f := setUp(t)
 	r := f.account("prod", prodRole)

@@ -66,10 +66,7 @@ func (r *Roles) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	catalog, err := r.catalog(set)
-	if err != nil {
-		return err
-	}
+	catalog := r.catalog(set)
 	rows, err := r.byName(ctx)
 	if err != nil {
 		return err
