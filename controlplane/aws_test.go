@@ -32,6 +32,11 @@ when { resource has role && resource.role.arn like "*/admin" };
 `
 
 func TestAnAccountsTokenComesWithWhatClientsSignWith(t *testing.T) {
+	for name, value := range map[string]string{ // AWS is out of reach
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "none", "AWS_MAX_ATTEMPTS": "1",
+	} {
+		t.Setenv(name, value)
+	}
 	r := start(t)
 	ctx, admin := t.Context(), as(r.admin(t))
 	inventory := accessv1connect.NewResourceServiceClient(r.client, r.url(), admin)
@@ -78,6 +83,9 @@ func TestAnAccountsTokenComesWithWhatClientsSignWith(t *testing.T) {
 	if err != nil || target.GetAccount() != "111122223333" || target.GetPartition() != "aws" || target.GetRoleArn() == "" ||
 		target.GetCredential() != nil || target.GetEndpoint() != "" || target.GetTls() != nil {
 		t.Errorf("others see %v, %v", target, err)
+	}
+	if role := target.GetRole(); role.GetKnown() || !role.GetPrivileged() || role.GetProblem() != "AWS could not be asked for its policies" {
+		t.Errorf("of a role that cannot be read they see %v", role)
 	}
 	if _, err := inventory.ApplyResources(ctx, &accessv1.ApplyResourcesRequest{Resources: []*accessv1.Resource{account("lab", "role")}}); connect.CodeOf(err) != connect.CodeInvalidArgument {
 		t.Errorf("got %v", err)
