@@ -162,14 +162,11 @@ func (w *adminWriter) putBlock(kept []*entry, raw [][]byte) error {
 		fmt.Sprintf("%013d_%s_%d%s", at.UnixMilli(), w.cfg.Replica, w.sequence, suffix))
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	if err := w.cfg.Objects.Put(ctx, key, block); err != nil {
-		return err
-	}
 	records := make([]audit.Record, len(kept))
 	for i, e := range kept {
 		records[i] = e.record
 	}
-	return w.cfg.Registrar.Register(ctx, entryOf(key, block, records))
+	return w.cfg.Registrar.Register(ctx, entryOf(key, block, records), func() error { return w.cfg.Objects.Put(ctx, key, block) })
 }
 
 // AdminRecords returns the control plane's own records, newest first, at most

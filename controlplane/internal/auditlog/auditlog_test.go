@@ -27,7 +27,10 @@ type book struct {
 	refuse     error // to register
 }
 
-func (b *book) Register(_ context.Context, e merklelog.Entry) error {
+func (b *book) Register(_ context.Context, e merklelog.Entry, put func() error) error {
+	if err := put(); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse == nil {

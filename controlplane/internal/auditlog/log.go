@@ -32,8 +32,8 @@ type Sessions interface {
 
 // Registrar gives what is stored its place in the Merkle log.
 type Registrar interface {
-	// Register returns when it is durable that the object gets its place.
-	Register(ctx context.Context, e merklelog.Entry) error
+	// Register has put store the object, and returns when it is durable that it gets its place.
+	Register(ctx context.Context, e merklelog.Entry, put func() error) error
 }
 
 // Config is what a Log needs. Everything without a stated default is required.

@@ -40,13 +40,13 @@ func (l *Log) Ship(ctx context.Context, b Block) error {
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}
-	err = l.cfg.Objects.Put(ctx, key.String(), b.Data)
-	if errors.Is(err, ErrExists) {
-		err = l.same(ctx, key.String(), b.Data)
-	}
-	if err == nil {
-		err = l.cfg.Registrar.Register(ctx, entryOf(key.String(), b.Data, records))
-	}
+	err = l.cfg.Registrar.Register(ctx, entryOf(key.String(), b.Data, records), func() error {
+		err := l.cfg.Objects.Put(ctx, key.String(), b.Data)
+		if errors.Is(err, ErrExists) {
+			return l.same(ctx, key.String(), b.Data)
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("ship block %d: %w", b.Sequence, err)
 	}

@@ -1,6 +1,6 @@
 // Package checkpoints puts every object with records into the Merkle log, signs its checkpoints, and stores its tiles beside the records.
 //
-// An entry is durable in the store before whoever shipped the records hears that they are. One replica at a time, the leader, gives the
+// An entry is announced before its object is stored, and durable before whoever shipped the records hears that they are. One replica at a time, the leader, gives the
 // waiting entries their places: in one transaction with the head of the log, so that there are never two logs of one size. What is placed
 // is then laid out in the object store; that can be done again, and always gives the same objects.
 package checkpoints
@@ -32,19 +32,25 @@ type Config struct {
 	Replica string
 	// Period is the longest time between a place in the log and its checkpoint in the object store. Default 5 s.
 	Period time.Duration
+	// Lost is how long an object that was announced may take until it is registered. After that the leader looks whether it was stored.
+	// Default 1 min.
+	Lost   time.Duration
 	Logger hclog.Logger
 }
 
 // Log is the Merkle log over the stored records. It is safe for concurrent use.
 type Log struct {
-	cfg     Config
-	origin  string
-	signer  note.Signer
-	public  string
-	heads   *store.Collection[head]
-	waiting *store.Collection[[]string] // encoded entries, as they were registered
-	batches *store.Collection[[]string] // encoded entries that have a place and may not be laid out
-	queue   *queue
+	cfg    Config
+	origin string
+	signer note.Signer
+	public string
+	heads  *store.Collection[head]
+	// Encoded entries: of objects that are about to be stored, of those that are and wait for a place, and with a place but not laid out.
+	announced *store.Collection[[]string]
+	waiting   *store.Collection[[]string]
+	batches   *store.Collection[[]string]
+
+	announcing, registering *queue
 }
 
 // head is where the log stands.
@@ -75,6 +81,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.Period <= 0 {
 		cfg.Period = 5 * time.Second
 	}
+	if cfg.Lost <= 0 {
+		cfg.Lost = time.Minute
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
@@ -82,7 +91,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		cfg: cfg, heads: store.Define[head](cfg.Store, "log-head"), waiting: store.Define[[]string](cfg.Store, "log-waiting"),
 		batches: store.Define[[]string](cfg.Store, "log-batches"),
 	}
-	l.queue = &queue{log: l}
+	l.announced = store.Define[[]string](cfg.Store, "log-announced")
+	l.announcing = &queue{to: l.announced, replica: cfg.Replica}
+	l.registering = &queue{to: l.waiting, replica: cfg.Replica}
 	if err := l.begin(ctx); err != nil {
 		return nil, fmt.Errorf("open log of records: %w", err)
 	}

@@ -73,7 +73,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) open(replica string) *checkpoints.Log {
 	f.t.Helper()
 	log, err := checkpoints.Open(f.t.Context(), checkpoints.Config{
-		Store: f.store, Objects: f.objects, Origin: origin, Key: f.key, Replica: replica, Period: 10 * time.Millisecond,
+		Store: f.store, Objects: f.objects, Origin: origin, Key: f.key, Replica: replica, Period: 10 * time.Millisecond, Lost: 400 * time.Millisecond,
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -105,7 +105,7 @@ func (f *fixture) register(log *checkpoints.Log, from, to int) {
 	g, ctx := errgroup.WithContext(f.t.Context())
 	g.SetLimit(50)
 	for i := from; i < to; i++ {
-		g.Go(func() error { return log.Register(ctx, entry(i)) })
+		g.Go(func() error { return log.Register(ctx, entry(i), func() error { return nil }) })
 	}
 	if err := g.Wait(); err != nil {
 		f.t.Fatal(err)
@@ -247,10 +247,41 @@ func TestNames(t *testing.T) {
 	if err != nil || log.Origin() != origin {
 		t.Errorf("%v, %v; want %s", log, err, origin)
 	}
-	if err := log.Register(t.Context(), merklelog.Entry{}); !errors.Is(err, merklelog.ErrEntry) {
+	if err := log.Register(t.Context(), merklelog.Entry{}, func() error { return nil }); !errors.Is(err, merklelog.ErrEntry) {
 		t.Errorf("an empty entry: %v", err)
 	}
 	if _, err := checkpoints.Open(t.Context(), checkpoints.Config{Store: f.store}); err == nil {
 		t.Error("opened without what is required")
+	}
+}
+
+// TestLost: what a replica stored before it went down gets its entry, and nothing else does.
+func TestLost(t *testing.T) {
+	f := newFixture(t)
+	down := errors.New("the replica went down")
+	log := f.open("cp-a")
+	stored, other, never := entry(0), entry(1), entry(2)
+	for e, data := range map[merklelog.Entry][]byte{stored: {0}, other: []byte("something else"), never: nil} {
+		err := log.Register(t.Context(), e, func() error {
+			if data != nil {
+				if err := f.objects.Put(t.Context(), e.Key, data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return down
+		})
+		if !errors.Is(err, down) {
+			t.Fatal(err)
+		}
+	}
+	next := f.open("cp-b")
+	defer f.run(next)()
+	times := f.check(f.checkpoint(next, 1))
+	if len(times) != 1 || times[stored.Key] != 1 {
+		t.Errorf("in the log: %v", times)
+	}
+	f.register(next, 3, 5)
+	if times := f.check(f.checkpoint(next, 3)); len(times) != 3 {
+		t.Errorf("in the log: %v", times)
 	}
 }

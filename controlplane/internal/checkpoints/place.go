@@ -26,12 +26,18 @@ func (l *Log) lead(ctx context.Context) error {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	var p publisher
-	var published time.Time
+	var f finder
+	var published, looked time.Time
 	for {
 		err := l.placeAll(ctx)
-		if now := time.Now(); err == nil && now.Sub(published) >= l.cfg.Period {
+		now := time.Now()
+		if err == nil && now.Sub(published) >= l.cfg.Period {
 			published = now
 			err = p.publish(ctx, l)
+		}
+		if err == nil && now.Sub(looked) >= l.cfg.Lost/4 {
+			looked = now
+			err = f.look(ctx, l, now)
 		}
 		if err != nil && ctx.Err() == nil {
 			l.cfg.Logger.Error("the log of records does not go on", "error", err)
