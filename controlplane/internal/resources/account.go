@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/writhq/writ/pkg/kubemask"
 )
 
 var (
@@ -191,17 +189,4 @@ func (c *checker) externalID(field, id string) {
 	if id != "" && (len(id) > maxExternalID || !externalForm.MatchString(id)) {
 		c.add(field, id, "not an external id", "use 2 to 1224 letters, digits and _+=,.@:/-")
 	}
-}
-
-// wrongMember says what is wrong with the place of a data class in what AWS answers.
-func wrongMember(member string) (what, fix string) {
-	service, rest, _ := strings.Cut(member, ":")
-	operation, path, _ := strings.Cut(rest, ":")
-	if !memberForm.MatchString(service + ":" + operation) {
-		return "not a member of an answer", `write it as "service:Operation:path", such as "dynamodb:GetItem:Item.Email"`
-	}
-	if _, err := kubemask.ParsePath(path); err != nil {
-		return "cannot be masked: " + err.Error(), `write names between dots, * for each of a map, [*] for each of a list, ["a.b"] for a name with dots`
-	}
-	return "", ""
 }

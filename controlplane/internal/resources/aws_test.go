@@ -18,7 +18,7 @@ func account(name string) resources.Resource {
 		AWS: &resources.AWS{
 			Account: "111122223333", RoleARN: "arn:aws:iam::111122223333:role/teams/writ-prod", Regions: []string{"eu-west-1", "us-gov-east-1"},
 			Credential: resources.AccountCredential{AssumeRole: &resources.AssumeRole{ExternalID: "writ:prod"}},
-			Classes:    map[string][]string{"pii": {"dynamodb:GetItem:Item.Email", "dynamodb:*:Items[*].Email", "secretsmanager:GetSecretValue:SecretString", "ec2:DescribeInstances:Reservations[*].Tags"}},
+			Classes:    map[string][]string{"pii": {"dynamodb:GetItem:Item.Email", "dynamodb:*:Items[*].Email", "secretsmanager:GetSecretValue:SecretString", "ec2:DescribeInstances:Reservations[*].Instances[*].Tags"}},
 		},
 	}
 }
@@ -138,6 +138,10 @@ func TestEveryProblemOfAnAccountAtOnce(t *testing.T) {
 		{"a member without operation", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:Item.Email"} }},
 		{"a member without path", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:GetItem"} }},
 		{"an operation as the CLI writes it", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:get-item:Item"} }},
+		{"a member that no answer has", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"ec2:DescribeInstances:Reservations[*].Tags"} }},
+		{"a member that no answer of the service has", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:*:Itms.x"} }},
+		{"an unknown operation", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:GetItms:Item.x"} }},
+		{"an unknown service", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamo:*:Item.x"} }},
 		{"no path", "classes.pii", func(a *resources.AWS) { a.Classes["pii"] = []string{"dynamodb:GetItem:Item..x"} }},
 		{"none and another", "detectors", func(a *resources.AWS) { a.Detectors = []string{"none", "email"} }},
 	} {
