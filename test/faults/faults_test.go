@@ -141,6 +141,7 @@ type totals struct {
 
 func TestRounds(t *testing.T) {
 	r := newRig(t, world.Config{})
+	auditor := r.auditor(t)
 	sum := totals{causes: map[string]int{}}
 	for n := range *rounds {
 		began := time.Now()
@@ -157,6 +158,11 @@ func TestRounds(t *testing.T) {
 		}
 	}
 	t.Log(sum)
+	report, err := auditor.verify(context.Background())
+	if err != nil {
+		t.Errorf("the log of records: %v", err)
+	}
+	t.Logf("log of %d entries: %d objects, %d records of %d sessions, %d without an end, %d findings", report.Size, report.Objects, report.Records, report.Sessions, report.Unfinished, len(report.Findings))
 	if n, err := r.unspent(context.Background()); err == nil {
 		t.Logf("%d approved commands never ran: what waited for them was lost", n)
 	}
