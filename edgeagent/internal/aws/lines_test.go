@@ -148,6 +148,27 @@ func TestLinesCutOff(t *testing.T) {
 	}
 }
 
+// TestLinesLeftUnread: a connection on which an answer was not read to its end serves nobody else, who would take the rest for his.
+func TestLinesLeftUnread(t *testing.T) {
+	f := newFarEnd(t, func(w net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhi")
+	})
+	ls := newLines(t)
+	for n := range int32(2) {
+		resp, err := ls.RoundTrip(f.request(t, "GET", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 2)); err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := f.conns.Load(); got != n+1 {
+			t.Errorf("%d connections after %d requests", got, n+1)
+		}
+	}
+}
+
 // TestLinesClosedByOtherEnd: a connection that the other end closed while it was idle is not used, since what is lost is not sent again.
 func TestLinesClosedByOtherEnd(t *testing.T) {
 	closed := make(chan struct{})
