@@ -42,7 +42,7 @@ func awsResources(all []tunnel.Resource, maskKey []byte) (accounts []*aws.Resour
 		accounts = append(accounts, &aws.Resource{
 			Detectors: a.Detectors, MaskKey: maskKey,
 			Policy: r.Policy(), Account: a.Account, Partition: a.Partition, Regions: a.Regions, Endpoint: a.Endpoint, AllowLoopback: a.AllowLoopback,
-			Classes: a.Classes, ForeignBuckets: a.ForeignBuckets, Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
+			Classes: a.Classes, ForeignBuckets: a.ForeignBuckets, SearchedBuckets: a.SearchedBuckets, Version: r.Version, TLS: upstream.TLS{Mode: tlsModes[a.TLS.Mode], CAPEM: []byte(a.TLS.CAPEM), ServerName: a.TLS.ServerName},
 		})
 	}
 	return accounts

@@ -67,6 +67,7 @@ func accountFields(t *accessv1.AwsTarget) []output.Field {
 	fields = append(fields, []output.Field{
 		{Name: "regions", Value: cmp.Or(strings.Join(t.GetRegions(), ", "), "all")},
 		{Name: "foreign buckets", Value: strings.Join(t.GetForeignBuckets(), ", ")},
+		{Name: "searched buckets", Value: strings.Join(t.GetSearchedBuckets(), ", ")},
 		{Name: "endpoint", Value: t.GetEndpoint()},
 		{Name: "tls", Value: tlsText(t.GetTls())},
 		{Name: "credential", Value: accountCredentialText(t.GetCredential())},

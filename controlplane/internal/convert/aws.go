@@ -13,7 +13,7 @@ func awsAccount(a resources.AWS) *accessv1.AwsTarget {
 	return &accessv1.AwsTarget{
 		Account: a.Account, RoleArn: a.RoleARN, Partition: a.Partition, Regions: clone(a.Regions), Endpoint: a.Endpoint, Tls: targetTLS(a.TLS),
 		Credential: accountCredential(a.Credential), Classes: classes, AllowLoopback: a.AllowLoopback, Detectors: clone(a.Detectors),
-		ForeignBuckets: clone(a.ForeignBuckets),
+		ForeignBuckets: clone(a.ForeignBuckets), SearchedBuckets: clone(a.SearchedBuckets),
 	}
 }
 
@@ -32,7 +32,7 @@ func fromAWSAccount(a *accessv1.AwsTarget) *resources.AWS {
 	out := &resources.AWS{
 		Account: a.GetAccount(), RoleARN: a.GetRoleArn(), Partition: a.GetPartition(), Regions: a.GetRegions(), Endpoint: a.GetEndpoint(),
 		TLS: fromTLS(a.GetTls()), AllowLoopback: a.GetAllowLoopback(), Detectors: a.GetDetectors(),
-		ForeignBuckets: a.GetForeignBuckets(),
+		ForeignBuckets: a.GetForeignBuckets(), SearchedBuckets: a.GetSearchedBuckets(),
 	}
 	for class, members := range a.GetClasses() {
 		if out.Classes == nil {

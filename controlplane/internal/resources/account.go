@@ -20,7 +20,7 @@ var (
 
 const (
 	maxRegions = 64
-	maxForeign = 256
+	maxBuckets = 256
 	roleFix    = "use arn:aws:iam::123456789012:role/name"
 )
 
@@ -35,7 +35,8 @@ func (c *checker) aws(a AWS) {
 	c.accountCredential(a)
 	c.classes("aws", a.Classes, wrongMember)
 	c.detectors("aws", a.Detectors)
-	c.foreignBuckets(a.ForeignBuckets)
+	c.buckets("aws.foreign_buckets", a.ForeignBuckets)
+	c.buckets("aws.searched_buckets", a.SearchedBuckets)
 }
 
 func (c *checker) accountRole(a AWS) {
@@ -67,11 +68,10 @@ func (c *checker) regions(regions []string) {
 	}
 }
 
-// foreignBuckets takes names, and "*" alone.
-func (c *checker) foreignBuckets(buckets []string) {
-	const field = "aws.foreign_buckets"
-	if len(buckets) > maxForeign {
-		c.add(field, strconv.Itoa(len(buckets)), "too many", fmt.Sprintf(`use at most %d, or "*" for any`, maxForeign))
+// buckets takes names, and "*" alone.
+func (c *checker) buckets(field string, buckets []string) {
+	if len(buckets) > maxBuckets {
+		c.add(field, strconv.Itoa(len(buckets)), "too many", fmt.Sprintf(`use at most %d, or "*" for any`, maxBuckets))
 		return
 	}
 	for i, b := range buckets {

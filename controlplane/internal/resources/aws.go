@@ -23,6 +23,8 @@ type AWS struct {
 	Detectors     []string            `json:"detectors,omitempty"`
 	// ForeignBuckets are buckets of other accounts that calls may go to; "*" alone is any.
 	ForeignBuckets []string `json:"foreign_buckets,omitempty"`
+	// SearchedBuckets are buckets whose objects the detectors search; "*" alone is any.
+	SearchedBuckets []string `json:"searched_buckets,omitempty"`
 }
 
 // AccountCredential has exactly one source.

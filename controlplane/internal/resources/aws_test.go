@@ -94,6 +94,7 @@ func TestEveryProblemOfAnAccountAtOnce(t *testing.T) {
 		{"a bucket's URL", "foreign_buckets", func(a *resources.AWS) { a.ForeignBuckets = []string{"s3://logs"} }},
 		{"a pattern of buckets", "foreign_buckets", func(a *resources.AWS) { a.ForeignBuckets = []string{"logs-*"} }},
 		{"a star beside a bucket", "foreign_buckets", func(a *resources.AWS) { a.ForeignBuckets = []string{"logs", "*"} }},
+		{"a searched URL", "searched_buckets", func(a *resources.AWS) { a.SearchedBuckets = []string{"s3://logs"} }},
 		{"a bucket twice", "foreign_buckets", func(a *resources.AWS) { a.ForeignBuckets = []string{"logs", "logs"} }},
 		{"many buckets", "foreign_buckets", func(a *resources.AWS) { a.ForeignBuckets = strings.Split(strings.Repeat("logs,", 257), ",") }},
 		{"a zone", "regions", func(a *resources.AWS) { a.Regions = []string{"eu-west-1a"} }},

@@ -30,6 +30,9 @@ type Resource struct {
 	MaskKey []byte
 	// ForeignBuckets are buckets of S3 in other accounts that calls may go to; "*" is any.
 	ForeignBuckets []string
+	// SearchedBuckets are those whose objects the detectors search; "*" is any. What is found comes as stars, so that a tool that writes back what
+	// it read writes stars: nothing is searched that nobody named.
+	SearchedBuckets []string
 	// Version changes with every change of the resource.
 	Version uint64
 }

@@ -70,7 +70,7 @@ func newBedBefore(t *testing.T, b *bed, address string, keys enforce.AWSKeys, ch
 		Account: mototest.Account, Partition: "aws", Endpoint: strings.TrimPrefix(front.URL, "https://"),
 		TLS: upstream.TLS{Mode: upstream.VerifyFull, CAPEM: pool, ServerName: "example.com"}, AllowLoopback: true, Version: 1,
 		Classes:        b.classes,
-		ForeignBuckets: b.foreign,
+		ForeignBuckets: b.foreign, SearchedBuckets: []string{"searched", "large", "packed"},
 	}
 	who := policy.Principal{Kind: policy.KindAgent, ID: "ada", Name: "ada", Groups: []string{"agents"}}
 	b.Bed = enforcetest.New(t, who, res.Policy, func() enforce.Credential {

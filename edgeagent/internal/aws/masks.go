@@ -106,6 +106,9 @@ func (m *masks) of(call awsmodel.Call) []field {
 func (x *exchange) masker() (*awsmask.Masker, error) {
 	m := x.client.masks
 	cfg := awsmask.Config{Answer: x.call.Answer(), Data: x.call.Data, Detector: m.detector, Key: m.key, MaxDocument: int(x.server.cfg.MaxBuffer)}
+	if x.call.Service == "s3" && x.call.OutputBlob && !x.searched() {
+		cfg.Detector = nil
+	}
 	name := x.client.account.Policy.Name
 	for _, f := range m.of(x.call) {
 		if f.every && !awsmask.Leads(cfg.Answer, f.path) {
@@ -122,6 +125,12 @@ func (x *exchange) masker() (*awsmask.Masker, error) {
 		}
 	}
 	return made, err
+}
+
+// searched says that the object is in a bucket whose objects are searched.
+func (x *exchange) searched() bool {
+	named := x.client.account.SearchedBuckets
+	return slices.Contains(named, x.call.Bucket) || slices.Contains(named, "*")
 }
 
 func ruleOf(m policy.Mask) mask.Rule {

@@ -31,6 +31,8 @@ type AWS struct {
 	Detectors     []string
 	// ForeignBuckets are buckets of other accounts that calls may go to; "*" is any.
 	ForeignBuckets []string
+	// SearchedBuckets are those whose objects the detectors search; "*" is any.
+	SearchedBuckets []string
 }
 
 func awsOf(w *accessv1.AwsTarget) (*AWS, error) {
@@ -43,7 +45,7 @@ func awsOf(w *accessv1.AwsTarget) (*AWS, error) {
 	}
 	a := &AWS{
 		Account: w.GetAccount(), RoleARN: w.GetRoleArn(), Partition: w.GetPartition(), Regions: w.GetRegions(), TLS: tls,
-		AllowLoopback: w.GetAllowLoopback(), Detectors: w.GetDetectors(), ForeignBuckets: w.GetForeignBuckets(), Classes: map[string][]string{},
+		AllowLoopback: w.GetAllowLoopback(), Detectors: w.GetDetectors(), ForeignBuckets: w.GetForeignBuckets(), SearchedBuckets: w.GetSearchedBuckets(), Classes: map[string][]string{},
 	}
 	if a.Account == "" || a.Partition == "" || a.RoleARN == "" {
 		return nil, fmt.Errorf("an account without number, partition or role: %w", errUnknown)

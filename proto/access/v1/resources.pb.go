@@ -798,8 +798,10 @@ type AwsTarget struct {
 	// foreign_buckets are buckets of S3 in other accounts that calls may go to; "*" alone is any. Of all others S3 is told that they
 	// belong to account, and answers 403 where they do not.
 	ForeignBuckets []string `protobuf:"bytes,12,rep,name=foreign_buckets,json=foreignBuckets,proto3" json:"foreign_buckets,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// searched_buckets are buckets of S3 whose objects are searched by the detectors when they are read; "*" alone is any.
+	SearchedBuckets []string `protobuf:"bytes,13,rep,name=searched_buckets,json=searchedBuckets,proto3" json:"searched_buckets,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *AwsTarget) Reset() {
@@ -912,6 +914,13 @@ func (x *AwsTarget) GetRole() *RoleAnalysis {
 func (x *AwsTarget) GetForeignBuckets() []string {
 	if x != nil {
 		return x.ForeignBuckets
+	}
+	return nil
+}
+
+func (x *AwsTarget) GetSearchedBuckets() []string {
+	if x != nil {
+		return x.SearchedBuckets
 	}
 	return nil
 }
@@ -2353,7 +2362,7 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\x05token\x18\x04 \x01(\tR\x05token\"U\n" +
 	"\x11ClientCertificate\x12'\n" +
 	"\x0fcertificate_pem\x18\x01 \x01(\tR\x0ecertificatePem\x12\x17\n" +
-	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xa0\x04\n" +
+	"\akey_pem\x18\x02 \x01(\tR\x06keyPem\"\xcb\x04\n" +
 	"\tAwsTarget\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x19\n" +
 	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x1c\n" +
@@ -2369,7 +2378,8 @@ const file_access_v1_resources_proto_rawDesc = "" +
 	"\tdetectors\x18\n" +
 	" \x03(\tR\tdetectors\x12+\n" +
 	"\x04role\x18\v \x01(\v2\x17.access.v1.RoleAnalysisR\x04role\x12'\n" +
-	"\x0fforeign_buckets\x18\f \x03(\tR\x0eforeignBuckets\x1aP\n" +
+	"\x0fforeign_buckets\x18\f \x03(\tR\x0eforeignBuckets\x12)\n" +
+	"\x10searched_buckets\x18\r \x03(\tR\x0fsearchedBuckets\x1aP\n" +
 	"\fClassesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
 	"\x05value\x18\x02 \x01(\v2\x14.access.v1.FieldListR\x05value:\x028\x01\"\x8c\x03\n" +

@@ -28,7 +28,8 @@ type aws struct {
 	Classes       map[string][]string `yaml:"classes"`
 	Detectors     []string            `yaml:"detectors"`
 
-	ForeignBuckets []string `yaml:"foreign_buckets"`
+	ForeignBuckets  []string `yaml:"foreign_buckets"`
+	SearchedBuckets []string `yaml:"searched_buckets"`
 }
 
 // accountCredential has exactly one source.
@@ -56,7 +57,7 @@ func (s Source) aws(d aws) (*accessv1.Resource, error) {
 	}
 	target := &accessv1.AwsTarget{
 		Account: d.Account, RoleArn: d.RoleARN, Partition: d.Partition, Regions: d.Regions, Endpoint: d.Endpoint,
-		AllowLoopback: d.AllowLoopback, Detectors: d.Detectors, ForeignBuckets: d.ForeignBuckets, Classes: map[string]*accessv1.FieldList{},
+		AllowLoopback: d.AllowLoopback, Detectors: d.Detectors, ForeignBuckets: d.ForeignBuckets, SearchedBuckets: d.SearchedBuckets, Classes: map[string]*accessv1.FieldList{},
 	}
 	for class, members := range d.Classes {
 		target.Classes[class] = &accessv1.FieldList{Fields: members}
