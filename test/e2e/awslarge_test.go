@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	largeSize = "WRIT_AWS_LARGE_MB" // megabytes of the object; 256 without it
+	largeSize = "WRIT_AWS_LARGE_MB" // megabytes of the object; 128 without it
 	largeKey  = "WRIT_TEST_LARGE_OBJECT"
 )
 
 // TestAWSLarge: an object goes up and comes back in one piece, and the edge's memory does not grow with it.
 // `make aws-large SIZE=2048` moves one of 2 GB.
 func TestAWSLarge(t *testing.T) {
-	mb := 256
+	mb := 128
 	if text := os.Getenv(largeSize); text != "" {
 		var err error
 		if mb, err = strconv.Atoi(text); err != nil {
