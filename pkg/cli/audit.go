@@ -21,6 +21,8 @@ type auditCmd struct {
 	Prove      auditProveCmd      `cmd:"" help:"Prove from a copy that a record was logged."`
 	CheckProof auditCheckProofCmd `cmd:"" help:"Check such a proof."`
 
+	Export auditExportCmd `cmd:"" help:"Write the records of a copy as files for query engines and spreadsheets."`
+
 	CloudTrail auditCloudTrailCmd `cmd:"" name:"cloudtrail" help:"Compare the records with what CloudTrail logged."`
 }
 
