@@ -102,7 +102,7 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 		fields = append(fields, intentFields(c.GetIntent())...)
 		fields = append(fields, []output.Field{
 			{Name: "actions", Value: strings.Join(c.GetActions(), ", ")},
-			{Name: "tables", Value: strings.Join(c.GetTables(), ", ")},
+			{Name: tablesName(c.GetTables()), Value: strings.Join(c.GetTables(), ", ")},
 			{Name: "effect", Value: effect(c.GetPreview())},
 			{Name: "plan", Value: c.GetPreview().GetPlan()},
 			{Name: "diff", Value: c.GetPreview().GetDiff()},
@@ -119,4 +119,12 @@ func commandSubject(c *accessv1.HeldCommand) subject {
 		}...)
 	}
 	return s
+}
+
+// tablesName says what a command is on: tables of a database, or what ARNs name.
+func tablesName(tables []string) string {
+	if len(tables) > 0 && strings.HasPrefix(tables[0], "arn:") {
+		return "on"
+	}
+	return "tables"
 }

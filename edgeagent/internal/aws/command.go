@@ -57,7 +57,9 @@ func (x *exchange) subject() *enforce.Subject {
 			for _, action := range actions {
 				ask.Questions = append(ask.Questions, policy.Question{Action: action, Entity: name.AWSResource(x.thing(a, r))})
 			}
-			sub.Tables = append(sub.Tables, r.ARN)
+			if r.ARN != "" {
+				sub.Tables = append(sub.Tables, r.ARN)
+			}
 		}
 		sub.Asks = append(sub.Asks, ask)
 		for _, action := range actions {
