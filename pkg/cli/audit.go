@@ -66,6 +66,9 @@ type auditSearchCmd struct {
 	Since     time.Duration `placeholder:"24h" help:"How far back to search. Default: 24h."`
 	Until     time.Duration `placeholder:"0s" help:"How long ago the search begins. Default: now."`
 	Limit     int           `default:"50" help:"How many to list, the newest first."`
+	All       bool          `help:"Every one, whatever --limit says, with --format jsonl or csv."`
+	Format    string        `enum:"table,jsonl,csv" default:"table" help:"Form of the output: ${enum}. The last two have one row for each record."`
+	File      string        `placeholder:"FILE" help:"With --format jsonl or csv, write to a new file instead of standard output."`
 }
 
 // Help is shown below the usage.
@@ -74,7 +77,8 @@ func (auditSearchCmd) Help() string {
 		examples("writ audit search --decision deny --since 2h",
 			"writ audit search --principal agent-7 --resource orders-db --text 'delete from'",
 			"writ audit search --kind admin --no-reads",
-			"writ audit search --session ses-01K... --kind outcome -o json")
+			"writ audit search --session ses-01K... --kind outcome -o json",
+			"writ audit search --since 24h --all --format csv --file day.csv")
 }
 
 // Run finds records.
@@ -83,9 +87,15 @@ func (c *auditSearchCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkForm(a); err != nil {
+		return err
+	}
 	clients, err := a.control()
 	if err != nil {
 		return err
+	}
+	if c.Format != "table" {
+		return c.export(ctx, a, clients, req)
 	}
 	resp, err := searchRecords(ctx, clients, req, c.Limit)
 	if err != nil {

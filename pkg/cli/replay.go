@@ -60,7 +60,7 @@ func (c *sessionsReplayCmd) Run(ctx context.Context, a *app) error {
 	if c.File == "" {
 		err = c.replay(ctx, a, a.out, speed)
 	} else {
-		err = c.toFile(func(out *output.Printer) error { return c.replay(ctx, a, out, speed) })
+		err = toNewFile(c.File, func(out *output.Printer) error { return c.replay(ctx, a, out, speed) })
 	}
 	if c.Follow && ctx.Err() != nil {
 		return nil
@@ -85,21 +85,21 @@ func (c *sessionsReplayCmd) speed() (float64, error) {
 	return speed, nil
 }
 
-// toFile has a new file written, which only its owner reads. A failure leaves no empty file.
-func (c *sessionsReplayCmd) toFile(write func(*output.Printer) error) error {
-	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// toNewFile has a new file written, which only its owner reads. A failure leaves no empty file.
+func toNewFile(name string, write func(*output.Printer) error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return misused("name a file that is not there yet", "%s exists", c.File)
+		return misused("name a file that is not there yet", "%s exists", name)
 	}
 	if err != nil {
-		return fmt.Errorf("write recording: %w", err)
+		return fmt.Errorf("write file: %w", err)
 	}
 	out, err := output.New(f, 0)
 	if err == nil {
 		err = write(out)
 	}
 	if info, statErr := f.Stat(); err != nil && statErr == nil && info.Size() == 0 {
-		_ = os.Remove(c.File)
+		_ = os.Remove(name)
 	}
 	closed := f.Close()
 	return cmp.Or(err, closed)
