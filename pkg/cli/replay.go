@@ -12,6 +12,7 @@ import (
 
 	"github.com/writhq/writ/pkg/cli/internal/output"
 	"github.com/writhq/writ/pkg/cli/internal/replay"
+	"github.com/writhq/writ/pkg/version"
 	accessv1 "github.com/writhq/writ/proto/access/v1"
 )
 
@@ -38,7 +39,7 @@ type sessionsReplayCmd struct {
 	Speed   *float64      `placeholder:"1" xor:"pace" help:"How much faster than the session was."`
 	NoDelay bool          `xor:"pace" help:"Do not wait between records."`
 	Idle    time.Duration `placeholder:"3s" help:"The longest wait between two records."`
-	Format  string        `enum:"text,asciicast,json" default:"text" help:"Form of the recording: ${enum}."`
+	Format  string        `enum:"text,asciicast,json,html" default:"text" help:"Form of the recording: ${enum}."`
 	File    string        `placeholder:"FILE" help:"Write to a new file instead of standard output."`
 }
 
@@ -46,9 +47,10 @@ type sessionsReplayCmd struct {
 func (sessionsReplayCmd) Help() string {
 	return "Shows each command with its decision, what was recorded of its answer, and its outcome. What a terminal showed is " +
 		"played on yours, without what would act on it; where standard output is no terminal, it is shown as text. With " +
-		"--format asciicast one terminal is written for other players. With -o json the records come one per line and without pauses.\n\n" +
+		"--format asciicast one terminal is written for other players; with --format html, a page that needs nothing else and runs no script. With -o json the records come one per line and without pauses.\n\n" +
 		examples("writ sessions replay ses-01K... --speed 4", "writ sessions replay ses-01K... --no-delay",
-			"writ sessions replay ses-01K... --command c5 --format asciicast --file c5.cast")
+			"writ sessions replay ses-01K... --command c5 --format asciicast --file c5.cast",
+			"writ sessions replay ses-01K... --format html --file session.html")
 }
 
 // Run replays a session.
@@ -117,6 +119,9 @@ func (c *sessionsReplayCmd) replay(ctx context.Context, a *app, out *output.Prin
 		})
 	case c.Format == "asciicast":
 		return a.cast(ctx, req, replay.CastConfig{Printer: out, Command: c.Command, Idle: c.Idle})
+	case c.Format == "html":
+		return a.page(ctx, req, replay.PageConfig{Out: out.Writer(), Session: c.ID, Command: c.Command, Made: "Made " +
+			a.env.Now().UTC().Format("2006-01-02 15:04:05 UTC") + " with writ " + version.String() + "."})
 	}
 	cfg := replay.Config{Printer: out, Command: c.Command, Speed: speed, Idle: c.Idle, Sleep: a.env.Sleep, Now: a.env.Now}
 	if a.env.Width > 0 && c.File == "" {
@@ -153,6 +158,20 @@ func (a *app) cast(ctx context.Context, req *accessv1.ReplaySessionRequest, cfg 
 	}
 	if others := cast.Others(); len(others) > 0 {
 		a.note("not written: %s; name one with --command", strings.Join(others, ", "))
+	}
+	return unknownCommand(err)
+}
+
+// page writes a session as HTML.
+func (a *app) page(ctx context.Context, req *accessv1.ReplaySessionRequest, cfg replay.PageConfig) error {
+	page, err := replay.NewPage(cfg)
+	if err != nil {
+		return err
+	}
+	err = a.replayed(ctx, req, page.Add)
+	if err == nil || ctx.Err() != nil { // a session that was followed until now has a page too
+		closed := page.Close()
+		err = cmp.Or(err, closed)
 	}
 	return unknownCommand(err)
 }
