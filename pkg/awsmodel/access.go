@@ -71,6 +71,15 @@ func (m *Model) Access(c Call, p Params, o Owner) ([]Access, error) {
 	return out, nil
 }
 
+// Account is the account that a call says its resources are in, as it says it: it may be malformed. It is "" where the call says none, or where
+// the member may mean another account.
+func (m *Model) Account(c Call, p Params) string {
+	if c.IsZero() || strings.HasPrefix(c.op.Account, "!") {
+		return ""
+	}
+	return p.Get(c.op.Account).Text
+}
+
 // Role is a role, or an instance profile, that a call hands to a service.
 type Role struct {
 	Path  string // of the member
@@ -196,8 +205,8 @@ func (f *facts) resources(a modelfile.Action) []Resource {
 	for _, t := range a.Resources {
 		r.add(t)
 	}
-	for path, missed := range r.missed {
-		r.unknown = r.unknown || missed && path != ""
+	for _, missed := range r.missed {
+		r.unknown = r.unknown || missed
 	}
 	if r.unknown || len(r.out) == 0 || len(r.out) > maxResources {
 		r.out = append(r.out[:min(len(r.out), maxResources)], Resource{Kind: UnknownResource})

@@ -12,7 +12,7 @@ type resolution struct {
 	*facts
 	out     []Resource
 	unknown bool
-	// missed has the paths of ARNs: true while no type took one.
+	// missed has the ARNs that members hold: true while no type took one.
 	missed map[string]bool
 }
 
@@ -50,7 +50,7 @@ func (r *resolution) add(t modelfile.Resource) {
 	}
 }
 
-// whole takes members that are ARNs. One that fits no type of the action makes the resource unknown.
+// whole takes members that are ARNs, every one of a list. One that fits no type of the action makes the resource unknown.
 func (r *resolution) whole(t modelfile.Resource, path string) {
 	values := r.values(path)
 	if len(values) == 0 {
@@ -60,12 +60,10 @@ func (r *resolution) whole(t modelfile.Resource, path string) {
 	for _, v := range values {
 		if fits(v, t.ARN) {
 			r.out = append(r.out, Resource{Kind: NamedResource, ARN: r.fold(t, v), Type: t.Type})
-			r.missed[path] = false
-			return
+			r.missed[v] = false
+		} else if _, seen := r.missed[v]; !seen {
+			r.missed[v] = true
 		}
-	}
-	if _, seen := r.missed[path]; !seen {
-		r.missed[path] = true
 	}
 }
 

@@ -196,12 +196,12 @@ func (f *formDecoder) only(n *node, wrapper, path string) (*node, error) {
 	return next, nil
 }
 
-// numbered returns what stands under numbers, in their order.
+// numbered returns what stands under numbers, in their order. They count from 1 without a gap, behind which some readers stop.
 func (f *formDecoder) numbered(n *node, path string) ([]*node, error) {
 	numbers := make([]int, 0, len(n.below))
 	for name := range n.below {
 		i, err := strconv.Atoi(name)
-		if err != nil || i < 1 || strconv.Itoa(i) != name {
+		if err != nil || i < 1 || i > len(n.below) || strconv.Itoa(i) != name {
 			return nil, malformed(join(path, name), "it is no number of an element")
 		}
 		numbers = append(numbers, i)

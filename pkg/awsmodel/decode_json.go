@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
@@ -21,6 +23,9 @@ func (d *decoder) parseJSON(raw []byte, shape int) (Value, error) {
 	if !utf8.Valid(raw) {
 		return Value{}, refuse(ErrBody, "body", "it is not UTF-8", "")
 	}
+	if halfCharacter(raw) {
+		return Value{}, refuse(ErrBody, "body", "half of a character is escaped, for which each reader puts another", "")
+	}
 	j := &jsonDecoder{decoder: d, in: json.NewDecoder(bytes.NewReader(raw)), wire: d.api.rest != 0}
 	j.in.UseNumber()
 	v, err := j.read(d.shape(shape), "", 0)
@@ -31,6 +36,37 @@ func (d *decoder) parseJSON(raw []byte, shape int) (Value, error) {
 		return Value{}, refuse(ErrBody, "body", "something follows the document", "")
 	}
 	return v, nil
+}
+
+// halfCharacter says that a document has an escape of one surrogate without the other of its pair.
+func halfCharacter(raw []byte) bool {
+	for i := bytes.IndexByte(raw, '\\'); i >= 0 && i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		r := escaped(raw[i:])
+		if !utf16.IsSurrogate(r) {
+			i++ // what is escaped
+			continue
+		}
+		if i += len(`\u0000`); utf16.DecodeRune(r, escaped(raw[min(i, len(raw)):])) == utf8.RuneError {
+			return true
+		}
+		i += len(`\u0000`) - 1
+	}
+	return false
+}
+
+// escaped is the character of an escape \u0000 at the start of s, or 0.
+func escaped(s []byte) rune {
+	if len(s) < len(`\u0000`) || s[0] != '\\' || s[1] != 'u' {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(n)
 }
 
 func (j *jsonDecoder) token() (json.Token, error) {

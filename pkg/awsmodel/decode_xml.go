@@ -17,7 +17,7 @@ type element struct {
 	text     strings.Builder
 }
 
-// parseXML reads a document by a shape. Document types and entities of their own are refused.
+// parseXML reads a document by a shape. Document types, entities of their own, comments and a second namespace are refused.
 func (d *decoder) parseXML(raw []byte, shape int) (Value, error) {
 	root, err := d.elements(raw)
 	if err != nil {
@@ -31,6 +31,7 @@ func (d *decoder) elements(raw []byte) (*element, error) {
 	bad := refuse(ErrBody, "body", "it is not XML", "")
 	top := &element{}
 	stack := []*element{top}
+	var space *string
 	for {
 		t, err := in.Token()
 		if err == io.EOF {
@@ -44,6 +45,12 @@ func (d *decoder) elements(raw []byte) (*element, error) {
 		case xml.StartElement:
 			if err := d.value(len(stack)); err != nil {
 				return nil, err
+			}
+			if space == nil {
+				space = &t.Name.Space
+			}
+			if t.Name.Space != *space {
+				return nil, refuse(ErrBody, "element "+clip(t.Name.Local), "it is in another namespace than the document", "")
 			}
 			e := &element{name: t.Name.Local}
 			if e.attrs, err = attributes(t.Attr); err != nil {
@@ -59,6 +66,8 @@ func (d *decoder) elements(raw []byte) (*element, error) {
 			if t.Target != "xml" || len(top.children) > 0 {
 				return nil, bad
 			}
+		case xml.Comment:
+			return nil, refuse(ErrBody, "body", "it has a comment, which readers take for the end of a text or for nothing", "")
 		case xml.Directive:
 			return nil, refuse(ErrBody, "body", "it has a document type", "")
 		}

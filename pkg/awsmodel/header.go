@@ -17,7 +17,10 @@ var ours = map[string]bool{
 }
 
 // steering are headers by which some servers take a request for another than it is.
-var steering = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Host", "X-Forwarded-Prefix"}
+var steering = []string{
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Server",
+	"X-Host", "X-Original-Host", "X-Http-Host-Override", "Forwarded",
+}
 
 // checkHeaders refuses a header x-amz-* that is none of the operation's: a service may understand what is not known here.
 func checkHeaders(c Call) error {
