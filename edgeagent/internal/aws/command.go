@@ -87,13 +87,27 @@ func (x *exchange) passes() (all []awsmodel.Access) {
 // actionsOf are what policy is asked for an IAM action of the call: what its text does counts as well.
 func (x *exchange) actionsOf(a awsmodel.Access) []policy.Action {
 	action := actionOf(a)
-	if x.text.changes && action.In(policy.AWSRead) {
+	switch {
+	case x.keys() && (action.In(policy.AWSRead) || action == policy.AWSChange):
+		action = policy.AWSAssumeRole
+	case x.text.changes && action.In(policy.AWSRead):
 		action = policy.AWSChange
 	}
 	if x.text.permissions && !action.In(policy.AWSAdmin) {
 		return []policy.Action{action, policy.AWSPermissions}
 	}
 	return []policy.Action{action}
+}
+
+// keys says that AWS answers the call with credentials, which are good past the edge.
+func (x *exchange) keys() bool {
+	return slices.ContainsFunc(x.call.Secrets, func(path string) bool {
+		switch path = strings.ToLower(path); path {
+		case "credentials", "uploadcredentials":
+			return true
+		}
+		return x.call.Service == "sts" || strings.HasSuffix(path, "secretaccesskey") || strings.HasSuffix(path, "artifactcredentials")
+	})
 }
 
 // thing is what an IAM action is on.

@@ -97,6 +97,8 @@ func (x *exchange) read() error {
 	read, known := readers[x.call.Service+":"+x.call.Operation]
 	switch {
 	case known:
+	case x.call.Service == "s3" && x.call.Operation == "RestoreObject":
+		read = restore
 	case x.call.Language != "" && x.call.Language != "iam-policy":
 		return x.unreadText("it carries "+x.call.Language+", which is not read", "use an operation that says what it does")
 	default:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/writhq/writ/pkg/awsmodel"
 	"github.com/writhq/writ/pkg/sqlclass"
 )
 
@@ -135,6 +136,16 @@ func query(path string) reader {
 		r.Language, r.Statements, r.Unread = "sql", []string{"select"}, true
 		return r, nil
 	}
+}
+
+// restore takes an archived object back. With a query it would write what that finds into a bucket that the text names.
+func restore(x *exchange) (reading, error) {
+	for _, member := range []string{"SelectParameters", "OutputLocation"} {
+		if x.params.Get("RestoreRequest").Get(member).Kind != awsmodel.NoValue {
+			return reading{}, x.unreadText("it has a query whose answer goes elsewhere", "restore the object, and read it then")
+		}
+	}
+	return reading{}, nil
 }
 
 func endsWord(s string) bool { return s != "" && strings.ContainsRune(" \t\r\n*(\"'", rune(s[0])) }

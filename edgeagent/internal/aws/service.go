@@ -158,8 +158,12 @@ var errBody = errors.New("the body was cut off")
 
 // payload returns the body as the operation reads it, verified.
 func (x *exchange) payload() ([]byte, error) {
-	if x.said.Payload.Mode == sigv4.Unsigned && x.said.Scope.Service != "s3" {
+	switch mode := x.said.Payload.Mode; {
+	case x.said.Scope.Service == "s3":
+	case mode == sigv4.Unsigned:
 		return nil, &sigv4.Error{Kind: sigv4.ErrPayload, Part: "X-Amz-Content-Sha256", Why: "the body is not signed, and what it says is decided on", Fix: "sign the body"}
+	case mode.Chunked():
+		return nil, &sigv4.Error{Kind: sigv4.ErrPayload, Part: "X-Amz-Content-Sha256", Why: "only S3 takes chunks apart, so that the service would read another body", Fix: "send the body whole"}
 	}
 	if err := x.readBody(); err != nil {
 		return nil, err
@@ -226,31 +230,6 @@ func (x *exchange) understand() error {
 		return err
 	}
 	return x.ownAccount()
-}
-
-// ownAccount refuses what is in another account, and finds the roles that are passed on.
-func (x *exchange) ownAccount() error {
-	for _, a := range x.access {
-		for _, r := range a.Resources {
-			if owner := accountOf(r.ARN); owner != "" && owner != x.client.account.Account && owner != "aws" {
-				return foreign(r.ARN)
-			}
-		}
-	}
-	var roles []string
-	for _, role := range x.server.cfg.Model.Roles(x.call, x.params) {
-		roles = append(roles, role.Value)
-	}
-	for _, arn := range append(roles, x.text.roles...) {
-		if !strings.HasPrefix(arn, "arn:") {
-			arn = "arn:" + x.client.account.Partition + ":iam::" + x.client.account.Account + ":role/" + strings.TrimPrefix(arn, "/")
-		}
-		if owner := accountOf(arn); owner != x.client.account.Account {
-			return foreign(arn)
-		}
-		x.passed = append(x.passed, arn)
-	}
-	return nil
 }
 
 func foreign(arn string) error {
