@@ -7,18 +7,21 @@ import (
 
 // Entries yields the encoded entries of a log from the first to the last before size, with their indexes. It checks nothing: hash them into a
 // Tree and compare its root. A bundle that cannot be read is yielded as an error with the index of its first entry, and reading goes on behind it.
-func Entries(read Reader, size int64) iter.Seq2[int64, EntryOrError] {
+func Entries(read Reader, size int64) iter.Seq2[int64, EntryOrError] { return EntriesFrom(read, 0, size) }
+
+// EntriesFrom yields those of the Entries that have the index from, at least 0, or a greater one.
+func EntriesFrom(read Reader, from, size int64) iter.Seq2[int64, EntryOrError] {
 	return func(yield func(int64, EntryOrError) bool) {
-		for at := int64(0); at < size; at += tileWidth {
+		for at := from - from%tileWidth; at < size; at += tileWidth {
 			entries, err := readBundle(read, at/tileWidth, int(min(tileWidth, size-at)))
 			if err != nil {
-				if !yield(at, EntryOrError{Err: err}) {
+				if !yield(max(at, from), EntryOrError{Err: err}) {
 					return
 				}
 				continue
 			}
 			for i, e := range entries {
-				if !yield(at+int64(i), EntryOrError{Entry: e}) {
+				if at+int64(i) >= from && !yield(at+int64(i), EntryOrError{Entry: e}) {
 					return
 				}
 			}

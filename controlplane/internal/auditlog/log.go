@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/writhq/writ/controlplane/internal/recordindex"
 	"github.com/writhq/writ/pkg/merklelog"
 )
 
@@ -49,6 +50,9 @@ type Config struct {
 	// Poll is how often a follower looks for what other replicas stored.
 	// Default 1 s.
 	Poll time.Duration
+	// Index tells searches where records are, and Feed what it has to have; it is kept up by RunIndex. Without them searches read more.
+	Index *recordindex.Index
+	Feed  Feed
 	// Tally hears what was shipped; nil is nobody.
 	Tally  Tally
 	Logger hclog.Logger
@@ -70,6 +74,9 @@ type Log struct {
 func New(cfg Config) (*Log, error) {
 	if cfg.Objects == nil || cfg.Sessions == nil || cfg.Registrar == nil {
 		return nil, errors.New("audit log: objects, sessions and a registrar are required")
+	}
+	if (cfg.Index == nil) != (cfg.Feed == nil) {
+		return nil, errors.New("audit log: an index needs a feed, and a feed an index")
 	}
 	if err := CheckBoot(cfg.Replica); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,12 @@ type Query struct {
 	Kind      string // of audit.Kind, or Calls; without one, pieces of streams are left out: they are for replaying
 	Decision  string // "allow", "deny" or "hold"
 	PolicyID  string
-	Text      string // in statements and procedures, in any case
+	// Table is the name of a table, or of what else a command is on, in any case: as records have it, or what is behind a dot, a colon or a
+	// slash in it.
+	Table string
+	// Action is an action of policy, likewise, but behind a colon: "sql:delete" or "delete".
+	Action string
+	Text   string // in statements and procedures, in any case
 	// Without, where set, leaves out the calls of procedures for which it is true, unless they were refused or failed.
 	Without func(procedure string) bool
 	// From and Until bound when the records were made. From is 24 h before Until by default, and Until is now.
@@ -81,6 +87,7 @@ func (q Query) check(now time.Time) (filterQuery, error) {
 	f := filterQuery{Query: q, text: strings.ToLower(q.Text), calls: q.Kind == Calls}
 	for name, v := range map[string]string{
 		"principal": q.Principal, "resource": q.Resource, "session": q.Session, "policy": q.PolicyID, "text": q.Text,
+		"table": q.Table, "action": q.Action,
 	} {
 		if len(v) > maxText {
 			return f, fmt.Errorf("%w: %s: %d bytes; use at most %d", ErrQuery, name, len(v), maxText)
@@ -120,6 +127,7 @@ func (f *filterQuery) span(now time.Time) error {
 	if from.UnixMilli() < 0 {
 		from = time.UnixMilli(0)
 	}
+	from = from.Truncate(time.Millisecond) // as ids and tokens have it
 	if !from.Before(until) {
 		return fmt.Errorf("%w: it would end before it begins", ErrQuery)
 	}
@@ -166,7 +174,7 @@ func (f *filterQuery) digest() []byte {
 	h := sha256.New()
 	for _, v := range []string{
 		f.Principal, f.Resource, f.Session, f.Kind, f.Decision, f.PolicyID, f.Text, f.From.UTC().String(), f.Until.UTC().String(),
-		strconv.FormatBool(f.Without != nil),
+		strconv.FormatBool(f.Without != nil), f.Table, f.Action,
 	} {
 		fmt.Fprintf(h, "%d:%s", len(v), v)
 	}
@@ -181,6 +189,8 @@ func (f *filterQuery) matches(r *audit.Record, o owner, own bool) bool {
 		(f.Principal == "" || names(f.Principal, o.principals)) &&
 		(f.Resource == "" || o.resource == f.Resource) &&
 		(f.Session == "" || r.Session == f.Session || own && mentions(r, f.Session)) &&
+		(f.Table == "" || ends(r.Tables, f.Table, tableMarks)) &&
+		(f.Action == "" || ends(r.Actions, f.Action, actionMarks)) &&
 		(f.PolicyID == "" || slices.Contains(r.PolicyIDs, f.PolicyID)) &&
 		(f.text == "" || strings.Contains(strings.ToLower(r.Statement), f.text) ||
 			strings.Contains(strings.ToLower(procedure(r)), f.text))
@@ -189,7 +199,40 @@ func (f *filterQuery) matches(r *audit.Record, o owner, own bool) bool {
 // leavesOut tells whether a record of the control plane's own is of a call that is not asked for.
 func (f *filterQuery) leavesOut(r *audit.Record) bool {
 	call := procedure(r)
-	return f.Without != nil && call != "" && r.Decision == audit.Allow && r.ErrorCode == "" && f.Without(call)
+	return f.Without != nil && call != "" && done(r) && f.Without(call)
+}
+
+// done tells whether a call was allowed and did not fail.
+func done(r *audit.Record) bool { return r.Decision == audit.Allow && r.ErrorCode == "" }
+
+// Behind these a shorter name begins.
+const (
+	tableMarks  = ".:/"
+	actionMarks = ":"
+)
+
+// endings yields a name and every shorter name in it.
+func endings(name, marks string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for yield(name) {
+			at := strings.IndexAny(name, marks)
+			if at < 0 {
+				return
+			}
+			name = name[at+1:]
+		}
+	}
+}
+
+func ends(all []string, wanted, marks string) bool {
+	return slices.ContainsFunc(all, func(name string) bool {
+		for ending := range endings(name, marks) {
+			if strings.EqualFold(ending, wanted) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func names(wanted string, all []string) bool {

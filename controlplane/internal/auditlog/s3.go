@@ -9,6 +9,7 @@ import (
 	"iter"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -27,6 +28,12 @@ type S3Config struct {
 	Prefix string
 	// KMSKey encrypts the objects (SSE-KMS). Default is the bucket's setting.
 	KMSKey string
+	// Lock keeps every object from being deleted or replaced for that long, by anybody (compliance), or by whoever has no right to bypass it
+	// (governance). The bucket needs object lock. Default is the bucket's own retention. Required with LockFor.
+	Lock    types.ObjectLockMode
+	LockFor time.Duration
+	// Now defaults to time.Now.
+	Now func() time.Time
 }
 
 // S3 is an ObjectStore in an S3 bucket. S3 answers a PUT when the object is
@@ -37,6 +44,12 @@ type S3 struct{ cfg S3Config }
 func NewS3(cfg S3Config) (*S3, error) {
 	if cfg.Client == nil || cfg.Bucket == "" {
 		return nil, errors.New("s3: a client and a bucket are required")
+	}
+	if (cfg.Lock == "") != (cfg.LockFor == 0) || cfg.LockFor < 0 {
+		return nil, errors.New("s3: object lock needs a mode and a time")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Prefix != "" {
 		if err := checkKey(cfg.Prefix); err != nil {
@@ -62,6 +75,10 @@ func (s *S3) Put(ctx context.Context, key string, data []byte) error {
 	if s.cfg.KMSKey != "" {
 		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 		in.SSEKMSKeyId = &s.cfg.KMSKey
+	}
+	if s.cfg.Lock != "" {
+		in.ObjectLockMode = s.cfg.Lock
+		in.ObjectLockRetainUntilDate = aws.Time(s.cfg.Now().Add(s.cfg.LockFor))
 	}
 	_, err := s.cfg.Client.PutObject(ctx, in)
 	var api smithy.APIError

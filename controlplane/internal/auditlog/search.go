@@ -28,19 +28,38 @@ const (
 	adminSpan = time.Minute
 )
 
-// Search finds records, newest first, by reading the blocks that may hold them: it leaves out those whose name, or
-// whose summary from an earlier reading, says that they do not. It does a bounded amount of work; the query goes on at
-// Found.Next. Errors are ErrQuery and ErrStorage; a block that cannot be read is a Hit.
+// Search finds records, newest first, by reading the blocks that may hold them, which the index says; what it does not have yet is read.
+// Without an index, or while it is far behind, the blocks are listed, and left out are those whose name, or whose summary from an earlier
+// reading, says that they hold nothing of it. A Search does a bounded amount of work; the query goes on at Found.Next. Errors are ErrQuery and ErrStorage; a block that cannot be read is a Hit.
 func (l *Log) Search(ctx context.Context, q Query) (Found, error) {
 	f, err := q.check(l.cfg.Now())
 	if err != nil {
 		return Found{}, err
 	}
-	s := &search{log: l, query: &f, began: l.cfg.Now(), floor: f.until, edges: map[string][]string{}}
+	if l.cfg.Index == nil {
+		return l.scan(ctx, &f)
+	}
+	found, err := l.searchBy(ctx, &f, (*search).runIndexed)
+	if errors.Is(err, errIndex) {
+		if !errors.Is(err, errBehind) {
+			l.cfg.Logger.Error("a search reads the records", "error", err)
+		}
+		return l.scan(ctx, &f)
+	}
+	return found, err
+}
+
+// scan searches by listing and reading blocks alone.
+func (l *Log) scan(ctx context.Context, f *filterQuery) (Found, error) {
+	return l.searchBy(ctx, f, (*search).run)
+}
+
+func (l *Log) searchBy(ctx context.Context, f *filterQuery, run func(*search, context.Context) error) (Found, error) {
+	s := &search{log: l, query: f, began: l.cfg.Now(), floor: f.until, edges: map[string][]string{}}
 	if err := s.narrow(ctx); err != nil {
 		return Found{}, err
 	}
-	if err := s.run(ctx); err != nil && !errors.Is(err, errStopped) {
+	if err := run(s, ctx); err != nil && !errors.Is(err, errStopped) {
 		return Found{}, err
 	}
 	return s.found(), nil
@@ -51,6 +70,7 @@ type place struct {
 	key         string
 	edge        string // empty for the control plane's own
 	first, last audit.RecordID
+	maybe       bool // it may not be stored
 }
 
 type search struct {
@@ -103,7 +123,7 @@ func (s *search) run(ctx context.Context) error {
 		if err := s.list(ctx, hour.Add(-time.Hour)); err != nil {
 			return err
 		}
-		if err := s.readDown(ctx, firstID(hour)); err != nil {
+		if err := s.readDown(ctx, maxID(firstID(hour), firstID(s.query.from))); err != nil {
 			return err
 		}
 	}
@@ -130,10 +150,14 @@ func (s *search) list(ctx context.Context, hour time.Time) error {
 		return err
 	}
 	s.queue = append(s.queue, slices.Concat(listed...)...)
+	s.sortQueue()
+	return nil
+}
+
+func (s *search) sortQueue() {
 	slices.SortFunc(s.queue, func(a, b place) int {
 		return cmp.Or(compare(b.last, a.last), strings.Compare(a.key, b.key))
 	})
-	return nil
 }
 
 func compare(a, b audit.RecordID) int { return slices.Compare(a[:], b[:]) }
@@ -270,6 +294,9 @@ func (s *search) readBlock(ctx context.Context, p place) ([]Hit, int, error) {
 	data, err := s.log.cfg.Objects.Get(ctx, p.key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, 0, err
+	}
+	if err != nil && s.gone(p) {
+		return nil, 0, nil
 	}
 	var records []audit.Record
 	if err == nil {

@@ -1,0 +1,317 @@
+package auditlog_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writhq/writ/controlplane/internal/auditlog"
+	"github.com/writhq/writ/controlplane/internal/recordindex"
+	"github.com/writhq/writ/pkg/audit"
+	"github.com/writhq/writ/pkg/merklelog"
+)
+
+// feed gives out what a book has registered: places to the first of it.
+type feed struct {
+	*book
+	mu     sync.Mutex
+	placed int
+	only   []merklelog.Entry // in the place of what the book has
+}
+
+func (f *feed) all() []merklelog.Entry {
+	f.book.mu.Lock()
+	defer f.book.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.only != nil {
+		return f.only
+	}
+	return f.registered
+}
+
+func (f *feed) place(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.placed = n
+}
+
+func (f *feed) count() int {
+	n := len(f.all())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return min(n, f.placed)
+}
+
+func (f *feed) Placed(_ context.Context, from int64, limit int) ([]merklelog.Entry, int64, error) {
+	n := int64(f.count())
+	if from >= n {
+		return nil, n, nil
+	}
+	return f.all()[from:min(n, from+int64(limit))], n, nil
+}
+
+func (f *feed) Unplaced(context.Context) ([]merklelog.Entry, error) { return f.all()[f.count():], nil }
+
+// indexed is a second log over a searchable's objects, with an index.
+type indexed struct {
+	*searchable
+	feed  *feed
+	dir   string
+	index *recordindex.Index
+	log   *auditlog.Log
+	stop  func()
+}
+
+func newIndexed(t *testing.T, s *searchable) *indexed {
+	t.Helper()
+	x := &indexed{searchable: s, feed: &feed{book: s.book}, dir: filepath.Join(t.TempDir(), "index")}
+	x.start()
+	t.Cleanup(func() { x.stop() })
+	return x
+}
+
+// start opens the index and follows the feed until x.stop.
+func (x *indexed) start() {
+	x.t.Helper()
+	var err error
+	if x.index, err = recordindex.Open(x.dir); err != nil {
+		x.t.Fatal(err)
+	}
+	x.log, err = auditlog.New(auditlog.Config{
+		Objects: x.objects, Sessions: x.book, Registrar: x.book, Replica: fmt.Sprintf("cp-%d", rand.Uint32()), Now: func() time.Time { return x.now() },
+		Index: x.index, Feed: x.feed, Poll: time.Millisecond,
+	})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = x.log.RunIndex(ctx) }()
+	x.stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		if err := x.index.Close(); err != nil {
+			x.t.Error(err)
+		}
+	})
+}
+
+// catchUp waits until the index has the first n entries.
+func (x *indexed) catchUp(n int) {
+	x.t.Helper()
+	x.feed.place(n)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		if next, _ := x.index.Next(); next == int64(n) {
+			return
+		} else if time.Now().After(deadline) {
+			x.t.Fatalf("the index has %d entries, want %d", next, n)
+		}
+	}
+}
+
+func hits(t *testing.T, log *auditlog.Log, q auditlog.Query) (all []string) {
+	t.Helper()
+	for range 10_000 {
+		found, err := log.Search(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range found.Hits {
+			what := h.Record.ID.String() + " " + h.Record.Statement
+			if h.Damage != nil {
+				what = h.Block
+			}
+			all = append(all, what)
+		}
+		if q.After = found.Next; q.After == "" {
+			return all
+		}
+	}
+	t.Fatal("the search does not come to its end")
+	return nil
+}
+
+// random is a source of records and queries that have much in common.
+type random struct{ *rand.Rand }
+
+func (r random) of(all ...string) string { return all[r.IntN(len(all))] }
+
+func (r random) principal() string {
+	return r.of("bot", "Alice", "alice", "Straße", "ſam", "Sam", "K-9", "\u212a-9", "a\xffb")
+}
+func (r random) table() string {
+	return r.of("public.orders", "orders", "shop/public.Orders", "arn:aws:s3:::bucket", "users", "public.users")
+}
+func (r random) action() string {
+	return r.of("sql:select", "sql:delete", "aws:s3:GetObject", "k8s:delete")
+}
+func (r random) word() string {
+	return r.of("select", "DELETE FROM", "orders", "İstanbul", "ab", "a", "é", "x' or 1=1", "Ⱥ", "42", "order by", "\x00", "7")
+}
+
+func (r random) fill(_ int, rec *audit.Record) {
+	rec.Kind = audit.Kind(1 + r.IntN(20))
+	rec.Decision = audit.Decision(r.of("", "allow", "deny", "hold"))
+	rec.Principal, rec.Resource = r.principal(), r.of("orders", "users", "Orders")
+	if r.IntN(4) == 0 {
+		rec.Principal, rec.Resource = "", ""
+	}
+	if r.IntN(4) == 0 {
+		rec.OnBehalfOf = []string{r.principal()}
+	}
+	if r.IntN(3) == 0 {
+		rec.PolicyIDs = []string{r.of("p1", "p2"), r.of("p2", "p3")}
+	}
+	for range r.IntN(3) {
+		rec.Tables, rec.Actions = append(rec.Tables, r.table()), append(rec.Actions, r.action())
+	}
+	for range r.IntN(5) {
+		rec.Statement += r.word() + r.of("", " ")
+	}
+	rec.Statement = strings.ToValidUTF8(rec.Statement, "?")
+	rec.Principal = strings.ToValidUTF8(rec.Principal, "\ufffd")
+}
+
+func (r random) query() auditlog.Query {
+	q := auditlog.Query{From: noon.Add(-time.Duration(r.Int64N(int64(60 * time.Hour)))), Limit: 1 + r.IntN(60)}
+	if r.IntN(3) == 0 {
+		q.Until = q.From.Add(1 + time.Duration(r.Int64N(int64(20*time.Hour))))
+	}
+	for range r.IntN(4) {
+		switch r.IntN(9) {
+		case 0:
+			q.Principal = r.principal()
+		case 1:
+			q.Resource = r.of("orders", "users", "none")
+		case 2:
+			q.Session = r.of("ses-0", "ses-1", "ses-2", "ses-known", "ses-none")
+		case 3:
+			q.Kind = r.of("admin", "command", "stream", "refusal", "login")
+		case 4:
+			q.Decision = r.of("allow", "deny", "hold")
+		case 5:
+			q.PolicyID = r.of("p1", "p2", "p3", "p")
+		case 6:
+			q.Text = r.of(r.word(), strings.ToUpper(r.word()), r.word()+r.word(), "SearchRec", "or")
+		case 7:
+			q.Table = r.of(r.table(), strings.ToUpper(r.table()), "bucket", "")
+		case 8:
+			q.Action = r.of(r.action(), "DELETE", "getobject", "sql")
+		}
+	}
+	if r.IntN(3) == 0 {
+		q.Without = func(p string) bool { return strings.Contains(p, "/List") }
+	}
+	return q
+}
+
+func (x *indexed) fillIn(r random, blocks int) {
+	starts := make([]time.Duration, blocks)
+	for i := range starts {
+		starts[i] = time.Duration(r.Int64N(int64(55 * time.Hour)))
+	}
+	for i, back := range starts {
+		if i%10 == 0 {
+			x.adminAt(r, noon.Add(-back))
+			continue
+		}
+		x.ids = mustIDs(x.t, i) // some are late
+		var times []time.Time
+		for n := range 1 + r.IntN(9) {
+			times = append(times, noon.Add(-back).Add(time.Duration(n)*r.step()))
+		}
+		n := r.IntN(4)
+		edge, session := r.of("edge-a", "edge-b"), fmt.Sprintf("ses-%d", n)
+		if n == 3 {
+			edge, session = "edge-a", "ses-known"
+		}
+		x.put(edge, session, r.fill, times...)
+	}
+}
+
+// step keeps a block within an hour, which reading by hours relies on.
+func (r random) step() time.Duration { return time.Duration(r.Int64N(int64(6 * time.Minute))) }
+
+func mustIDs(t *testing.T, n int) *audit.IDSource {
+	t.Helper()
+	ids, err := audit.NewIDSource(strings.NewReader(fmt.Sprintf("%06d", n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func (x *indexed) adminAt(r random, at time.Time) {
+	x.t.Helper()
+	now := x.now
+	x.now = func() time.Time { return at }
+	defer func() { x.now = now }()
+	x.reopen()
+	for range 1 + r.IntN(3) {
+		rec := audit.Record{
+			Kind: audit.KindAdmin, Principal: r.of("bot", "alice"), Decision: audit.Decision(r.of("allow", "allow", "deny")), ErrorCode: r.of("", "", "internal"),
+			Attrs: []audit.Attr{{Name: "method", Value: r.of("/a.Audit/SearchRecords", "/a.Edge/ListEdges")}, {Name: "id", Value: r.of("ses-1", "x")}},
+		}
+		if r.IntN(5) == 0 {
+			rec.Attrs = nil
+		}
+		if err := x.search.RecordAdmin(x.t.Context(), rec); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+}
+
+func firstDifference(got, want []string) string {
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			return fmt.Sprintf("%d: got %q, want %q", i, got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
+		}
+	}
+	return "none"
+}
+
+// With the index a search finds what reading all blocks finds, in the same order, whatever the index has so far, also of late blocks.
+func TestIndexFindsWhatReadingFinds(t *testing.T) {
+	s := newSearchable(t)
+	s.book.all["ses-known"] = auditlog.Session{Edge: "edge-a", Principals: []string{"ALICE", "sam"}, Resource: "users"}
+	x := newIndexed(t, s)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := random{rand.New(rand.NewPCG(seed, 1))}
+	x.fillIn(r, 300)
+	for n, file := range s.files("/records/v1/") {
+		if n%40 == 5 {
+			if err := os.WriteFile(file, []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.reopen()
+	all := len(s.book.registered)
+	queries := 40
+	if testing.Short() {
+		queries = 10
+	}
+	for _, n := range []int{0, 1, all / 3, all - 7, all} {
+		x.catchUp(n)
+		for i := range queries {
+			q := r.query()
+			s.objects.gets = 0
+			got := hits(t, x.log, q)
+			want := hits(t, s.search, q)
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("with %d of %d entries, query %d %+v: %d hits, want %d: %s", n, all, i, q, len(got), len(want), firstDifference(got, want))
+			}
+		}
+		x.stop()
+		x.start()
+	}
+}
