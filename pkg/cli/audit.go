@@ -61,6 +61,8 @@ type auditSearchCmd struct {
 	Kind      string        `placeholder:"KIND" help:"Kind of record, such as command, refusal or outcome; admin is people's calls."`
 	Decision  string        `enum:"any,allow,deny,hold" default:"any" help:"What was decided: allow, deny, hold or any."`
 	Policy    string        `placeholder:"ID" help:"Which policy determined the decision."`
+	Table     string        `placeholder:"NAME" help:"On which table, or what else a command is on; without its schema it is of any."`
+	Action    string        `placeholder:"ACTION" help:"Which action, such as sql:delete, or delete of anything."`
 	NoReads   bool          `help:"Leave out people's calls that change nothing, unless they were refused or failed."`
 	Text      string        `placeholder:"TEXT" help:"Text in a statement, or in the name of a call, in any case."`
 	Since     time.Duration `placeholder:"24h" help:"How far back to search. Default: 24h."`
@@ -76,6 +78,7 @@ func (auditSearchCmd) Help() string {
 	return "For auditors and admins. A part of the records that cannot be read is listed as damage.\n\n" +
 		examples("writ audit search --decision deny --since 2h",
 			"writ audit search --principal agent-7 --resource orders-db --text 'delete from'",
+			"writ audit search --table users --action delete --since 720h",
 			"writ audit search --kind admin --no-reads",
 			"writ audit search --session ses-01K... --kind outcome -o json",
 			"writ audit search --since 24h --all --format csv --file day.csv")
@@ -124,6 +127,7 @@ func (c *auditSearchCmd) request(now time.Time) (*accessv1.SearchRecordsRequest,
 	}
 	req := &accessv1.SearchRecordsRequest{
 		Principal: c.Principal, Resource: c.Resource, Session: c.Session, Kind: c.Kind, PolicyId: c.Policy, Text: c.Text,
+		Table: c.Table, Action: c.Action,
 		From: timestamppb.New(now.Add(-since)), WithoutReads: c.NoReads,
 	}
 	if c.Decision != "any" {

@@ -7,7 +7,9 @@ import (
 
 // Entries yields the encoded entries of a log from the first to the last before size, with their indexes. It checks nothing: hash them into a
 // Tree and compare its root. A bundle that cannot be read is yielded as an error with the index of its first entry, and reading goes on behind it.
-func Entries(read Reader, size int64) iter.Seq2[int64, EntryOrError] { return EntriesFrom(read, 0, size) }
+func Entries(read Reader, size int64) iter.Seq2[int64, EntryOrError] {
+	return EntriesFrom(read, 0, size)
+}
 
 // EntriesFrom yields those of the Entries that have the index from, at least 0, or a greater one.
 func EntriesFrom(read Reader, from, size int64) iter.Seq2[int64, EntryOrError] {

@@ -36,7 +36,7 @@ func (s auditService) SearchRecords(ctx context.Context, req *accessv1.SearchRec
 	query := auditlog.Query{
 		Principal: req.GetPrincipal(), Resource: req.GetResource(), Session: req.GetSession(), Kind: req.GetKind(),
 		Decision: req.GetDecision(), PolicyID: req.GetPolicyId(), Text: req.GetText(), From: from, Until: until,
-		Limit: int(req.GetPageSize()), After: after,
+		Table: req.GetTable(), Action: req.GetAction(), Limit: int(req.GetPageSize()), After: after,
 	}
 	if req.GetWithoutReads() {
 		query.Without = guard.OnlyReads

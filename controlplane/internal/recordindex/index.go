@@ -23,10 +23,11 @@ const (
 	saveEvery = 4096
 )
 
-// Index is safe for concurrent use, but entries are added by one goroutine.
+// Index is safe for concurrent use.
 type Index struct {
 	dir string
 
+	adding  sync.Mutex // held by who changes the index, who changes what others read holds mu as well
 	mu      sync.RWMutex
 	parts   []*segment
 	open    *builder
@@ -137,6 +138,8 @@ func (x *Index) Next() (int64, [32]byte) {
 
 // Add adds the next entry of the log.
 func (x *Index) Add(e Entry) error {
+	x.adding.Lock()
+	defer x.adding.Unlock()
 	x.mu.Lock()
 	x.open.add(e)
 	for _, l := range e.Labels {
@@ -148,14 +151,20 @@ func (x *Index) Add(e Entry) error {
 	full, unsaved := x.open.full(), x.open.to-x.open.saved
 	x.mu.Unlock()
 	if full || unsaved >= saveEvery {
-		return x.Save()
+		return x.save()
 	}
 	return nil
 }
 
 // Save writes what is only in memory.
 func (x *Index) Save() error {
-	b := x.open // which only this goroutine changes
+	x.adding.Lock()
+	defer x.adding.Unlock()
+	return x.save()
+}
+
+func (x *Index) save() error {
+	b := x.open
 	if b.saved == b.to {
 		return nil
 	}
@@ -198,6 +207,8 @@ func replace(path string, data []byte) error {
 
 // Reset takes everything away.
 func (x *Index) Reset() error {
+	x.adding.Lock()
+	defer x.adding.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	err := x.closeFiles()

@@ -799,7 +799,12 @@ type SearchRecordsRequest struct {
 	PageToken string `protobuf:"bytes,11,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// without_reads leaves out calls that change nothing, such as those with which a console keeps up, unless they were
 	// refused or failed.
-	WithoutReads  bool `protobuf:"varint,12,opt,name=without_reads,json=withoutReads,proto3" json:"without_reads,omitempty"`
+	WithoutReads bool `protobuf:"varint,12,opt,name=without_reads,json=withoutReads,proto3" json:"without_reads,omitempty"`
+	// table is the name of a table, or of what else a command is on, in any case: as records have it, or what is behind a dot, a colon or a slash
+	// in it.
+	Table string `protobuf:"bytes,13,opt,name=table,proto3" json:"table,omitempty"`
+	// action is one of policy, such as "sql:delete", in any case, or what is behind a colon in it: "delete".
+	Action        string `protobuf:"bytes,14,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -916,6 +921,20 @@ func (x *SearchRecordsRequest) GetWithoutReads() bool {
 		return x.WithoutReads
 	}
 	return false
+}
+
+func (x *SearchRecordsRequest) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *SearchRecordsRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
 }
 
 type SearchRecordsResponse struct {
@@ -1129,7 +1148,7 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	"\x17ListAdminRecordsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\"G\n" +
 	"\x18ListAdminRecordsResponse\x12+\n" +
-	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\"\x8e\x03\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\"\xbc\x03\n" +
 	"\x14SearchRecordsRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x18\n" +
@@ -1144,7 +1163,9 @@ const file_access_v1_sessions_proto_rawDesc = "" +
 	" \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\v \x01(\tR\tpageToken\x12#\n" +
-	"\rwithout_reads\x18\f \x01(\bR\fwithoutReads\"\xb2\x01\n" +
+	"\rwithout_reads\x18\f \x01(\bR\fwithoutReads\x12\x14\n" +
+	"\x05table\x18\r \x01(\tR\x05table\x12\x16\n" +
+	"\x06action\x18\x0e \x01(\tR\x06action\"\xb2\x01\n" +
 	"\x15SearchRecordsResponse\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.access.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12D\n" +
