@@ -15,6 +15,7 @@ import (
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/writhq/writ/controlplane/console"
@@ -255,8 +256,12 @@ func (p *plane) objects(ctx context.Context) (auditlog.ObjectStore, error) {
 	}
 	return auditlog.NewS3(auditlog.S3Config{
 		Client: s3.NewFromConfig(aws), Bucket: p.cfg.S3.Bucket, Prefix: p.cfg.S3.Prefix, KMSKey: p.cfg.S3.KMSKey,
+		Lock: lockModes[p.cfg.S3.Lock], LockFor: p.cfg.S3.LockFor, Now: p.cfg.Now,
 	})
 }
+
+// lockModes are S3's, by the names of settings.
+var lockModes = map[string]types.ObjectLockMode{"governance": types.ObjectLockModeGovernance, "compliance": types.ObjectLockModeCompliance}
 
 func (p *plane) makeApprovals(context.Context) (err error) {
 	p.approvals, err = approvals.New(approvals.Config{

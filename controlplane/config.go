@@ -116,6 +116,9 @@ type S3 struct {
 	Prefix string `help:"Start of every key in the bucket."`
 	Region string `help:"Region of the bucket. Default: that of the environment."`
 	KMSKey string `help:"KMS key that encrypts the recordings. Default: the bucket's setting." name:"kms-key"`
+
+	Lock    string        `help:"Object lock of every object: governance, compliance, or none, which leaves it to the bucket." enum:"none,governance,compliance" default:"none"`
+	LockFor time.Duration `help:"How long objects are locked, with s3-lock." placeholder:"DURATION"`
 }
 
 // Roles says which groups have which role. Nobody has one by default.
@@ -168,6 +171,9 @@ func (cfg Config) Validate() error {
 	}
 	if cfg.S3.Bucket != "" && cfg.ObjectDir != "" {
 		fail("s3-bucket and object-dir: choose one")
+	}
+	if locked := cfg.S3.Lock != "" && cfg.S3.Lock != "none"; locked != (cfg.S3.LockFor > 0) || cfg.S3.LockFor < 0 {
+		fail("s3-lock and s3-lock-for: give both, a mode and for how long, or none")
 	}
 	if err := notify.CheckReceivers(cfg.Notify); err != nil {
 		fail("notify: %w", err)

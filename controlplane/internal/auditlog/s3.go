@@ -70,7 +70,7 @@ func (s *S3) Put(ctx context.Context, key string, data []byte) error {
 	in := &s3.PutObjectInput{
 		Bucket: &s.cfg.Bucket, Key: aws.String(path.Join(s.cfg.Prefix, key)),
 		Body: bytes.NewReader(data), IfNoneMatch: aws.String("*"),
-		ContentType: aws.String("application/octet-stream"),
+		ContentType: aws.String("application/octet-stream"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 	}
 	if s.cfg.KMSKey != "" {
 		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
