@@ -26,12 +26,13 @@ CONSOLE_FILES := $(wildcard $(addprefix $(CONSOLE)/,*.ts *.json *.html *.yaml)) 
 KUBE ?= $(if $(filter ./...,$(PKG)),yes)
 NEED_KUBE := $(if $(KUBE),WRIT_NEED_KUBE=1)
 
-# STRICT has the S3 and the SDK for JavaScript of the AWS tests there where all tests run; `make test STRICT=` skips what needs them.
+# STRICT has the S3 and the SDK for JavaScript of the AWS tests, and DuckDB, there where all tests run; `make test STRICT=` skips what needs them.
 STRICT ?= $(if $(filter ./...,$(PKG)),yes)
 AWSJS := test/awsjs/node_modules/.package-lock.json
-NEED_STRICT := $(if $(STRICT),WRIT_NEED_VERSITYGW=1 $(if $(NODE),WRIT_NEED_AWSJS=1))
+DUCKDB := test/duckdb/node_modules/.package-lock.json
+NEED_STRICT := $(if $(STRICT),WRIT_NEED_VERSITYGW=1 $(if $(NODE),WRIT_NEED_AWSJS=1 WRIT_NEED_DUCKDB=1))
 
-.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab versitygw awsjs aws-large awsmodel lint generate generate-check clean
+.PHONY: build console console-test demo test e2e race fuzz faults bench oracle kubelab versitygw awsjs duckdb aws-large awsmodel lint generate generate-check clean
 
 build: $(if $(NODE),$(CONSOLE)/dist/index.html)
 	@mkdir -p $(BIN)
@@ -59,7 +60,7 @@ demo: build
 	@go build -o $(TOOLS)/demo ./scripts/demo
 	@exec $(TOOLS)/demo -bin $(BIN) -out build $(if $(ONCE),-once)
 
-test: build $(if $(NODE),console-test) $(if $(and $(STRICT),$(NODE)),$(AWSJS))
+test: build $(if $(NODE),console-test) $(if $(and $(STRICT),$(NODE)),$(AWSJS) $(DUCKDB))
 	@scripts/need postgresql psql pgbouncer psycopg $(if $(NODE),chromium)
 	@command -v moto_server >/dev/null || echo "note: what needs moto is skipped: pip install 'moto[server]'"
 	$(if $(KUBE),@scripts/kubelab)
@@ -118,6 +119,15 @@ awsjs:
 
 $(AWSJS): test/awsjs/package.json test/awsjs/package-lock.json
 	cd test/awsjs && npm ci --silent --no-fund --no-audit
+	@touch $@
+
+# duckdb installs DuckDB for the tests, which query exported records with it.
+duckdb:
+	@scripts/need npm
+	@$(MAKE) --no-print-directory $(DUCKDB)
+
+$(DUCKDB): test/duckdb/package.json test/duckdb/package-lock.json
+	cd test/duckdb && npm install --no-save --silent --no-fund --no-audit # not ci, which wants the binaries of all systems
 	@touch $@
 
 # awsmodel rewrites the embedded models of AWS and the list of privileged actions. It needs npm, and botocore: that of python3, or its folder in BOTOCORE_DATA.
