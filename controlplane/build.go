@@ -31,6 +31,7 @@ import (
 	"github.com/writhq/writ/controlplane/internal/login"
 	"github.com/writhq/writ/controlplane/internal/notify"
 	"github.com/writhq/writ/controlplane/internal/policies"
+	"github.com/writhq/writ/controlplane/internal/recordindex"
 	"github.com/writhq/writ/controlplane/internal/resources"
 	"github.com/writhq/writ/controlplane/internal/roles"
 	"github.com/writhq/writ/controlplane/internal/seal"
@@ -230,7 +231,13 @@ func (p *plane) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	index, err := recordindex.Open(filepath.Join(p.cfg.DataDir, "index"))
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, index.Close)
 	p.records, err = auditlog.New(auditlog.Config{
+		Index: index, Feed: p.checkpoints,
 		Objects: objects, Registrar: p.checkpoints, Sessions: p.sessions, Tally: p.tally, Replica: p.replica, Now: p.cfg.Now, Logger: p.log.Named("records"),
 	})
 	return err

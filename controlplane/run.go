@@ -145,6 +145,7 @@ func (p *plane) parts() map[string]func(context.Context) error {
 		"credentials":   p.broker.Run,
 		"roles":         p.roles.Run,
 		"checkpoints":   p.checkpoints.Run,
+		"search index":  p.records.RunIndex,
 		"sessions":      p.sweeper.Run,
 		"counts":        func(ctx context.Context) error { return p.tally.Run(ctx, p.records) },
 		"notifications": p.notify.Run,
