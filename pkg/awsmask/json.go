@@ -7,12 +7,16 @@ import (
 	"slices"
 
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
+	"github.com/writhq/writ/pkg/jsontext"
 )
+
+// stop is where a malformed item ends.
+const stop = jsontext.Stop
 
 // jsonWalk goes through a document of JSON and notes what is to be changed.
 type jsonWalk struct {
 	m     *Masker
-	b     text
+	b     jsontext.Text
 	edits edits
 	found found
 	depth int
@@ -22,7 +26,7 @@ type jsonWalk struct {
 // json masks a document.
 func (m *Masker) json(body []byte, a at, f found) ([]byte, error) {
 	w := &jsonWalk{m: m, b: body, found: f}
-	i := w.b.space(0)
+	i := w.b.Space(0)
 	if i == len(body) {
 		return body, nil
 	}
@@ -30,7 +34,7 @@ func (m *Masker) json(body []byte, a at, f found) ([]byte, error) {
 	switch {
 	case w.deep || w.edits.full:
 		return nil, ErrTooLarge
-	case end < 0 || w.b.space(end) != len(body):
+	case end < 0 || w.b.Space(end) != len(body):
 		return nil, malformed("no JSON")
 	}
 	slices.SortStableFunc(w.edits.list, func(a, b edit) int { return a.start - b.start })
@@ -54,13 +58,13 @@ func (w *jsonWalk) value(i int, a at) (end int) {
 		}
 		return w.array(i+1, a)
 	case '"':
-		end, plain := w.b.quoted(i)
+		end, plain := w.b.Quoted(i)
 		if end > 0 && !a.idle() {
 			w.text(i, end, plain, a)
 		}
 		return end
 	}
-	end = w.b.scalar(i)
+	end = w.b.Scalar(i)
 	if end > 0 && !a.idle() {
 		w.scalar(i, end, a)
 	}
@@ -70,14 +74,14 @@ func (w *jsonWalk) value(i int, a at) (end int) {
 // array reads the elements of an array and its closing bracket.
 func (w *jsonWalk) array(i int, a at) int {
 	inner := w.m.element(a)
-	if i = w.b.space(i); i < len(w.b) && w.b[i] == ']' {
+	if i = w.b.Space(i); i < len(w.b) && w.b[i] == ']' {
 		return i + 1
 	}
 	for {
-		if i = w.value(w.b.space(i), inner); i < 0 {
+		if i = w.value(w.b.Space(i), inner); i < 0 {
 			return stop
 		}
-		if i = w.b.space(i); i == len(w.b) {
+		if i = w.b.Space(i); i == len(w.b) {
 			return stop
 		}
 		if w.b[i] == ']' {
@@ -92,12 +96,12 @@ func (w *jsonWalk) array(i int, a at) int {
 
 // object reads the members of an object and its closing bracket.
 func (w *jsonWalk) object(i int, a at) int {
-	if i = w.b.space(i); i < len(w.b) && w.b[i] == '}' {
+	if i = w.b.Space(i); i < len(w.b) && w.b[i] == '}' {
 		return i + 1
 	}
 	var sum digest
 	for {
-		i = w.b.space(i)
+		i = w.b.Space(i)
 		name, next := w.name(i)
 		if next < 0 {
 			return stop
@@ -111,7 +115,7 @@ func (w *jsonWalk) object(i int, a at) int {
 			return stop
 		}
 		sum.member(w, name, next, i, before)
-		if i = w.b.space(i); i == len(w.b) {
+		if i = w.b.Space(i); i == len(w.b) {
 			return stop
 		}
 		if w.b[i] == '}' {
@@ -130,15 +134,15 @@ func (w *jsonWalk) name(i int) (name []byte, value int) {
 	if i >= len(w.b) || w.b[i] != '"' {
 		return nil, stop
 	}
-	end, plain := w.b.quoted(i)
+	end, plain := w.b.Quoted(i)
 	if end < 0 {
 		return nil, stop
 	}
-	colon := w.b.space(end)
+	colon := w.b.Space(end)
 	if colon == len(w.b) || w.b[colon] != ':' {
 		return nil, stop
 	}
-	return unquote(w.b[i:end], plain), w.b.space(colon + 1)
+	return unquote(w.b[i:end], plain), w.b.Space(colon + 1)
 }
 
 // text masks a string.
@@ -178,7 +182,7 @@ func (d *digest) member(w *jsonWalk, name []byte, i, end, before int) {
 	case bodyMember:
 		if len(w.edits.list) == before+1 {
 			out := w.edits.list[before].text
-			_, plain := text(out).quoted(0)
+			_, plain := jsontext.Text(out).Quoted(0)
 			d.body = append([]byte{}, unquote(out, plain)...)
 		}
 	}

@@ -4,19 +4,30 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/writhq/writ/pkg/awsmodel/modelfile"
+	"github.com/writhq/writ/pkg/jsontext"
 )
 
-// jsonDecoder reads one document of JSON by a shape.
+// jsonDecoder reads one document of JSON by a shape. Texts of values are parts of the document.
 type jsonDecoder struct {
 	*decoder
-	in   *json.Decoder
-	wire bool // members go by their wire names
+	b        jsontext.Text
+	s        string          // b
+	at       int             // how much of it is read
+	wire     bool            // members go by their wire names
+	path     []step          // to the value that is read
+	document modelfile.Shape // of any form
+}
+
+// step leads from a value to one in it.
+type step struct {
+	name string
+	item bool // of a list, and has no name
 }
 
 func (d *decoder) parseJSON(raw []byte, shape int) (Value, error) {
@@ -26,13 +37,12 @@ func (d *decoder) parseJSON(raw []byte, shape int) (Value, error) {
 	if halfCharacter(raw) {
 		return Value{}, refuse(ErrBody, "body", "half of a character is escaped, for which each reader puts another", "")
 	}
-	j := &jsonDecoder{decoder: d, in: json.NewDecoder(bytes.NewReader(raw)), wire: d.api.rest != 0}
-	j.in.UseNumber()
-	v, err := j.read(d.shape(shape), "", 0)
+	j := &jsonDecoder{decoder: d, b: raw, s: string(raw), wire: d.api.rest != 0, document: modelfile.Shape{Kind: modelfile.Document}}
+	v, err := j.read(d.shape(shape), 0)
 	if err != nil {
 		return Value{}, err
 	}
-	if _, err := j.in.Token(); err != io.EOF {
+	if j.b.Space(j.at) != len(j.b) {
 		return Value{}, refuse(ErrBody, "body", "something follows the document", "")
 	}
 	return v, nil
@@ -69,111 +79,215 @@ func escaped(s []byte) rune {
 	return rune(n)
 }
 
-func (j *jsonDecoder) token() (json.Token, error) {
-	t, err := j.in.Token()
-	if err != nil {
-		return nil, refuse(ErrBody, "body", "it is not JSON", "")
+func notJSON() error { return refuse(ErrBody, "body", "it is not JSON", "") }
+
+// malformed refuses the value that is read.
+func (j *jsonDecoder) malformed(why string) error { return malformed(j.where(), why) }
+
+// where is the path of the value that is read.
+func (j *jsonDecoder) where() (path string) {
+	for _, s := range j.path {
+		if s.item {
+			path += "[]"
+		} else {
+			path = join(path, s.name)
+		}
 	}
-	return t, nil
+	return path
+}
+
+// next passes over white space, and returns what comes then; 0 is the end.
+func (j *jsonDecoder) next() byte {
+	if j.at = j.b.Space(j.at); j.at < len(j.b) {
+		return j.b[j.at]
+	}
+	return 0
 }
 
 // read reads a value of a shape. Null is a Value of no kind, which is left out.
-func (j *jsonDecoder) read(sh *modelfile.Shape, path string, depth int) (Value, error) {
+func (j *jsonDecoder) read(sh *modelfile.Shape, depth int) (Value, error) {
 	if err := j.value(depth); err != nil {
 		return Value{}, err
 	}
-	t, err := j.token()
-	if err != nil || t == nil {
-		return Value{}, err
-	}
 	var v Value
-	switch delim, _ := t.(json.Delim); {
-	case sh.Kind == modelfile.Document:
-		v, err = j.free(t, path, depth)
-	case delim == '{' && sh.Kind == modelfile.Structure:
-		v, err = j.structure(sh, path, depth)
-	case delim == '{' && sh.Kind == modelfile.MapOf:
-		v, err = j.fields(Map, path, func(name string) (*modelfile.Shape, string, bool) { return j.shape(sh.Elem), name, true }, depth)
-	case delim == '[' && sh.Kind == modelfile.ListOf:
-		v, err = j.items(j.shape(sh.Elem), path, depth)
+	var err error
+	switch c := j.next(); {
+	case c == '"':
+		var s string
+		if s, err = j.text(); err == nil {
+			v, err = j.textOf(s, sh.Kind)
+		}
+	case c != '{' && c != '[':
+		v, err = j.scalar(sh.Kind)
+	case c == '{' && (sh.Kind == modelfile.Structure || sh.Kind == modelfile.MapOf || sh.Kind == modelfile.Document):
+		v, err = j.fields(sh, depth)
+	case c == '[' && sh.Kind == modelfile.ListOf:
+		v, err = j.items(j.shape(sh.Elem), depth)
+	case c == '[' && sh.Kind == modelfile.Document:
+		v, err = j.items(&j.document, depth)
 	default:
-		v, err = j.scalar(t, sh.Kind, path)
+		err = j.malformed("it is of another type")
+	}
+	if v.Kind == NoValue {
+		return Value{}, err
 	}
 	return sensitive(v, sh), err
 }
 
-func (j *jsonDecoder) structure(sh *modelfile.Shape, path string, depth int) (Value, error) {
-	return j.fields(Struct, path, func(name string) (*modelfile.Shape, string, bool) {
-		m := j.field(sh, name, j.wire)
-		if m == nil {
-			j.report(join(path, name))
-			return &modelfile.Shape{Kind: modelfile.Document}, name, false
-		}
-		return j.shape(m.Shape), m.Name, true
-	}, depth)
-}
-
-// fields reads an object. of says the shape and the model's name of each, and whether it is kept.
-func (j *jsonDecoder) fields(kind ValueKind, path string, of func(string) (*modelfile.Shape, string, bool), depth int) (Value, error) {
-	v := Value{Kind: kind}
-	seen := map[string]bool{}
-	for {
-		t, err := j.token()
+// fields reads an object: a structure, a map or a document.
+func (j *jsonDecoder) fields(sh *modelfile.Shape, depth int) (Value, error) {
+	v := Value{Kind: Map}
+	if sh.Kind == modelfile.Structure {
+		v.Kind = Struct
+	}
+	var seen names
+	j.at++
+	for more := j.next() != '}'; more; {
+		name, err := j.name()
 		if err != nil {
 			return v, err
 		}
-		name, ok := t.(string)
-		if !ok {
-			return v, nil // the end: the decoder allows nothing else
+		if !seen.add(name) {
+			return v, malformed(join(j.where(), name), "it stands there twice")
 		}
-		if seen[name] {
-			return v, malformed(join(path, name), "it stands there twice")
-		}
-		seen[name] = true
-		sh, member, keep := of(name)
-		x, err := j.read(sh, join(path, member), depth+1)
+		of, member, keep := j.member(sh, name)
+		j.path = append(j.path, step{name: member})
+		x, err := j.read(of, depth+1)
 		if err != nil {
 			return v, err
 		}
+		j.path = j.path[:len(j.path)-1]
 		if keep && x.Kind != NoValue {
 			v.Fields = append(v.Fields, Field{member, x})
 		}
+		if more, err = j.more('}'); err != nil {
+			return v, err
+		}
 	}
+	j.at++
+	return v, nil
 }
 
-func (j *jsonDecoder) items(sh *modelfile.Shape, path string, depth int) (Value, error) {
+// member says the shape and the model's name of a member, and whether it is kept.
+func (j *jsonDecoder) member(sh *modelfile.Shape, name string) (of *modelfile.Shape, member string, keep bool) {
+	switch sh.Kind {
+	case modelfile.MapOf:
+		return j.shape(sh.Elem), name, true
+	case modelfile.Document:
+		return &j.document, name, true
+	}
+	m := j.field(sh, name, j.wire)
+	if m == nil {
+		if len(j.unknown) < maxUnknown { // paths are only as long as who asks wants them
+			j.report(join(j.where(), name))
+		}
+		return &j.document, name, false
+	}
+	return j.shape(m.Shape), m.Name, true
+}
+
+func (j *jsonDecoder) items(sh *modelfile.Shape, depth int) (Value, error) {
 	v := Value{Kind: Array}
-	for j.in.More() {
-		x, err := j.read(sh, path+"[]", depth+1)
+	j.at++
+	j.path = append(j.path, step{item: true})
+	for more := j.next() != ']'; more; {
+		x, err := j.read(sh, depth+1)
 		if err != nil {
 			return v, err
 		}
 		if x.Kind != NoValue {
 			v.Items = append(v.Items, x)
 		}
+		if more, err = j.more(']'); err != nil {
+			return v, err
+		}
 	}
-	_, err := j.token()
-	return v, err
+	j.path = j.path[:len(j.path)-1]
+	j.at++
+	return v, nil
 }
 
-// free reads a document of any form.
-func (j *jsonDecoder) free(t json.Token, path string, depth int) (Value, error) {
-	document := &modelfile.Shape{Kind: modelfile.Document}
-	switch t {
-	case json.Delim('{'):
-		return j.fields(Map, path, func(name string) (*modelfile.Shape, string, bool) { return document, name, true }, depth)
-	case json.Delim('['):
-		return j.items(document, path, depth)
+// more reads the comma before another part of an object or array, or stops before its end.
+func (j *jsonDecoder) more(end byte) (bool, error) {
+	switch j.next() {
+	case end:
+		return false, nil
+	case ',':
+		j.at++
+		return true, nil
 	}
-	switch x := t.(type) {
-	case string:
-		return Value{Kind: Text, Text: x}, nil
-	case json.Number:
-		return Value{Kind: Number, Text: x.String()}, nil
-	case bool:
-		return boolean(x), nil
+	return false, notJSON()
+}
+
+// name reads the name of a member, and its colon.
+func (j *jsonDecoder) name() (string, error) {
+	if j.next() != '"' {
+		return "", notJSON()
 	}
-	return Value{}, malformed(path, "it is malformed")
+	name, err := j.text()
+	if err != nil || j.next() != ':' {
+		return "", notJSON()
+	}
+	j.at++
+	return name, nil
+}
+
+// text reads a string.
+func (j *jsonDecoder) text() (s string, err error) {
+	start := j.at
+	end, plain := j.b.Quoted(start)
+	if end < 0 {
+		return "", notJSON()
+	}
+	j.at = end
+	if plain {
+		return j.s[start+1 : end-1], nil
+	}
+	if json.Unmarshal(j.b[start:end], &s) != nil {
+		return "", notJSON()
+	}
+	return s, nil
+}
+
+// textOf takes a string for a value.
+func (j *jsonDecoder) textOf(s string, kind modelfile.Kind) (Value, error) {
+	switch kind {
+	case modelfile.String, modelfile.Timestamp, modelfile.Document:
+		return Value{Kind: Text, Text: s}, nil
+	case modelfile.Blob:
+		v, err := blob(s, "")
+		if err != nil {
+			err = j.malformed("it is not base64")
+		}
+		return v, err
+	case modelfile.Float:
+		if s == "NaN" || s == "Infinity" || s == "-Infinity" {
+			return Value{Kind: Number, Text: s}, nil
+		}
+	}
+	return Value{}, j.malformed("it is of another type")
+}
+
+// scalar reads what is no string.
+func (j *jsonDecoder) scalar(kind modelfile.Kind) (Value, error) {
+	start := j.at
+	if j.at = j.b.Scalar(start); j.at < 0 {
+		return Value{}, notJSON()
+	}
+	switch s := j.s[start:j.at]; s[0] {
+	case 'n':
+		return Value{}, nil
+	case 't', 'f':
+		if kind == modelfile.Boolean || kind == modelfile.Document {
+			return boolean(s[0] == 't'), nil
+		}
+	default:
+		switch kind {
+		case modelfile.Integer, modelfile.Float, modelfile.Timestamp, modelfile.Document:
+			return Value{Kind: Number, Text: s}, nil
+		}
+	}
+	return Value{}, j.malformed("it is of another type")
 }
 
 func boolean(b bool) Value {
@@ -183,35 +297,34 @@ func boolean(b bool) Value {
 	return Value{Kind: Bool, Text: "false"}
 }
 
-func (j *jsonDecoder) scalar(t json.Token, kind modelfile.Kind, path string) (Value, error) {
-	switch x := t.(type) {
-	case string:
-		switch kind {
-		case modelfile.String, modelfile.Timestamp:
-			return Value{Kind: Text, Text: x}, nil
-		case modelfile.Blob:
-			return blob(x, path)
-		case modelfile.Float:
-			if x == "NaN" || x == "Infinity" || x == "-Infinity" {
-				return Value{Kind: Number, Text: x}, nil
-			}
-		}
-	case json.Number:
-		if kind == modelfile.Integer || kind == modelfile.Float || kind == modelfile.Timestamp {
-			return Value{Kind: Number, Text: x.String()}, nil
-		}
-	case bool:
-		if kind == modelfile.Boolean {
-			return boolean(x), nil
-		}
-	}
-	return Value{}, malformed(path, "it is of another type")
-}
-
 func blob(s, path string) (Value, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
 		return Value{}, malformed(path, "it is not base64")
 	}
 	return Value{Kind: Bytes, Text: string(b)}, nil
+}
+
+// names are those of the members of one object.
+type names struct {
+	few   [8]string
+	count int
+	many  map[string]bool // the others
+}
+
+// add reports whether a name is a new one.
+func (n *names) add(name string) bool {
+	if slices.Contains(n.few[:n.count], name) || n.many[name] {
+		return false
+	}
+	if n.count < len(n.few) {
+		n.few[n.count] = name
+		n.count++
+		return true
+	}
+	if n.many == nil {
+		n.many = map[string]bool{}
+	}
+	n.many[name] = true
+	return true
 }

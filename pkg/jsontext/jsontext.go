@@ -1,4 +1,6 @@
-package awsmask
+// Package jsontext finds where the values of a text in JSON (RFC 8259) begin and end, and holds them to its grammar. It allocates nothing, and does
+// not look at how values are put together: its callers do. Whether strings are UTF-8 is theirs too.
+package jsontext
 
 import (
 	"bytes"
@@ -6,12 +8,14 @@ import (
 	"math/bits"
 )
 
-// text is a JSON text. Its functions take where something begins and return where it ends, or stop when it is malformed.
-type text []byte
+// Text is a text in JSON. Its methods take where something begins and return where it ends, or Stop when it is malformed.
+type Text []byte
 
-const stop = -1
+// Stop is where nothing ends.
+const Stop = -1
 
-func (b text) space(i int) int {
+// Space passes over white space.
+func (b Text) Space(i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
@@ -29,8 +33,8 @@ func ends(w uint64) uint64 {
 	return ((quote-ones) & ^quote | (slash-ones) & ^slash | (w-ones*' ') & ^w) & tops
 }
 
-// quoted reads a string from its opening quote on; plain says that it has no escapes.
-func (b text) quoted(i int) (end int, plain bool) {
+// Quoted reads a string from its opening quote on; plain says that it has no escapes.
+func (b Text) Quoted(i int) (end int, plain bool) {
 	plain = true
 	for i++; i < len(b); {
 		for i+8 <= len(b) {
@@ -49,41 +53,41 @@ func (b text) quoted(i int) (end int, plain bool) {
 		case c == '\\':
 			plain = false
 			if i = b.escape(i + 1); i < 0 {
-				return stop, false
+				return Stop, false
 			}
 		case c < ' ':
-			return stop, false
+			return Stop, false
 		default:
 			i++
 		}
 	}
-	return stop, false
+	return Stop, false
 }
 
 // escape reads an escape from behind its backslash.
-func (b text) escape(i int) int {
+func (b Text) escape(i int) int {
 	if i >= len(b) {
-		return stop
+		return Stop
 	}
 	if b[i] != 'u' {
 		if bytes.IndexByte([]byte(`"\/bfnrt`), b[i]) < 0 {
-			return stop
+			return Stop
 		}
 		return i + 1
 	}
 	if i+4 >= len(b) {
-		return stop
+		return Stop
 	}
 	for _, c := range b[i+1 : i+5] {
 		if c-'0' > 9 && c|0x20-'a' > 5 {
-			return stop
+			return Stop
 		}
 	}
 	return i + 5
 }
 
-// scalar reads a literal or number.
-func (b text) scalar(i int) int {
+// Scalar reads a literal or number.
+func (b Text) Scalar(i int) int {
 	end := i
 	for end < len(b) && bytes.IndexByte([]byte(" \t\r\n,]}"), b[end]) < 0 {
 		end++
@@ -93,7 +97,7 @@ func (b text) scalar(i int) int {
 		return end
 	}
 	if !number(b[i:end]) {
-		return stop
+		return Stop
 	}
 	return end
 }
