@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/writhq/writ/pkg/audit"
 	"github.com/writhq/writ/pkg/auditexport"
+	"github.com/writhq/writ/pkg/ocsf"
 )
 
 type auditExportCmd struct {
@@ -21,7 +21,7 @@ type auditExportCmd struct {
 	Out    string    `required:"" placeholder:"FOLDER" help:"A folder to write to, new or empty."`
 	From   time.Time `required:"" format:"2006-01-02" placeholder:"2026-11-01" help:"The first day, in UTC."`
 	Until  time.Time `required:"" format:"2006-01-02" placeholder:"2026-12-01" help:"The day after the last, in UTC."`
-	Format string    `enum:"jsonl,csv" default:"jsonl" help:"Form of the files: ${enum}; compressed with Zstandard, except for csv."`
+	Format string    `enum:"jsonl,csv,ocsf" default:"jsonl" help:"Form of the files: ${enum}; compressed with Zstandard, except for csv. ocsf is JSON lines too."`
 }
 
 // Help is shown below the usage.
@@ -110,11 +110,14 @@ func (c *auditExportCmd) partitions() auditexport.PartitionConfig {
 		Create: func(name string) (io.WriteCloser, error) {
 			return newPart(filepath.Join(c.Out, filepath.FromSlash(name)))
 		},
-		Suffix: ".jsonl.zst",
-		Open:   compressed,
 	}
-	if c.Format == "csv" {
+	switch c.Format {
+	case "csv":
 		cfg.Suffix, cfg.Open = ".csv", auditexport.NewCSV
+	case "ocsf":
+		cfg.Suffix, cfg.Open = ".ocsf.jsonl.zst", compressed(ocsf.NewLines)
+	default:
+		cfg.Suffix, cfg.Open = ".jsonl.zst", compressed(auditexport.NewJSONLines)
 	}
 	return cfg
 }
@@ -141,13 +144,15 @@ func (p *partFile) Close() error {
 	return os.Rename(p.File.Name(), p.name)
 }
 
-// compressed writes JSON lines in one frame of Zstandard.
-func compressed(w io.Writer) (auditexport.Writer, error) {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, fmt.Errorf("write export: %w", err)
+// compressed writes lines in one frame of Zstandard.
+func compressed(lines func(io.Writer) auditexport.Writer) func(io.Writer) (auditexport.Writer, error) {
+	return func(w io.Writer) (auditexport.Writer, error) {
+		z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			return nil, fmt.Errorf("write export: %w", err)
+		}
+		return &compressedRows{Writer: lines(z), z: z}, nil
 	}
-	return &compressedRows{Writer: auditexport.NewJSONLines(z), z: z}, nil
 }
 
 type compressedRows struct {
@@ -157,6 +162,5 @@ type compressedRows struct {
 
 // Close ends the frame.
 func (c *compressedRows) Close() error {
-	err := c.Writer.Close()
-	return cmp.Or(err, c.z.Close())
+	return errors.Join(c.Writer.Close(), c.z.Close())
 }

@@ -92,6 +92,28 @@ func TestExportIsQueried(t *testing.T) {
 	}
 }
 
+// What goes to a SIEM has an event for each record, and DuckDB reads its structure.
+func TestExportOfEvents(t *testing.T) {
+	query := duckdb(t)
+	w := world.Start(t, world.Config{})
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	work(ctx, t, w, "ada@example.com")
+	until(ctx, t, w, w.Administrator(), []string{"ada@example.com"}, "audit", "search", "--kind", "session_close", "-o", "json")
+	out, today := filepath.Join(t.TempDir(), "out"), time.Now().UTC()
+	said, err := w.Writ(ctx, "", "audit", "export", filepath.Join(w.Dir, "control", "data", "records"), "--out", out, "--format", "ocsf",
+		"--from", today.AddDate(0, 0, -1).Format(time.DateOnly), "--until", today.AddDate(0, 0, 1).Format(time.DateOnly))
+	if err != nil {
+		t.Fatalf("%v, %s", err, said)
+	}
+	from := fmt.Sprintf(" FROM read_json('%s/export/v1/*/*/*.ocsf.jsonl.zst', hive_partitioning = true)", out)
+	rows := query("SELECT count(*) FILTER (type_uid = 600507 AND status_id = 2)::varchar, count(*) FILTER (class_uid = 3002 AND user.name = 'ada@example.com')::varchar," +
+		" count(*) FILTER (metadata.version <> '1.3.0')::varchar" + from)
+	if want := []any{"1", "2", "0"}; !slices.Equal(rows[0], want) {
+		t.Errorf("%q, want %q", rows[0], want)
+	}
+}
+
 // work is some commands of a principal: allowed, masked, with parameters, failed and refused.
 func work(ctx context.Context, t *testing.T, w *world.World, who string) {
 	t.Helper()

@@ -96,6 +96,8 @@ var nevers = []never{
 	{"pkg/awsmask", []string{"net/http", "os/exec", "github.com/aws/...", "pkg/policy", "pkg/wire/...", "edgeagent/..."}, "answers are masked as bytes, whoever asked and whatever decided"},
 	{"pkg/iampolicy", []string{"net", "net/http", "context", "github.com/aws/...", "pkg/policy", "pkg/awsmodel"}, "what a role allows comes from its documents alone"},
 	{"pkg/awsmodel/...", []string{"net/http", "os/exec", "github.com/aws/...", "pkg/policy", "pkg/wire/..."}, "what a request asks for does not depend on who asks, nor on a network"},
+	{"pkg/auditexport", []string{"net", "net/http", "os/exec", "proto/..."}, "what is exported comes from records alone"},
+	{"pkg/ocsf", []string{"net", "net/http", "os/exec", "proto/..."}, "nor do events depend on anything else"},
 	{"pkg/audit", []string{"net/http", "google.golang.org/grpc/..."}, "records are read and verified without a network"},
 }
 
