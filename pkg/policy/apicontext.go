@@ -39,7 +39,7 @@ type APIRequest struct {
 
 // Facts builds the context of every k8s: question about r.
 func (r APIRequest) Facts() *Facts {
-	f := &Facts{family: familyAPI}
+	f := newFacts(familyAPI)
 	if !r.BodyKnown {
 		f.unknown |= unknownBody
 	}

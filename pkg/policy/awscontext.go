@@ -1,6 +1,10 @@
 package policy
 
 import (
+	"iter"
+	"slices"
+	"sync"
+
 	"github.com/cedar-policy/cedar-go/types"
 )
 
@@ -14,7 +18,8 @@ type AWSCall struct {
 
 	PassedRoles []string // ARNs of the roles that the call gives to a service
 	RequestTags []string // that the call sets, as "key=value"
-	Params      []string // single values of the request, as "InstanceType=m5.large"; of what is nested, "Placement.Tenancy=host"
+	// Params yields single values of the request, as "InstanceType=m5.large"; of what is nested, "Placement.Tenancy=host". Nil yields none.
+	Params iter.Seq[string]
 
 	Text AWSText
 }
@@ -33,25 +38,81 @@ type AWSText struct {
 	Unread        bool     // something that decides what the call does is not in it, such as a template by its URL
 }
 
-// Facts builds the context of every aws: question about c.
-func (c AWSCall) Facts() *Facts {
-	f := &Facts{family: familyCall}
-	f.values[attrAction] = types.String(c.Action)
-	f.values[attrOperation] = types.String(c.Operation)
-	f.values[attrService] = types.String(c.Service)
-	f.values[attrRegion] = types.String(c.Region)
-	f.values[attrDryRun] = types.Boolean(c.DryRun)
-	f.values[attrPassedRoles] = stringSet(c.PassedRoles)
-	f.values[attrRequestTags] = stringSet(c.RequestTags)
-	f.values[attrParams] = stringSet(c.Params)
-	f.values[attrLanguage] = types.String(c.Text.Language)
-	f.values[attrStatements] = stringSet(c.Text.Statements)
-	f.values[attrTables] = stringSet(c.Text.Tables)
-	f.values[attrFunctions] = stringSet(c.Text.Functions)
-	f.values[attrWholeTable] = types.Boolean(c.Text.WholeTable)
-	f.values[attrDocument] = types.String(c.Text.Document)
-	f.values[attrCommands] = stringSet(c.Text.Commands)
-	f.values[attrResourceTypes] = stringSet(c.Text.ResourceTypes)
-	f.values[attrUnread] = types.Boolean(c.Text.Unread)
-	return f
+// Facts builds the context of every aws: question about c. Attributes are made when a policy reads them, so that what c holds may not change
+// afterwards.
+func (c AWSCall) Facts() *Facts { return &Facts{family: familyCall, call: &callFacts{call: c}} }
+
+// callFacts makes the attributes of a call, each set once.
+type callFacts struct {
+	call AWSCall
+
+	mu   sync.Mutex
+	sets map[attr]types.Set
+}
+
+func (f *callFacts) value(a attr) types.Value {
+	switch c := &f.call; a {
+	case attrAction:
+		return types.String(c.Action)
+	case attrOperation:
+		return types.String(c.Operation)
+	case attrService:
+		return types.String(c.Service)
+	case attrRegion:
+		return types.String(c.Region)
+	case attrDryRun:
+		return types.Boolean(c.DryRun)
+	case attrLanguage:
+		return types.String(c.Text.Language)
+	case attrWholeTable:
+		return types.Boolean(c.Text.WholeTable)
+	case attrDocument:
+		return types.String(c.Text.Document)
+	case attrUnread:
+		return types.Boolean(c.Text.Unread)
+	}
+	return f.set(a)
+}
+
+// set returns an attribute that is a set.
+func (f *callFacts) set(a attr) types.Value {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if set, ok := f.sets[a]; ok {
+		return set
+	}
+	list, ok := f.call.list(a)
+	if !ok {
+		return nil
+	}
+	if f.sets == nil {
+		f.sets = map[attr]types.Set{}
+	}
+	f.sets[a] = stringSet(list)
+	return f.sets[a]
+}
+
+func (c *AWSCall) list(a attr) (list []string, ok bool) {
+	switch a {
+	case attrPassedRoles:
+		return c.PassedRoles, true
+	case attrRequestTags:
+		return c.RequestTags, true
+	case attrParams:
+		if c.Params != nil {
+			list = slices.Collect(c.Params)
+		}
+		return list, true
+	case attrStatements:
+		return c.Text.Statements, true
+	case attrTables:
+		return c.Text.Tables, true
+	case attrFunctions:
+		return c.Text.Functions, true
+	case attrCommands:
+		return c.Text.Commands, true
+	case attrResourceTypes:
+		return c.Text.ResourceTypes, true
+	}
+	return nil, false
 }

@@ -41,29 +41,35 @@ func (r ResourceName) AWSService(service string) Entity {
 // AWSResource is something in an AWS account, `AWSResource::"prod/arn:aws:s3:::logs/2026"`; `AWSResource::"prod/*"` is what an action is on
 // that is on nothing in particular.
 func (r ResourceName) AWSResource(o AWSResourceInfo) Entity {
+	e := Entity{resource: r, thing: &o, parents: make([]types.EntityUID, 0, 3)}
+	e.parents = append(e.parents, r.awsService(o.Service), r.uid())
+	if o.Region != "" {
+		e.parents = append(e.parents, types.NewEntityUID("Region", types.String(string(r)+"/"+o.Region)))
+	}
+	id := string(r) + "/" + o.ARN
+	if !o.ARNKnown {
+		e.unknown |= unknownName
+		id = unknownID(r, o)
+	}
+	if !o.TagsKnown {
+		e.unknown |= unknownLabels
+	}
+	e.cedar.UID = types.NewEntityUID(awsResource, types.String(id))
+	return e
+}
+
+// attributes are what is known of an AWSResource.
+func (o *AWSResourceInfo) attributes() types.RecordMap {
 	attrs := types.RecordMap{
 		"partition": types.String(o.Partition), "service": types.String(o.Service), "region": types.String(o.Region), "account": types.String(o.Account),
 	}
-	parents := []types.EntityUID{r.awsService(o.Service), r.uid()}
-	if o.Region != "" {
-		parents = append(parents, types.NewEntityUID("Region", types.String(string(r)+"/"+o.Region)))
-	}
-	var unknown unknowns
-	id := string(r) + "/" + o.ARN
 	if o.ARNKnown {
 		attrs["arn"], attrs["type"] = types.String(o.ARN), types.String(o.Type)
-	} else {
-		unknown |= unknownName
-		id = unknownID(r, o)
 	}
 	if o.TagsKnown {
 		attrs["tags"] = stringSet(o.Tags)
-	} else {
-		unknown |= unknownLabels
 	}
-	return Entity{resource: r, parents: parents, unknown: unknown, cedar: types.Entity{
-		UID: types.NewEntityUID(awsResource, types.String(id)), Parents: types.NewEntityUIDSet(parents...), Attributes: types.NewRecord(attrs),
-	}}
+	return attrs
 }
 
 // attrRole is the attribute of accounts, and of what is in them, that holds the role.
@@ -79,9 +85,10 @@ func (e *Entity) actedOnAs(account types.Entity) *Entity {
 	if !ok {
 		role = (&Role{}).record()
 	}
-	attrs := e.cedar.Attributes.Map()
-	attrs[attrRole] = role
 	with := *e
+	with.cedar, with.thing = e.whole(), nil
+	attrs := with.cedar.Attributes.Map()
+	attrs[attrRole] = role
 	with.cedar.Attributes = types.NewRecord(attrs)
 	return &with
 }

@@ -81,7 +81,7 @@ func TestNothingIsEvadedByLeavingItOpen(t *testing.T) {
 		for range 6 {
 			a := rapid.SampledFrom([]Action{AWSGet, AWSChange, AWSPassRole}).Draw(t, "action")
 			o, approved := drawThing(t), rapid.Bool().Draw(t, "approved")
-			call := AWSCall{Action: rapid.SampledFrom([]string{"s3:GetObject", "s3:PutObject"}).Draw(t, "iam"), Params: subset(t, "param ", "Key=x")}
+			call := AWSCall{Action: rapid.SampledFrom([]string{"s3:GetObject", "s3:PutObject"}).Draw(t, "iam"), Params: slices.Values(subset(t, "param ", "Key=x"))}
 			part := e.authorize(e.plans.of(a), Moment{Now: noon}, call.Facts(), &Question{Action: a, Entity: e.name.AWSResource(o)}, approved)
 			allowed, reasons := part.allowed && len(part.Errors) == 0, reasonIDs(part.Diagnostic)
 			for _, c := range mayBe(o) {

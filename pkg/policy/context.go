@@ -184,12 +184,26 @@ type Asked struct {
 type Facts struct {
 	family  family
 	unknown unknowns
-	values  [attrCount]types.Value
+	values  *[attrCount]types.Value // nil has none
+	call    *callFacts              // of familyCall, in the place of values
+}
+
+func newFacts(of family) *Facts { return &Facts{family: of, values: new([attrCount]types.Value)} }
+
+// value is an attribute that the command fixes, or nil.
+func (f *Facts) value(a attr) types.Value {
+	switch {
+	case f.call != nil:
+		return f.call.value(a)
+	case f.values != nil:
+		return f.values[a]
+	}
+	return nil
 }
 
 // Facts builds the context of every sql: question about s.
 func (s Statement) Facts() *Facts {
-	f := &Facts{family: familyStatement}
+	f := newFacts(familyStatement)
 	f.values[attrKind] = types.String(s.Kind)
 	f.values[attrWhere] = types.Boolean(s.Where)
 	f.values[attrMulti] = types.Boolean(s.Multi)
@@ -202,7 +216,7 @@ func (s Statement) Facts() *Facts {
 
 // Facts builds the context of access:request.
 func (a Asked) Facts() *Facts {
-	f := &Facts{family: familyRequest}
+	f := newFacts(familyRequest)
 	f.values[attrDurationSeconds] = types.Long(a.Duration / time.Second)
 	f.values[attrActions] = stringSet(a.Actions)
 	return f
@@ -268,7 +282,7 @@ func record(want attrSet, session *[attrCount]types.Value, f *Facts, m Moment, e
 			v = types.Boolean(equality)
 		default:
 			if v = session[a]; v == nil {
-				v = f.values[a]
+				v = f.value(a)
 			}
 		}
 		if v != nil {

@@ -13,6 +13,15 @@ type Entity struct {
 	cedar    types.Entity // its parents are all its ancestors below the labels
 	parents  []types.EntityUID
 	unknown  unknowns
+	thing    *AWSResourceInfo // of an AWSResource, from which all of cedar but its UID is made when a policy reads it
+}
+
+// whole is the entity with its parents and attributes.
+func (e *Entity) whole() types.Entity {
+	if e.thing == nil {
+		return e.cedar
+	}
+	return types.Entity{UID: e.cedar.UID, Parents: types.NewEntityUIDSet(e.parents...), Attributes: types.NewRecord(e.thing.attributes())}
 }
 
 // String names the entity for people, for example `Table shop/public.orders`.

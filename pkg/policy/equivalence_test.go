@@ -136,7 +136,7 @@ func fullStore(e *Evaluator, schema, table string, asked Entity, classes []strin
 		m[actionUID(a)] = types.Entity{UID: actionUID(a), Parents: parentsOf(direct...)}
 	}
 	put := func(ent Entity, parents ...types.EntityUID) {
-		c := ent.cedar
+		c := ent.whole()
 		c.Parents = types.NewEntityUIDSet(parents...)
 		m[c.UID] = c
 	}

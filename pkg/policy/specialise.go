@@ -243,6 +243,7 @@ func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 type view struct {
 	principal, resource, action types.Entity
 	asked                       *Entity
+	made                        *types.Entity // asked, once it was read
 }
 
 // Get finds one entity. What is not in the view has neither attributes nor parents.
@@ -256,7 +257,11 @@ func (v *view) Get(uid types.EntityUID) (types.Entity, bool) {
 		return v.action, true
 	}
 	if v.asked != nil && v.asked.cedar.UID == uid {
-		return v.asked.cedar, true
+		if v.made == nil {
+			whole := v.asked.whole()
+			v.made = &whole
+		}
+		return *v.made, true
 	}
 	return types.Entity{}, false
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,7 @@ func (c testCall) facts(dryRun bool, tables, functions []string) AWSCall {
 	}
 	return AWSCall{
 		Action: c.Action, Operation: operation, Service: service, Region: c.Region, DryRun: dryRun,
-		PassedRoles: c.PassedRoles, RequestTags: c.RequestTags, Params: c.Params,
+		PassedRoles: c.PassedRoles, RequestTags: c.RequestTags, Params: slices.Values(c.Params),
 		Text: AWSText{
 			Language: c.Language, Statements: c.Statements, Tables: tables, Functions: functions, WholeTable: c.WholeTable, Document: c.Document,
 			Commands: c.Commands, ResourceTypes: c.ResourceTypes, Unread: c.Unread,

@@ -140,7 +140,7 @@ func everything(e *Evaluator, all *cedar.PolicySet, a Action, q asking, m Moment
 func everythingOn(e *Evaluator, all *cedar.PolicySet, a Action, asked Entity, f *Facts, m Moment, approved bool) (bool, cedar.Diagnostic) {
 	asked = *asked.actedOnAs(e.plans.resource)
 	store := types.EntityMap{e.plans.principal.UID: e.plans.principal, e.plans.resource.UID: e.plans.resource,
-		asked.cedar.UID: asked.cedar, actionUID(a): actionEntity(a)}
+		asked.cedar.UID: asked.whole(), actionUID(a): actionEntity(a)}
 	got, diag := cedar.Authorize(all, store, cedar.Request{
 		Principal: e.plans.principal.UID, Action: actionUID(a), Resource: asked.cedar.UID,
 		Context: record(familyAttrs[a.family()], &e.session, f, m, false, approved),

@@ -165,12 +165,12 @@ func permissions(x *exchange) (reading, error) {
 		return r, nil
 	}
 	attribute := strings.Contains(x.params.Get("AttributeName").Text, "olicy") // of a topic: its value stands beside it
-	flatten(x.params.Value, "", func(path string, v awsmodel.Value) {
+	err := flatten(x.params.Value, func(path string, v awsmodel.Value) {
 		last := path[strings.LastIndexByte(path, '.')+1:]
 		named := strings.Contains(last, "olicy") || strings.Contains(last, "olicies") || last == "AttributeValue" && attribute || x.call.Language != ""
 		r.permissions = r.permissions || named && isPolicy(v)
 	})
-	return r, nil
+	return r, err
 }
 
 // isPolicy says that a value is a document of JSON with statements, or one that cannot be read.

@@ -3,6 +3,7 @@ package aws
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,8 +11,11 @@ import (
 	"github.com/writhq/writ/pkg/awsmodel"
 )
 
-// maxValues bounds the single values of one call. Policy sees all of them.
-const maxValues = 50_000
+// Bounds of one call. Policy sees all single values.
+const (
+	maxValues = 50_000
+	maxPaths  = 16 << 20 // bytes of their paths: a long name over many values would cost their product
+)
 
 // value is a single value of a request.
 type value struct {
@@ -23,10 +27,7 @@ type value struct {
 // policy can ask whether there is one. told are texts that say what the call does.
 func valuesOf(v awsmodel.Value, told []string) ([]value, error) {
 	var out []value
-	flatten(v, "", func(path string, v awsmodel.Value) {
-		if len(out) > maxValues {
-			return
-		}
+	err := flatten(v, func(path string, v awsmodel.Value) {
 		one := value{path: path, text: v.Text, whole: isDocument(v) || slices.Contains(told, v.Text)}
 		switch {
 		case v.Sensitive:
@@ -36,53 +37,74 @@ func valuesOf(v awsmodel.Value, told []string) ([]value, error) {
 		}
 		out = append(out, one)
 	})
-	if len(out) > maxValues {
-		return nil, &awsmodel.Error{Kind: awsmodel.ErrTooLarge, Part: "body", Why: fmt.Sprintf("over %d values", maxValues), Fix: "send less at a time"}
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b value) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text)) })
 	return slices.Compact(out), nil
 }
 
-// facts are values as policy has them, "Path=value". One that is longer than any that a policy could name is cut.
-func facts(values []value) []string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = v.path + "=" + cut(v.text, maxShownText)
+// facts yields values as policy has them, "Path=value". One that is longer than any that a policy could name is cut.
+func facts(values []value) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, v := range values {
+			if !yield(v.path + "=" + cut(v.text, maxShownText)) {
+				return
+			}
+		}
 	}
-	return out
 }
 
-func flatten(v awsmodel.Value, path string, each func(string, awsmodel.Value)) {
-	if v.Sensitive {
-		each(path, v)
-		return
+// flatten passes on the single values of a request with their paths. It fails for a request with more than its bounds allow.
+func flatten(v awsmodel.Value, each func(path string, v awsmodel.Value)) error {
+	l := &leaves{each: each, values: maxValues, paths: maxPaths}
+	l.walk(v, "")
+	switch {
+	case l.values < 0:
+		return &awsmodel.Error{Kind: awsmodel.ErrTooLarge, Part: "body", Why: fmt.Sprintf("over %d values", maxValues), Fix: "send less at a time"}
+	case l.paths < 0:
+		return &awsmodel.Error{Kind: awsmodel.ErrTooLarge, Part: "body", Why: "long names over many values", Fix: "send less at a time"}
 	}
-	switch v.Kind {
-	case awsmodel.Struct, awsmodel.Map:
-		for _, f := range v.Fields {
-			next := f.Name
-			if path != "" {
-				next = path + "." + f.Name
-			}
-			flatten(f.Value, next, each)
+	return nil
+}
+
+// leaves goes through the single values of a request, as far as there is room for them.
+type leaves struct {
+	each          func(string, awsmodel.Value)
+	values, paths int
+}
+
+func (l *leaves) walk(v awsmodel.Value, path string) {
+	switch {
+	case l.values < 0 || l.paths < 0 || v.Kind == awsmodel.NoValue && !v.Sensitive:
+	case v.Sensitive || v.Kind >= awsmodel.Text:
+		if l.values--; l.values >= 0 {
+			l.each(path, v)
 		}
-	case awsmodel.Array:
+	case v.Kind == awsmodel.Array:
 		for _, item := range v.Items {
-			flatten(item, path, each)
+			l.walk(item, path)
 		}
-	case awsmodel.NoValue:
 	default:
-		each(path, v)
+		for _, f := range v.Fields {
+			if l.paths -= len(path) + len(".") + len(f.Name); l.paths < 0 {
+				return
+			}
+			if path == "" {
+				l.walk(f.Value, f.Name)
+			} else {
+				l.walk(f.Value, path+"."+f.Name)
+			}
+		}
 	}
 }
 
 // tagsOf are the tags that a request sets, as "key=value": lists of Key and Value, and maps, in members that are named Tags, TagList or TagSet.
 func tagsOf(v awsmodel.Value) (tags []string) {
 	for _, f := range v.Fields {
-		switch strings.ToLower(f.Name) {
-		case "tags", "taglist", "tagset", "tagging":
+		if isAny(f.Name, "tags", "taglist", "tagset", "tagging") {
 			tags = append(tags, tagsIn(f.Value)...)
-		default:
+		} else {
 			tags = append(tags, tagsOf(f.Value)...)
 		}
 	}
@@ -90,6 +112,11 @@ func tagsOf(v awsmodel.Value) (tags []string) {
 		tags = append(tags, tagsOf(item)...)
 	}
 	return tags
+}
+
+// isAny reports a name that is one of some in lower case, in whatever case it is written.
+func isAny(name string, low ...string) bool {
+	return slices.ContainsFunc(low, func(l string) bool { return len(l) == len(name) && strings.EqualFold(l, name) })
 }
 
 func tagsIn(v awsmodel.Value) (tags []string) {
@@ -102,10 +129,10 @@ func tagsIn(v awsmodel.Value) (tags []string) {
 	for _, item := range v.Items {
 		var key, value string
 		for _, f := range item.Fields {
-			switch strings.ToLower(f.Name) {
-			case "key", "tagkey":
+			switch {
+			case isAny(f.Name, "key", "tagkey"):
 				key = f.Value.Text
-			case "value", "tagvalue":
+			case isAny(f.Name, "value", "tagvalue"):
 				value = f.Value.Text
 			}
 		}

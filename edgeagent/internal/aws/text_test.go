@@ -1,7 +1,9 @@
 package aws
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +44,7 @@ func TestEachValueIsALine(t *testing.T) {
 	if string(recorded[0].Data) != `PolicyDocument={"Statement":[{"Effect":"Allow"}]}` || len(recorded) != len(shown) {
 		t.Errorf("%s, %d values", recorded[0].Data, len(recorded))
 	}
-	if all := facts(x.values); len(all) != maxShownValues+13 || strings.Contains(strings.Join(all, "\n"), "s3cret") {
+	if all := slices.Collect(facts(x.values)); len(all) != maxShownValues+13 || strings.Contains(strings.Join(all, "\n"), "s3cret") {
 		t.Errorf("policy sees %d values", len(all))
 	}
 }
@@ -65,7 +67,7 @@ func TestLongValues(t *testing.T) {
 	if !strings.HasSuffix(string(params[1].Data), "x... (10 bytes more)") || !strings.HasSuffix(string(params[0].Data), "(1 bytes more)") || all(params) > maxShown {
 		t.Errorf("%.60q, %.60q", params[0].Data, params[1].Data)
 	}
-	if got := facts(values)[0]; got != "A="+long[:maxShownText]+"... (10 bytes more)" {
+	if got := slices.Collect(facts(values))[0]; got != "A="+long[:maxShownText]+"... (10 bytes more)" {
 		t.Errorf("policy sees %.60q", got)
 	}
 	many := make([]awsmodel.Value, maxValues+1)
@@ -74,5 +76,26 @@ func TestLongValues(t *testing.T) {
 	}
 	if _, err := valuesOf(textOf(awsmodel.Field{Name: "L", Value: awsmodel.Value{Kind: awsmodel.Array, Items: many}}), nil); err == nil {
 		t.Error("policy would not see all of them")
+	}
+}
+
+// TestLongNamesOverManyValues: the paths of values are bounded together, wherever they are made.
+func TestLongNamesOverManyValues(t *testing.T) {
+	many := make([]awsmodel.Value, 1000)
+	for i := range many {
+		many[i] = textOf(textField("S", "x"))
+	}
+	under := func(size int) awsmodel.Value {
+		return textOf(awsmodel.Field{Name: strings.Repeat("n", size), Value: awsmodel.Value{Kind: awsmodel.Array, Items: many}})
+	}
+	if values, err := valuesOf(under(10_000), nil); err != nil || len(values) != 1 {
+		t.Errorf("%d values, %v", len(values), err)
+	}
+	if _, err := valuesOf(under(100_000), nil); !errors.Is(err, awsmodel.ErrTooLarge) {
+		t.Errorf("values: %v", err)
+	}
+	x := &exchange{call: awsmodel.Call{Mutates: true}, params: awsmodel.Params{Value: under(100_000)}}
+	if _, err := permissions(x); !errors.Is(err, awsmodel.ErrTooLarge) {
+		t.Errorf("policies of IAM: %v", err)
 	}
 }
