@@ -115,13 +115,11 @@ func (b *builder) look(r Range, to set) error {
 	return nil
 }
 
-// full tells whether the builder is to be followed by another.
-func (b *builder) full() bool {
-	return b.records >= maxRecords || len(b.lists) >= maxTerms || len(b.blocks) >= maxBlocks
-}
+// limits are how much a part grows to before another is begun.
+type limits struct{ records, terms, blocks int }
 
-const (
-	maxRecords = 1 << 16
-	maxTerms   = 1 << 20
-	maxBlocks  = 1 << 14
-)
+var usual = limits{records: 1 << 16, terms: 1 << 20, blocks: 1 << 14}
+
+func (l limits) reached(b *builder) bool {
+	return b.records >= l.records || len(b.lists) >= l.terms || len(b.blocks) >= l.blocks
+}

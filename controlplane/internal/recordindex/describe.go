@@ -71,18 +71,21 @@ func (p *parser) text() string { return string(p.bytes(p.count(1))) }
 
 const (
 	maxPlace = 1 << 48
-	idSize   = len(audit.RecordID{})
+	// A record takes 18 bytes of a block of at most 3 MiB, and a part ends with the block that fills it.
+	maxBlockRecords = 1 << 18
+	maxPartRecords  = 1 << 19
+	idSize          = len(audit.RecordID{})
 )
 
 func parseDescription(b []byte) (part, error) {
 	in := &parser{b: b}
 	var p part
 	p.from = int64(in.number(maxPlace))
-	p.to = p.from + int64(in.number(maxSegment))
+	p.to = p.from + int64(in.number(maxPlace))
 	copy(p.last[:], in.bytes(len(p.last)))
 	for range in.count(2*idSize + 3) {
 		block := Block{Key: in.text(), Edge: in.text(), First: audit.RecordID(in.bytes(idSize)), Last: audit.RecordID(in.bytes(idSize))}
-		n := in.number(maxSegment)
+		n := in.number(2 * maxBlockRecords)
 		block.start, block.records, block.Damaged = p.records, n>>1, n&1 == 1
 		p.records += block.records
 		p.note(block)
@@ -93,7 +96,7 @@ func parseDescription(b []byte) (part, error) {
 	for range in.count(1) {
 		p.labels = append(p.labels, in.text())
 	}
-	if in.bad || len(in.b) > 0 || p.records > maxSegment {
+	if in.bad || len(in.b) > 0 || p.records > maxPartRecords {
 		return part{}, fmt.Errorf("%w: description", ErrCorrupt)
 	}
 	return p, nil

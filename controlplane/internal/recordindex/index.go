@@ -25,7 +25,8 @@ const (
 
 // Index is safe for concurrent use.
 type Index struct {
-	dir string
+	dir   string
+	limit limits
 
 	adding  sync.Mutex // held by who changes the index, who changes what others read holds mu as well
 	mu      sync.RWMutex
@@ -43,7 +44,7 @@ func Open(dir string) (*Index, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("record index: %w", err)
 	}
-	x := &Index{dir: dir, open: newBuilder(0), retired: map[Term]struct{}{}, labels: map[string]struct{}{}}
+	x := &Index{dir: dir, limit: usual, open: newBuilder(0), retired: map[Term]struct{}{}, labels: map[string]struct{}{}}
 	if err := x.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("record index: %w", err), x.closeFiles())
 	}
@@ -94,7 +95,7 @@ func (x *Index) resume(next int64) error {
 	}
 	last := x.parts[len(x.parts)-1]
 	b, err := last.reopen()
-	if err != nil || b.full() {
+	if err != nil || x.limit.reached(b) {
 		return err
 	}
 	x.open, x.parts = b, x.parts[:len(x.parts)-1]
@@ -148,7 +149,7 @@ func (x *Index) Add(e Entry) error {
 	if e.Retired != "" {
 		x.retired[Name(dimensionRetired, e.Retired)] = struct{}{}
 	}
-	full, unsaved := x.open.full(), x.open.to-x.open.saved
+	full, unsaved := x.limit.reached(x.open), x.open.to-x.open.saved
 	x.mu.Unlock()
 	if full || unsaved >= saveEvery {
 		return x.save()
@@ -173,7 +174,7 @@ func (x *Index) save() error {
 		return fmt.Errorf("write record index: %w", err)
 	}
 	b.saved = b.to
-	if !b.full() {
+	if !x.limit.reached(b) {
 		return nil
 	}
 	s, err := openSegment(path, b.from)

@@ -25,8 +25,6 @@ const (
 	entrySize  = 12
 	// stride is how many entries of the table one in memory stands for.
 	stride = 128
-	// maxSegment bounds a file, in bytes.
-	maxSegment = 1 << 30
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
