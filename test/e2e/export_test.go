@@ -19,8 +19,8 @@ import (
 	"github.com/writhq/writ/test/world"
 )
 
-// duckdb runs statements in DuckDB and returns the rows of each, integers as text.
-func duckdb(t *testing.T) func(sql string) [][]any {
+// duckdb runs a statement in DuckDB, in the folder of the test, and returns its rows.
+func duckdb(t *testing.T) (folder string, query func(sql string) [][]any) {
 	t.Helper()
 	dir, err := filepath.Abs("../duckdb")
 	if err != nil {
@@ -33,9 +33,12 @@ func duckdb(t *testing.T) func(sql string) [][]any {
 		}
 		t.Skip("Node.js or DuckDB is missing: make duckdb")
 	}
-	return func(sql string) (rows [][]any) {
+	folder = t.TempDir()
+	return folder, func(sql string) (rows [][]any) {
 		t.Helper()
-		out, err := exec.CommandContext(t.Context(), node, filepath.Join(dir, "query.js"), sql).Output()
+		command := exec.CommandContext(t.Context(), node, filepath.Join(dir, "query.js"), sql)
+		command.Dir = folder
+		out, err := command.Output()
 		if err != nil {
 			t.Fatalf("%s: %v%s", sql, err, stderrOf(err))
 		}
@@ -59,7 +62,7 @@ func stderrOf(err error) string {
 
 // DuckDB finds in an export what is in the blocks of the store: every record once, with its text, its numbers and its time.
 func TestExportIsQueried(t *testing.T) {
-	query := duckdb(t)
+	folder, query := duckdb(t)
 	w := world.Start(t, world.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
@@ -79,7 +82,7 @@ func TestExportIsQueried(t *testing.T) {
 		"csv":   "read_csv('%s/export/v1/*/*/*.csv', hive_partitioning = true, all_varchar = true)",
 	} {
 		t.Run(format, func(t *testing.T) {
-			out := filepath.Join(t.TempDir(), "out")
+			out := filepath.Join(folder, format)
 			said, err := w.Writ(ctx, "", "audit", "export", copied, "--out", out, "--format", format,
 				"--from", today.AddDate(0, 0, -1).Format(time.DateOnly), "--until", today.AddDate(0, 0, 1).Format(time.DateOnly))
 			if err != nil || !strings.Contains(said, fmt.Sprintf("exported %d records", len(records))) {
@@ -90,17 +93,42 @@ func TestExportIsQueried(t *testing.T) {
 			compareText(t, query, from, format, records)
 		})
 	}
+	if err := os.Rename(filepath.Join(folder, "jsonl"), filepath.Join(folder, "november")); err != nil {
+		t.Fatal(err)
+	}
+	runExamples(t, query)
+}
+
+// runExamples runs the examples of DuckDB in audit.md, each of which finds something.
+func runExamples(t *testing.T, query func(string) [][]any) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(page), "### DuckDB\n")
+	part, _, _ = strings.Cut(part, "\n### ")
+	examples := strings.Split(part, "```sql\n")[1:]
+	for _, example := range examples {
+		sql, _, _ := strings.Cut(example, "```")
+		if rows := query(sql); len(rows) == 0 {
+			t.Errorf("finds nothing: %s", sql)
+		}
+	}
+	if len(examples) != 3 {
+		t.Errorf("%d examples", len(examples))
+	}
 }
 
 // What goes to a SIEM has an event for each record, and DuckDB reads its structure.
 func TestExportOfEvents(t *testing.T) {
-	query := duckdb(t)
+	folder, query := duckdb(t)
 	w := world.Start(t, world.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	work(ctx, t, w, "ada@example.com")
 	until(ctx, t, w, w.Administrator(), []string{"ada@example.com"}, "audit", "search", "--kind", "session_close", "-o", "json")
-	out, today := filepath.Join(t.TempDir(), "out"), time.Now().UTC()
+	out, today := filepath.Join(folder, "events"), time.Now().UTC()
 	said, err := w.Writ(ctx, "", "audit", "export", filepath.Join(w.Dir, "control", "data", "records"), "--out", out, "--format", "ocsf",
 		"--from", today.AddDate(0, 0, -1).Format(time.DateOnly), "--until", today.AddDate(0, 0, 1).Format(time.DateOnly))
 	if err != nil {
