@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,8 +79,8 @@ func newIndexed(t *testing.T, s *searchable) *indexed {
 	return x
 }
 
-// start opens the index and follows the feed until x.stop.
-func (x *indexed) start() {
+// openAgain opens the index, which stays as it is.
+func (x *indexed) openAgain() {
 	x.t.Helper()
 	var err error
 	if x.index, err = recordindex.Open(x.dir); err != nil {
@@ -92,15 +93,26 @@ func (x *indexed) start() {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	x.stop = sync.OnceFunc(func() { x.close() })
+}
+
+func (x *indexed) close() {
+	if err := x.index.Close(); err != nil {
+		x.t.Error(err)
+	}
+}
+
+// start opens the index and follows the feed until x.stop.
+func (x *indexed) start() {
+	x.t.Helper()
+	x.openAgain()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = x.log.RunIndex(ctx) }()
 	x.stop = sync.OnceFunc(func() {
 		cancel()
 		<-done
-		if err := x.index.Close(); err != nil {
-			x.t.Error(err)
-		}
+		x.close()
 	})
 }
 
@@ -302,6 +314,9 @@ func TestIndexFindsWhatReadingFinds(t *testing.T) {
 	}
 	for _, n := range []int{0, 1, all / 3, all - 7, all} {
 		x.catchUp(n)
+		x.stop()
+		x.openAgain()
+		x.feed.place(n + r.IntN(all-n+1)) // of the rest some have their places
 		for i := range queries {
 			q := r.query()
 			s.objects.gets = 0
@@ -313,5 +328,142 @@ func TestIndexFindsWhatReadingFinds(t *testing.T) {
 		}
 		x.stop()
 		x.start()
+	}
+}
+
+// What is late, or not in the index for any reason, is found at once.
+func TestIndexThatLags(t *testing.T) {
+	s := newSearchable(t)
+	x := newIndexed(t, s)
+	for n := range 40 {
+		s.put("edge-a", "ses-a", func(int, *audit.Record) {}, noon.Add(-time.Duration(40-n)*time.Minute))
+	}
+	x.catchUp(20)
+	x.stop() // from here on nothing is indexed
+	late := func(_ int, r *audit.Record) { r.Principal = "late" }
+	s.ids = mustIDs(t, 9)
+	s.put("edge-b", "ses-b", late, noon.Add(-30*time.Hour))
+	x.feed.place(40) // the late one has no place yet
+	x.openAgain()
+	want := auditlog.Query{Principal: "late", From: noon.Add(-40 * time.Hour)}
+	all := auditlog.Query{From: noon.Add(-40 * time.Hour)}
+	for _, n := range []int{40, 41} {
+		x.feed.place(n)
+		if got := hits(t, x.log, want); len(got) != 1 {
+			t.Errorf("with %d placed: %d late records", n, len(got))
+		}
+		if got := hits(t, x.log, all); len(got) != 41 {
+			t.Errorf("with %d placed: %d records", n, len(got))
+		}
+	}
+	// An index that is too far behind is left alone, and so is one of a longer log.
+	x.feed.place(0)
+	if got := hits(t, x.log, all); len(got) != 41 {
+		t.Errorf("of a shorter log: %d records", len(got))
+	}
+	if err := x.index.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	x.feed.only = slices.Repeat(s.book.registered[:1], 5000)
+	x.feed.place(5000)
+	if got := hits(t, x.log, all); len(got) != 41 {
+		t.Errorf("with an index far behind: %d records", len(got))
+	}
+}
+
+// An index of another log, or of an end that the log does not have, is made again.
+func TestIndexOfAnotherLog(t *testing.T) {
+	s := newSearchable(t)
+	x := newIndexed(t, s)
+	s.fillIn(30)
+	x.catchUp(30)
+	x.stop()
+	other := slices.Clone(s.book.registered)
+	slices.Reverse(other)
+	for name, entries := range map[string][]merklelog.Entry{"another": other, "shorter": s.book.registered[:10]} {
+		x.feed.only = entries
+		x.start()
+		x.catchUp(len(entries))
+		if got, want := hits(t, x.log, auditlog.Query{From: noon.Add(-40 * time.Hour)}), len(entries); name == "another" && len(got) != len(s.all) {
+			t.Errorf("%s: %d records of %d, %d entries", name, len(got), len(s.all), want)
+		}
+		parts, n := x.index.Parts()
+		if found, err := parts[0].Find(recordindex.Query{}); err != nil || len(found) != len(entries) || n != int64(len(entries)) {
+			t.Errorf("%s: %d blocks, want %d: %v", name, len(found), len(entries), err)
+		}
+		x.stop()
+		x.feed.only = nil
+		x.start()
+		x.catchUp(30)
+		x.stop()
+	}
+}
+
+// A block that is in the log and not in the store is named, unless the log says that its time was over, or it may never have been stored.
+func TestIndexNamesWhatIsMissing(t *testing.T) {
+	s := newSearchable(t)
+	x := newIndexed(t, s)
+	s.fillIn(30)
+	x.catchUp(28)
+	all := auditlog.Query{From: noon.Add(-40 * time.Hour)}
+	before := hits(t, x.log, all)
+	remove := func(n int) string {
+		key := s.book.registered[n].Key
+		if err := os.Remove(filepath.Join(s.dir, key)); err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	missing, over := remove(3), remove(4)
+	remove(29) // announced, and not stored
+	retired := s.book.registered[4]
+	retired.Kind = merklelog.Retired
+	s.book.registered = append(s.book.registered[:28:28], retired, s.book.registered[28], s.book.registered[29])
+	x.catchUp(29)
+	got := hits(t, x.log, all)
+	if !slices.Contains(got, missing) || slices.Contains(got, over) || len(got) >= len(before) || len(got) < len(before)-15 {
+		t.Errorf("%d hits of %d, the missing block among them: %v, the retired: %v", len(got), len(before), slices.Contains(got, missing), slices.Contains(got, over))
+	}
+	for _, h := range got {
+		if strings.HasSuffix(h, ".blk") && h != missing {
+			t.Errorf("%s is named", h)
+		}
+	}
+}
+
+// An index that cannot be read makes a search slower, and no less true.
+func TestIndexThatCannotBeRead(t *testing.T) {
+	s := newSearchable(t)
+	x := newIndexed(t, s)
+	var many []time.Time
+	for n := range 1000 {
+		many = append(many, noon.Add(-time.Hour+time.Duration(n)*time.Second))
+	}
+	for n := range 70 {
+		s.ids = mustIDs(t, n)
+		s.put("edge-a", "ses-a", func(int, *audit.Record) {}, many...)
+	}
+	x.catchUp(70)
+	q := auditlog.Query{From: noon.Add(-40 * time.Hour), Until: noon.Add(-time.Hour + time.Second), Limit: 200}
+	if got := hits(t, x.log, q); len(got) != 70 {
+		t.Fatalf("%d records", len(got))
+	}
+	x.stop() // which closes its files
+	if got := hits(t, x.log, q); len(got) != 70 {
+		t.Fatalf("%d records without the index's files", len(got))
+	}
+}
+
+func TestIndexNeedsAFeed(t *testing.T) {
+	s := newSearchable(t)
+	index, err := recordindex.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]auditlog.Config{"no feed": {Index: index}, "no index": {Feed: &feed{book: s.book}}} {
+		cfg.Objects, cfg.Sessions, cfg.Registrar, cfg.Replica = s.objs, s.book, s.book, "cp-x"
+		if _, err := auditlog.New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 }
