@@ -142,7 +142,7 @@ func TestPageShowsWhatHappened(t *testing.T) {
 		map[string]any{"kind": "command", "command": "c1", "statement": "SELECT 1", "policy_ids": []string{"p1"}, "revision": 7, "params": []any{"x"}},
 		map[string]any{"kind": "rows", "command": "c1", "columns": []string{"id", "email"}, "masked_columns": []string{"email"}, "rows": [][]any{{"1", "***"}, {"2", nil}}},
 		map[string]any{"kind": "refusal", "command": "c9", "statement": "DROP TABLE x", "reason": "no"},
-		stream("resize", "80x24"), stream("stdout", "$ \x1b[1mlx"), stream("stdin", "secret"), stream("stdout", "\b"), stream("stdout", "s\x1b[0m\r\n\x1b]0;t\x07a\r"), stream("stdout", "\nb\r\n"),
+		stream("resize", "80x24"), stream("stdout", "$ \x1b[1mlx"), stream("stdin", "secret"), stream("stdout", "\b"), stream("stdout", "s\x1b[0m\r\n\x1b]0;t\x07a\r"), stream("stdout", "\nb\u202e\r\n"),
 		map[string]any{"kind": "damage", "reason": "record 9 is missing", "time": "0001-01-01T00:00:00Z"},
 	)
 	if err != nil {
@@ -151,7 +151,7 @@ func TestPageShowsWhatHappened(t *testing.T) {
 	for _, want := range []string{
 		"<dt>principal</dt><dd>ada</dd>", "<b>allow</b> by p1 at revision 7", "<pre>SELECT 1</pre>", `<dt>$1</dt><dd class="value">x</dd>`,
 		`<th class="masked">email</th>`, `<td class="null">NULL</td>`, `<li class="record deny">`, "<b>deny</b> because no",
-		"<pre class=\"terminal\">$ ls\na\nb\n</pre>", `<li class="record damage">`, "damaged in 1 places", "11 records: 1 commands allowed, 1 refused", "<p>Made today.</p>",
+		"<pre class=\"terminal\">$ ls\na\nb\\u{202e}\n</pre>", `<li class="record damage">`, "damaged in 1 places", "11 records: 1 commands allowed, 1 refused", "<p>Made today.</p>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page[strings.Index(page, "<body>"):])
