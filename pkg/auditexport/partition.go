@@ -23,8 +23,8 @@ const DefaultPartRows = 1_000_000
 
 // PartitionConfig is what a Partitions needs.
 type PartitionConfig struct {
-	// Create makes a new file of the given name, with slashes, which is below Folder. Whoever reads the export sees it once it is closed. Required.
-	Create func(name string) (io.WriteCloser, error)
+	// Create makes a new file of the given name, with slashes, which is below Folder. Required.
+	Create func(name string) (File, error)
 	// Open returns the writer of one file's rows. Required.
 	Open func(io.Writer) (Writer, error)
 	// Suffix of files, such as ".jsonl.zst". Required.
@@ -33,8 +33,16 @@ type PartitionConfig struct {
 	PartRows int
 }
 
+// File is a file that is being written. Whoever reads the export sees it once it is committed.
+type File interface {
+	io.Writer
+	Commit() error
+	// Discard takes the file away.
+	Discard()
+}
+
 // Partitions writes rows into files by day and edge: export/v1/day=2026-11-23/edge=edge-a/part-00000.jsonl.zst. Rows come edge by edge and nearly
-// by time, so that a few files are open at a time. Not safe for concurrent use. After an error it takes no more.
+// by time, so that a few files are open at a time. Close it at the end, or Discard it. Not safe for concurrent use. After an error it takes no more.
 type Partitions struct {
 	cfg   PartitionConfig
 	edge  string
@@ -46,7 +54,7 @@ type Partitions struct {
 
 // part is one open file.
 type part struct {
-	file io.WriteCloser
+	file File
 	rows Writer
 	n    int
 }
@@ -100,13 +108,26 @@ func (p *Partitions) write(row Row) error {
 	return nil
 }
 
-// Close ends all files.
+// Close ends all files. After an error it discards those that are not whole, and returns it.
 func (p *Partitions) Close() error {
-	if err := p.closeAll(); err != nil && p.err == nil {
-		p.err = err
+	if p.err == nil {
+		p.err = p.closeAll()
 	}
-	return p.err
+	err := p.err
+	p.Discard()
+	return err
 }
+
+// Discard takes away files that are not whole. Those that are stay.
+func (p *Partitions) Discard() {
+	for folder, f := range p.open {
+		f.file.Discard()
+		delete(p.open, folder)
+	}
+	p.err = cmp.Or(p.err, errEnded)
+}
+
+var errEnded = errors.New("the export has ended")
 
 // Files is how many files were made.
 func (p *Partitions) Files() int { return p.files }
@@ -124,7 +145,8 @@ func (p *Partitions) begin(folder string) (*part, error) {
 	}
 	rows, err := p.cfg.Open(file)
 	if err != nil {
-		return nil, cmp.Or(err, file.Close())
+		file.Discard()
+		return nil, err
 	}
 	p.made[folder]++
 	p.files++
@@ -134,19 +156,23 @@ func (p *Partitions) begin(folder string) (*part, error) {
 
 func (p *Partitions) end(folder string) error {
 	f := p.open[folder]
-	delete(p.open, folder)
 	if err := f.rows.Close(); err != nil {
 		return err
 	}
-	return wrote(f.file.Close())
+	if err := f.file.Commit(); err != nil {
+		return wrote(err)
+	}
+	delete(p.open, folder)
+	return nil
 }
 
 func (p *Partitions) closeAll() error {
-	var all error
 	for _, folder := range folders(p.open) {
-		all = errors.Join(all, p.end(folder))
+		if err := p.end(folder); err != nil {
+			return err
+		}
 	}
-	return all
+	return nil
 }
 
 func folders(open map[string]*part) []string {

@@ -162,13 +162,15 @@ type book struct {
 	name string
 }
 
-func (b *book) Close() error {
+func (b *book) Commit() error {
 	b.s.done[b.name] = b.String()
 	b.s.open--
 	return nil
 }
 
-func (s *shelf) create(name string) (io.WriteCloser, error) {
+func (b *book) Discard() { b.s.open-- }
+
+func (s *shelf) create(name string) (auditexport.File, error) {
 	if _, ok := s.done[name]; ok {
 		return nil, fmt.Errorf("%s again", name)
 	}
@@ -209,5 +211,27 @@ func TestPartitions(t *testing.T) {
 	}
 	if !slices.Equal(got, want) || parts.Files() != len(want) || s.open != 0 || s.most > 2 {
 		t.Errorf("%q, %d open, %d at once", got, s.open, s.most)
+	}
+}
+
+// A file that is not whole is never seen.
+func TestNothingHalfIsKept(t *testing.T) {
+	for name, end := range map[string]func(*auditexport.Partitions) error{
+		"discarded": func(p *auditexport.Partitions) error { p.Discard(); return p.Write(row(t, of("a", "s", noon))) },
+		"failed":    func(p *auditexport.Partitions) error { _ = p.Write(auditexport.Row{}); return p.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &shelf{done: map[string]string{}}
+			parts, err := auditexport.NewPartitions(auditexport.PartitionConfig{Create: s.create, Suffix: ".csv", Open: auditexport.NewCSV})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := parts.Write(row(t, of("a", "s", noon))); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(parts); err == nil || len(s.done) != 0 || s.open != 0 {
+				t.Errorf("%v, %d files, %d open", err, len(s.done), s.open)
+			}
+		})
 	}
 }

@@ -63,7 +63,11 @@ func (c *auditExportCmd) Run(ctx context.Context, a *app) error {
 		said.Records++
 		return parts.Write(row)
 	})
-	if err := errors.Join(err, parts.Close()); err != nil {
+	if err == nil {
+		err = parts.Close()
+	}
+	if err != nil {
+		parts.Discard()
 		return fmt.Errorf("export %s: %w", c.Folder, err)
 	}
 	said.Files = parts.Files()
@@ -107,7 +111,7 @@ func emptyFolder(name string) error {
 
 func (c *auditExportCmd) partitions() auditexport.PartitionConfig {
 	cfg := auditexport.PartitionConfig{
-		Create: func(name string) (io.WriteCloser, error) {
+		Create: func(name string) (auditexport.File, error) {
 			return newPart(filepath.Join(c.Out, filepath.FromSlash(name)))
 		},
 	}
@@ -122,13 +126,16 @@ func (c *auditExportCmd) partitions() auditexport.PartitionConfig {
 	return cfg
 }
 
-// newPart makes a file that has its name once it is closed, so that nobody reads half of one.
-func newPart(name string) (io.WriteCloser, error) {
+// newPart makes a file that gets its name when it is whole, so that nobody reads half of one.
+func newPart(name string) (auditexport.File, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return nil, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".part-*") // mode 0600; engines leave out what begins with a dot
-	return &partFile{File: f, name: name}, err
+	if err != nil {
+		return nil, err
+	}
+	return &partFile{File: f, name: name}, nil
 }
 
 type partFile struct {
@@ -136,12 +143,18 @@ type partFile struct {
 	name string
 }
 
-// Close gives the file its name.
-func (p *partFile) Close() error {
-	if err := errors.Join(p.Sync(), p.File.Close()); err != nil {
+// Commit gives the file its name.
+func (p *partFile) Commit() error {
+	if err := errors.Join(p.Sync(), p.Close()); err != nil {
 		return err
 	}
 	return os.Rename(p.File.Name(), p.name)
+}
+
+// Discard takes the file away.
+func (p *partFile) Discard() {
+	_ = p.Close()
+	_ = os.Remove(p.File.Name())
 }
 
 // compressed writes lines in one frame of Zstandard.
