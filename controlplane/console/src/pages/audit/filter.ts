@@ -9,6 +9,8 @@ export interface Filter {
   kind: string;
   decision: string;
   policy: string;
+  table: string;
+  action: string;
   text: string;
   /** back is how far to look, such as "24h"; "custom" takes from and until. */
   back: string;
@@ -26,7 +28,7 @@ export function fromSearch(search: URLSearchParams): Filter {
   const get = (name: string) => search.get(name) ?? "";
   return {
     principal: get("principal"), resource: get("resource"), session: get("session"), kind: get("kind"), decision: get("decision"),
-    policy: get("policy"), text: get("text"), back: get("back") || "24h", from: get("from"), until: get("until"), reads: get("reads"),
+    policy: get("policy"), table: get("table"), action: get("action"), text: get("text"), back: get("back") || "24h", from: get("from"), until: get("until"), reads: get("reads"),
   };
 }
 
@@ -38,8 +40,8 @@ export function toSearch(filter: Filter): Record<string, string> {
 }
 
 /** message is the filter as the control plane takes it. A first page fixes the time, so that later pages go on from it. */
-export function message({ principal, resource, session, kind, decision, policy, text, reads, ...time }: Filter, now: number) {
-  return { principal, resource, session, kind, decision, policyId: policy, text, withoutReads: reads !== "show", ...bounds(time, now) };
+export function message({ principal, resource, session, kind, decision, policy, table, action, text, reads, ...time }: Filter, now: number) {
+  return { principal, resource, session, kind, decision, policyId: policy, table, action, text, withoutReads: reads !== "show", ...bounds(time, now) };
 }
 
 function bounds({ back, from, until }: Pick<Filter, "back" | "from" | "until">, now: number) {

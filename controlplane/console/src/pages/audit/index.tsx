@@ -68,6 +68,8 @@ function Filters({ of, set }: { of: Filter; set: (part: Partial<Filter>) => void
       {text("Principal", "principal")}
       {text("Resource", "resource")}
       {text("Policy", "policy")}
+      {text("Table or object", "table")}
+      {text("Action", "action")}
       {text("Session", "session")}
       <Select label="Kind" options={anyKind} value={of.kind} onChange={(e) => set({ kind: e.target.value })} />
       <Select label="Decision" options={anyDecision} value={of.decision} onChange={(e) => set({ decision: e.target.value })} />
