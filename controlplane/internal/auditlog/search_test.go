@@ -241,7 +241,55 @@ func TestSearchOfCalls(t *testing.T) {
 	}
 }
 
-// Blocks that cannot be read are named once each, and everything else is found.
+// Tables and actions are found by what they are called, with what is before it or without.
+func TestSearchOfTables(t *testing.T) {
+	s := newSearchable(t)
+	s.put("edge-a", "ses-a", func(_ int, r *audit.Record) {
+		r.Tables, r.Actions = []string{"public.users", "shop.Orders"}, []string{"sql:select", "sql:delete"}
+	}, noon.Add(-time.Minute))
+	s.put("edge-a", "ses-a", func(_ int, r *audit.Record) {
+		r.Tables, r.Actions = []string{"arn:aws:s3:::backup/2026/users.csv"}, []string{"aws:read"}
+	}, noon.Add(-time.Second))
+	for name, tt := range map[string]struct {
+		query auditlog.Query
+		want  int
+	}{
+		"whole":          {auditlog.Query{Table: "shop.orders"}, 1},
+		"without schema": {auditlog.Query{Table: "ORDERS"}, 1},
+		"of two schemas": {auditlog.Query{Table: "users"}, 1},
+		"schema":         {auditlog.Query{Table: "shop"}, 0},
+		"part of a name": {auditlog.Query{Table: "rders"}, 0},
+		"bucket's path":  {auditlog.Query{Table: "2026/users.csv"}, 1},
+		"path's end":     {auditlog.Query{Table: "csv"}, 1},
+		"verb":           {auditlog.Query{Action: "Delete"}, 1},
+		"action":         {auditlog.Query{Action: "sql:delete"}, 1},
+		"prefix":         {auditlog.Query{Action: "sql"}, 0},
+		"both":           {auditlog.Query{Action: "read", Table: "users"}, 0},
+	} {
+		if got, _, _ := s.walk(tt.query); len(got) != tt.want {
+			t.Errorf("%s: %d records, want %d", name, len(got), tt.want)
+		}
+	}
+	for _, q := range []auditlog.Query{{Table: strings.Repeat("x", 501)}, {Action: strings.Repeat("x", 501)}} {
+		if _, err := s.search.Search(t.Context(), q); !errors.Is(err, auditlog.ErrQuery) {
+			t.Errorf("a long name: %v", err)
+		}
+	}
+}
+
+// A time that is no whole hour, searched in as many calls as there are parts of it.
+func TestSearchEndsWithinAnHour(t *testing.T) {
+	s := newSearchable(t)
+	s.fillIn(30)
+	s.now = func() time.Time { return noon }
+	from := noon.Add(-40*time.Hour + 17*time.Minute + 300*time.Microsecond)
+	late := noon
+	s.now = func() time.Time { late = late.Add(2 * time.Second); return late }
+	if got, _, _ := s.walk(auditlog.Query{From: from, Until: noon}); len(got) != len(s.all) {
+		t.Errorf("%d of %d records", len(got), len(s.all))
+	}
+}
+
 // A terminal leaves many pieces, which would bury what is looked for.
 func TestSearchLeavesOutStreams(t *testing.T) {
 	s := newSearchable(t)
@@ -258,6 +306,7 @@ func TestSearchLeavesOutStreams(t *testing.T) {
 	}
 }
 
+// Blocks that cannot be read are named once each, and everything else is found.
 func TestSearchNamesDamage(t *testing.T) {
 	s := newSearchable(t)
 	s.fillIn(90)
@@ -420,6 +469,8 @@ func TestSearchTokensAreOfOneQuery(t *testing.T) {
 		"decision":   {func(q *auditlog.Query) { q.Decision = "deny" }, false},
 		"policy":     {func(q *auditlog.Query) { q.PolicyID = "bot" }, false},
 		"text":       {func(q *auditlog.Query) { q.Text = "bot" }, false},
+		"table":      {func(q *auditlog.Query) { q.Table = "bot" }, false},
+		"action":     {func(q *auditlog.Query) { q.Action = "bot" }, false},
 		"reads":      {func(q *auditlog.Query) { q.Without = func(string) bool { return false } }, false},
 		"from":       {func(q *auditlog.Query) { q.From = q.From.Add(-time.Hour) }, false},
 		"until":      {func(q *auditlog.Query) { q.Until = q.Until.Add(time.Hour) }, false},
