@@ -237,3 +237,38 @@ func TestExpiredKeys(t *testing.T) {
 		t.Error("no key is used")
 	}
 }
+
+// TestPlainEventsAreDecidedAgain: a policy that changes stops a stream of events also where nothing in it is masked.
+func TestPlainEventsAreDecidedAgain(t *testing.T) {
+	more := make(chan []byte)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		for text := range more {
+			_, _ = w.Write(text)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	b := newBedBefore(t, &bed{}, upstream.URL, enforce.AWSKeys{KeyID: "AKIAUPSTREAM", Secret: []byte("secret")})
+	plain := *b.server.accounts.get("shop")
+	plain.Version, plain.Detectors = 2, []string{noDetectors}
+	b.server.SetResources([]*Resource{&plain})
+	go func() {
+		defer close(more)
+		more <- event(t, "sessionStart", `{"sessionId":"s-1"}`)
+		b.Policies.Set(t, `@id("none") forbid (principal, action, resource);`)
+		more <- event(t, "sessionUpdate", `{"sessionResults":[{"message":"later"}]}`)
+	}()
+	_, body, err := b.open(rpc("logs", "Logs_20140328.StartLiveTail", `{"logGroupIdentifiers":["arn:aws:logs:eu-west-1:123456789012:log-group:x"]}`))
+	if err == nil || strings.Contains(body, "later") {
+		t.Errorf("%q, %v", body, err)
+	}
+}
+
+// TestBytesAreCounted: of bytes in a request policy, approvers and records get how many they are.
+func TestBytesAreCounted(t *testing.T) {
+	values, err := valuesOf(awsmodel.Value{Kind: awsmodel.Struct, Fields: []awsmodel.Field{{Name: "Data", Value: awsmodel.Value{Kind: awsmodel.Bytes, Text: "hunter2"}}}}, nil)
+	if err != nil || len(values) != 1 || values[0].text != "(7 bytes)" {
+		t.Errorf("%v, %v", values, err)
+	}
+}

@@ -230,3 +230,25 @@ func TestBodiesAreSigned(t *testing.T) {
 		}
 	}
 }
+
+// TestVersion4A: a signature for all regions is refused in words of its own, since what is decided is a call to one.
+func TestVersion4A(t *testing.T) {
+	b := newBed(t)
+	for _, a := range []attempt{listTables(), callerIdentity()} {
+		a.region = "*"
+		if code, text := b.send(a); code < 400 || !strings.Contains(text, "Version 4A") || len(b.reached()) > 0 {
+			t.Errorf("%d %s", code, text)
+		}
+	}
+}
+
+// TestNameOfTunnel: within a tunnel TLS is spoken for its host alone, also to a client that checks no certificate.
+func TestNameOfTunnel(t *testing.T) {
+	b := newBed(t)
+	for _, name := range []string{"iam.amazonaws.com", "", "a." + stsHost} {
+		conn := b.tunnel(t, stsHost).NetConn()
+		if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: name}).Handshake(); err == nil { //nolint:gosec // the edge refuses, whatever the client takes
+			t.Errorf("it speaks for %q", name)
+		}
+	}
+}
