@@ -140,9 +140,16 @@ func TestExportOfEvents(t *testing.T) {
 	if want := []any{"1", "2", "0"}; !slices.Equal(rows[0], want) {
 		t.Errorf("%q, want %q", rows[0], want)
 	}
+	session := query("SELECT DISTINCT actor.session.uid" + from + " WHERE class_uid = 3002 AND user.name = 'ada@example.com'")[0][0].(string)
+	page, err := w.Writ(ctx, w.Administrator(), "sessions", "replay", session, "--format", "html")
+	for _, want := range []string{"<title>" + session, "<b>deny</b>", "<pre>\nDROP TABLE orders</pre>", "<dt>principal</dt><dd>ada@example.com</dd>", `\u{202e}`} {
+		if err != nil || !strings.Contains(page, want) {
+			t.Errorf("%v, no %s in\n%s", err, want, page)
+		}
+	}
 }
 
-// work is some commands of a principal: allowed, masked, with parameters, failed and refused.
+// work is some commands of a principal: allowed, masked, with parameters, not understood and refused.
 func work(ctx context.Context, t *testing.T, w *world.World, who string) {
 	t.Helper()
 	access, err := w.Grant(ctx, w.Token(who, "agent", "agents"))

@@ -149,9 +149,9 @@ func TestPageShowsWhatHappened(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"<dt>principal</dt><dd>ada</dd>", "<b>allow</b> by p1 at revision 7", "<pre>SELECT 1</pre>", `<dt>$1</dt><dd class="value">x</dd>`,
+		"<dt>principal</dt><dd>ada</dd>", "<b>allow</b> by p1 at revision 7", "<pre>\nSELECT 1</pre>", `<dt>$1</dt><dd class="value">x</dd>`,
 		`<th class="masked">email</th>`, `<td class="null">NULL</td>`, `<li class="record deny">`, "<b>deny</b> because no",
-		"<pre class=\"terminal\">$ ls\na\nb\\u{202e}\n</pre>", `<li class="record damage">`, "damaged in 1 places", "11 records: 1 commands allowed, 1 refused", "<p>Made today.</p>",
+		"<pre class=\"terminal\">\n$ ls\na\nb\\u{202e}\n</pre>", `<li class="record damage">`, "damaged in 1 places", "11 records: 1 commands allowed, 1 refused", "<p>Made today.</p>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page[strings.Index(page, "<body>"):])
@@ -165,7 +165,7 @@ func TestPageShowsWhatHappened(t *testing.T) {
 func TestPageOfOneCommand(t *testing.T) {
 	records := []map[string]any{{"kind": "session_open", "principal": "ada"}, {"kind": "command", "command": "c1", "statement": "one"}, {"kind": "command", "command": "c2", "statement": "two"}}
 	page, err := pageOf(t, replay.PageConfig{Command: "c2"}, records...)
-	if err != nil || strings.Contains(page, "one</pre>") || !strings.Contains(page, "two</pre>") || !strings.Contains(page, "<dd>ada</dd>") {
+	if err != nil || strings.Contains(page, "\none</pre>") || !strings.Contains(page, "\ntwo</pre>") || !strings.Contains(page, "<dd>ada</dd>") {
 		t.Errorf("%v\n%s", err, page)
 	}
 	if _, err := pageOf(t, replay.PageConfig{Command: "c3"}, records...); !errors.Is(err, replay.ErrNone) {
