@@ -27,7 +27,9 @@ const (
 // no secret, and tells nothing of the token.
 func KeyID(accessToken string) string {
 	sum := sha256.Sum256([]byte(idLabel + accessToken))
-	return idPrefix + base32.StdEncoding.EncodeToString(sum[:])[:idLetters]
+	var letters [idLetters]byte
+	base32.StdEncoding.Encode(letters[:], sum[:idLetters*5/8])
+	return idPrefix + string(letters[:])
 }
 
 // Secret is the secret access key that belongs to an access token, 40 characters that hold 240 bits. It is made with

@@ -152,7 +152,12 @@ type found map[string]struct{}
 func (f found) add(name string) { f[name] = struct{}{} }
 
 // names lists what was masked: paths of fields, and classes of what was detected.
-func (f found) names() []string { return slices.Sorted(maps.Keys(f)) }
+func (f found) names() []string {
+	if len(f) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(f))
+}
 
 func malformed(why string) error { return fmt.Errorf("%w: %s", ErrMalformed, why) }
 

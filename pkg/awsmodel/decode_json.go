@@ -233,7 +233,7 @@ func (j *jsonDecoder) name() (string, error) {
 }
 
 // text reads a string.
-func (j *jsonDecoder) text() (s string, err error) {
+func (j *jsonDecoder) text() (string, error) {
 	start := j.at
 	end, plain := j.b.Quoted(start)
 	if end < 0 {
@@ -243,7 +243,11 @@ func (j *jsonDecoder) text() (s string, err error) {
 	if plain {
 		return j.s[start+1 : end-1], nil
 	}
-	if json.Unmarshal(j.b[start:end], &s) != nil {
+	return unescaped(j.b[start:end])
+}
+
+func unescaped(quoted []byte) (s string, err error) {
+	if json.Unmarshal(quoted, &s) != nil {
 		return "", notJSON()
 	}
 	return s, nil

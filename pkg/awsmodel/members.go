@@ -78,11 +78,15 @@ func (d *decoder) shape(i int) *modelfile.Shape { return &d.api.Shapes[i] }
 
 func malformed(path, why string) error { return refuse(ErrBody, "member "+clip(path), why, "") }
 
+// join makes the path of a member, for people: it is not as long as a long name over many values could make it.
 func join(path, name string) string {
-	if path == "" {
-		return name
+	switch {
+	case path == "":
+		return clip(name)
+	case len(path) > maxPathShown:
+		return path
 	}
-	return path + "." + name
+	return path + "." + clip(name)
 }
 
 // noBody refuses a body where none is meant, but for the empty document of JSON.

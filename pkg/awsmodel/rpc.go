@@ -168,10 +168,13 @@ func mediaType(r Request) string {
 	return "?"
 }
 
+// maxPathShown is how much is shown of a name from a request, in bytes.
+const maxPathShown = 64
+
 // clip bounds a name from a request in an error.
 func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64]
+	if len(s) > maxPathShown {
+		return s[:maxPathShown]
 	}
 	return s
 }

@@ -36,6 +36,24 @@ func NewPayload(src io.Reader, v *Verified) (io.Reader, error) {
 	return newBody(src, v, nil, nil)
 }
 
+// CheckBody holds a body that was read whole to the hash that was signed, where one was: in the modes Absent and Hashed.
+func (v *Verified) CheckBody(body []byte) error {
+	if v == nil || v.Payload.Mode != Hashed && v.Payload.Mode != Absent {
+		return errors.New("body: no hash of it was signed")
+	}
+	sum := sha256.Sum256(body)
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	if subtle.ConstantTimeCompare(text[:], []byte(v.payload)) != 1 {
+		return errContent()
+	}
+	return nil
+}
+
+func errContent() error {
+	return refuse(ErrContent, "body", "its hash is not the one that was signed", "")
+}
+
 func newBody(src io.Reader, v *Verified, out *chain, tee io.Writer) (io.Reader, error) {
 	if tee == nil {
 		tee = io.Discard
@@ -90,7 +108,7 @@ func (h *hashedBody) Read(p []byte) (int, error) {
 		return 0, h.err
 	}
 	if subtle.ConstantTimeCompare(h.hash.Sum(nil), h.want) != 1 {
-		h.err = refuse(ErrContent, "body", "its hash is not the one that was signed", "")
+		h.err = errContent()
 		return 0, h.err
 	}
 	if !h.holding {

@@ -447,3 +447,30 @@ func TestBodyMemory(t *testing.T) {
 		t.Errorf("%d bytes are held", got)
 	}
 }
+
+// CheckBody and the reader of a payload agree, about every body and mode.
+func TestCheckBody(t *testing.T) {
+	data := sample(1000)
+	for name, u := range uploads(t, data) {
+		for _, body := range []string{data, data[:999], data + "x", "", "x" + data[1:]} {
+			err := u.v.CheckBody([]byte(body))
+			if name != "hashed" {
+				if err == nil {
+					t.Errorf("%s: a body is checked whose hash nobody signed", name)
+				}
+				continue
+			}
+			p, perr := NewPayload(strings.NewReader(body), u.v)
+			if perr == nil {
+				_, perr = io.ReadAll(p)
+			}
+			if (err == nil) != (body == data) || errors.Is(err, ErrContent) != errors.Is(perr, ErrContent) {
+				t.Errorf("%d bytes: %v, the reader says %v", len(body), err, perr)
+			}
+		}
+	}
+	var none *Verified
+	if none.CheckBody(nil) == nil {
+		t.Error("nothing was verified")
+	}
+}

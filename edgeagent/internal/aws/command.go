@@ -128,26 +128,22 @@ func (x *exchange) thing(a awsmodel.Access, r awsmodel.Resource) policy.AWSResou
 
 // digest is SHA-256 over everything that says what the call does: where it goes, its headers that mean something, and its body.
 func (x *exchange) digest() (digest [audit.HashSize]byte) {
-	h := sha256.New()
-	write := func(part string) {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		h.Write(size[:])
-		h.Write([]byte(part))
-	}
+	b := make([]byte, 0, 1024)
+	write := func(part string) { b = append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...) }
 	for _, part := range []string{"writ aws v1", x.client.account.Name(), x.said.Scope.Service, x.said.Scope.Region, x.call.Operation, x.signed.Method, x.signed.Path, x.said.Query} {
 		write(part)
 	}
 	for _, line := range meant(x.header) {
 		write(line)
 	}
-	switch {
-	case x.whole:
-		write("body")
-		write(string(x.held))
-	default:
+	if !x.whole {
 		write(x.said.Payload.Hash) // of a stream only its hash is known before it is sent
+		return sha256.Sum256(b)
 	}
+	write("body")
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint64(b, uint64(len(x.held))))
+	h.Write(x.held)
 	return [audit.HashSize]byte(h.Sum(nil))
 }
 

@@ -92,18 +92,19 @@ func (x *exchange) body(signed *sigv4.Signed) (io.ReadCloser, error) {
 		r, err := sigv4.NewBody(x.req.Body, x.verified, signed, nil)
 		return &stream{r}, err
 	}
+	mode := x.said.Payload.Mode
+	if mode == sigv4.Absent || mode == sigv4.Hashed {
+		return io.NopCloser(bytes.NewReader(x.held)), x.checkHeld()
+	}
 	r, err := sigv4.NewBody(bytes.NewReader(x.held), x.verified, signed, nil)
 	if err != nil {
 		return nil, err
 	}
-	switch x.said.Payload.Mode {
-	case sigv4.SignedChunks, sigv4.SignedTrailer: // signed anew
+	if mode == sigv4.SignedChunks || mode == sigv4.SignedTrailer { // signed anew
 		return &stream{r}, nil
-	case sigv4.Absent: // hashed before
-	default:
-		if _, err := io.Copy(io.Discard, r); err != nil {
-			return nil, err
-		}
+	}
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return nil, err
 	}
 	return io.NopCloser(bytes.NewReader(x.held)), nil
 }

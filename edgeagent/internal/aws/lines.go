@@ -37,8 +37,9 @@ type line struct {
 	address string
 	r       *bufio.Reader
 	w       *bufio.Writer
-	left    int64     // bytes of headers that may still come; negative is no bound
-	since   time.Time // that it is idle
+	raw     syscall.RawConn // nil where there is none
+	left    int64           // bytes of headers that may still come; negative is no bound
+	since   time.Time       // that it is idle
 }
 
 // Read implements io.Reader within the bound on headers.
@@ -127,7 +128,7 @@ func (ls *lines) take(ctx context.Context, secure bool, address string) (*line, 
 	if err != nil {
 		return nil, err
 	}
-	l := &line{Conn: conn, address: address, left: -1}
+	l := &line{Conn: conn, address: address, left: -1, raw: rawOf(conn)}
 	l.r, l.w = bufio.NewReaderSize(l, lineBuffer), bufio.NewWriterSize(conn, lineBuffer)
 	return l, nil
 }
@@ -174,22 +175,29 @@ func (ls *lines) close() {
 	clear(ls.idle)
 }
 
-// quiet reports a connection whose other end neither closed it nor sent anything that nobody asked for.
-func (l *line) quiet() bool {
-	conn := l.Conn
+// rawOf is the connection below TLS, if there is one of the operating system's.
+func rawOf(conn net.Conn) syscall.RawConn {
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secure.NetConn()
 	}
-	raw, ok := conn.(syscall.Conn)
+	of, ok := conn.(syscall.Conn)
 	if !ok {
-		return false
+		return nil
 	}
-	rc, err := raw.SyscallConn()
+	raw, err := of.SyscallConn()
 	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// quiet reports a connection whose other end neither closed it nor sent anything that nobody asked for.
+func (l *line) quiet() bool {
+	if l.raw == nil {
 		return false
 	}
 	var peeked error
-	err = rc.Read(func(fd uintptr) bool {
+	err := l.raw.Read(func(fd uintptr) bool {
 		var one [1]byte
 		_, _, peeked = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		return true

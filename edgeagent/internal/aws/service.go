@@ -41,6 +41,7 @@ type exchange struct {
 	header   http.Header // what is signed of the request's headers, in headers or in the query; send takes it over
 	held     []byte      // the body, where it was read whole
 	whole    bool
+	checked  bool  // held is what was signed
 	buffered int64 // taken of the server's buffers
 	call     awsmodel.Call
 	params   awsmodel.Params
@@ -143,7 +144,7 @@ func (x *exchange) readBody() error {
 		return &enforce.Denied{Cause: enforce.CauseControl, Reason: "this edge holds as much of requests as it may", Next: "try again"}
 	}
 	x.buffered += need
-	body, err := io.ReadAll(io.LimitReader(x.req.Body, limit+1))
+	body, err := x.readAtMost(limit + 1)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errBody, err)
@@ -152,6 +153,16 @@ func (x *exchange) readBody() error {
 	}
 	x.held, x.whole = body, true
 	return nil
+}
+
+// readAtMost reads the body up to a number of bytes; a small one that says its length, into as many.
+func (x *exchange) readAtMost(limit int64) ([]byte, error) {
+	if length := x.req.ContentLength; length >= 0 && length < min(limit, smallBody) {
+		body := make([]byte, length)
+		_, err := io.ReadFull(x.req.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(x.req.Body, limit))
 }
 
 var errBody = errors.New("the body was cut off")
@@ -168,14 +179,26 @@ func (x *exchange) payload() ([]byte, error) {
 	if err := x.readBody(); err != nil {
 		return nil, err
 	}
-	if x.said.Payload.Mode == sigv4.Absent {
-		return x.held, nil // whose hash was verified
+	if mode := x.said.Payload.Mode; mode == sigv4.Absent || mode == sigv4.Hashed {
+		return x.held, x.checkHeld()
 	}
 	r, err := sigv4.NewPayload(bytes.NewReader(x.held), x.verified)
 	if err != nil {
 		return nil, err
 	}
 	return io.ReadAll(r)
+}
+
+// checkHeld holds a body that was read whole to its hash, once. Absent, that is what the signature was verified with.
+func (x *exchange) checkHeld() error {
+	if x.checked || x.said.Payload.Mode == sigv4.Absent {
+		return nil
+	}
+	if err := x.verified.CheckBody(x.held); err != nil {
+		return err
+	}
+	x.checked = true
+	return nil
 }
 
 // understand works out what is asked for.

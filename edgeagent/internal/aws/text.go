@@ -41,18 +41,18 @@ func (x *exchange) rendered() *text {
 }
 
 func (t *text) line() string {
-	line := t.call.Service + ":" + t.call.Operation
-	if t.call.Region != "" {
-		line += " " + t.call.Region
+	if t.call.Region == "" {
+		return t.call.Service + ":" + t.call.Operation + " " + t.account
 	}
-	return line + " " + t.account
+	return t.call.Service + ":" + t.call.Operation + " " + t.call.Region + " " + t.account
 }
 
 // Recorded implements enforce.Text.
 func (t *text) Recorded(bool) (string, []audit.Param) {
-	var params []audit.Param
-	for _, line := range t.lines(value.plain) {
-		params = append(params, audit.Param{Data: []byte(line)})
+	lines := t.lines(value.plain)
+	params := make([]audit.Param, len(lines))
+	for i, line := range lines {
+		params[i].Data = []byte(line)
 	}
 	return t.line(), params
 }
