@@ -47,11 +47,6 @@ func (x *exchange) passRoles() error {
 	for _, role := range x.server.cfg.Model.Roles(x.call, x.params) {
 		roles = append(roles, x.roleARN(role))
 	}
-	for _, o := range x.params.All("OptionSettings[]") { // of Elastic Beanstalk
-		if name := o.Get("OptionName").Text; name == "IamInstanceProfile" || name == "ServiceRole" {
-			roles = append(roles, x.roleARN(awsmodel.Role{Path: name, Value: o.Get("Value").Text}))
-		}
-	}
 	for _, arn := range append(roles, x.text.roles...) {
 		if owner := accountOf(arn); owner != x.client.account.Account {
 			return foreign(arn)
