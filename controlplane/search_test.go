@@ -58,6 +58,7 @@ func TestSearchRecords(t *testing.T) {
 		t.Errorf("without reads, but for the refused one: %s", all)
 	}
 	for name, req := range map[string]*accessv1.SearchRecordsRequest{
+		"table": {Table: strings.Repeat("x", 501)}, "action": {Action: strings.Repeat("x", 501)},
 		"kind": {Kind: "x"}, "token": {PageToken: "x"}, "time": {From: &timestamppb.Timestamp{Nanos: -5}},
 	} {
 		if _, err := auditor.SearchRecords(t.Context(), req); connect.CodeOf(err) != connect.CodeInvalidArgument {

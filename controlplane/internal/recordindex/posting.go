@@ -22,8 +22,7 @@ type set []uint64
 
 func newSet(records int) set { return make(set, (records+63)/64) }
 
-func (s set) add(n uint32)      { s[n/64] |= 1 << (n % 64) }
-func (s set) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
+func (s set) add(n uint32) { s[n/64] |= 1 << (n % 64) }
 
 func (s set) addRun(from, to uint32) {
 	for ; from < to && from%64 != 0; from++ {
