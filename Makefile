@@ -8,10 +8,11 @@ CONSOLE := controlplane/console
 BUF := PATH="$(TOOLS):$(TOOLS)/node/bin:$$PATH" buf
 export CGO_ENABLED ?= 0
 
-# Parameters: ONCE=1 ends the demo after its story, FUZZTIME is for each fuzz test, ROUNDS is of faults, and PKG and RUN
-# choose among the tests.
+# Parameters: ONCE=1 ends the demo after its story, FUZZTIME is for each fuzz test, PART=K/N takes every Nth
+# of them, ROUNDS is of faults, and PKG and RUN choose among the tests.
 ONCE ?=
 FUZZTIME ?= 60s
+PART ?= 0/1
 ROUNDS ?= 100
 PKG ?= ./...
 RUN ?=
@@ -79,7 +80,7 @@ race: build
 	$(NEED_KUBE) WRIT_BIN=$(BIN) CGO_ENABLED=1 go test -race -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 fuzz:
-	@scripts/fuzz $(FUZZTIME) '$(or $(RUN),.)'
+	@scripts/fuzz $(FUZZTIME) '$(or $(RUN),.)' $(PART)
 
 # faults kills the edge, the control plane and the database at random points under load.
 faults: build
