@@ -219,6 +219,7 @@ func FuzzPaths(f *testing.F) {
 func FuzzJSON(f *testing.F) {
 	f.Add(`{"Item":{"email":{"S":"secret"},"b":{"NS":["1"]}},"x":[1,{"y":null}]}`)
 	f.Add(`{"Item":["\u0061","\\",1e5,true]}`)
+	f.Add(`4e700`)
 	f.Add(`{"Item":{"email":{"L":[{"M":{"k":{"S":"ada@example.com"}}}]}}}`)
 	c := call(f, "dynamodb", "GetItem")
 	hide := masker(f, "dynamodb", "GetItem", "Item")
@@ -232,12 +233,11 @@ func FuzzJSON(f *testing.F) {
 			if err != nil || strings.TrimSpace(body) == "" {
 				continue
 			}
-			var before, after any
-			if json.Unmarshal([]byte(body), &before) != nil {
+			if !json.Valid([]byte(body)) {
 				t.Fatalf("%q is taken for JSON", body)
 			}
-			if err := json.Unmarshal(out, &after); err != nil {
-				t.Fatalf("%q becomes %q: %v", body, out, err)
+			if !json.Valid(out) {
+				t.Fatalf("%q becomes %q", body, out)
 			}
 			if len(masked) == 0 && string(out) != body {
 				t.Fatalf("%q becomes %q unsaid", body, out)
