@@ -184,6 +184,21 @@ func (d *BlockDecoder) Decode(b []byte) (BlockHeader, [][]byte, error) {
 	return h, records, err
 }
 
+// Records is Decode, with the records decoded. A record that is malformed is an error that says which.
+func (d *BlockDecoder) Records(b []byte) (BlockHeader, []Record, error) {
+	h, raw, err := d.Decode(b)
+	if err != nil {
+		return h, nil, err
+	}
+	records := make([]Record, len(raw))
+	for i := range raw {
+		if records[i], err = Decode(raw[i]); err != nil {
+			return h, nil, fmt.Errorf("record %d: %w", i+1, err)
+		}
+	}
+	return h, records, nil
+}
+
 func splitRecords(raw []byte, h BlockHeader) ([][]byte, error) {
 	records := make([][]byte, 0, min(h.Records, len(raw)/18+1))
 	for len(raw) > 0 {

@@ -177,15 +177,11 @@ func (r *reader) decode(edge, name string) ([]audit.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, raw, err := r.dec.Decode(data)
+	_, records, err := r.dec.Records(data)
 	if err != nil {
 		return nil, err
 	}
-	records := make([]audit.Record, len(raw))
-	for i := range raw {
-		if records[i], err = audit.Decode(raw[i]); err != nil {
-			return nil, fmt.Errorf("record %d: %w", i+1, err)
-		}
+	for i := range records {
 		if records[i].Edge != edge {
 			return nil, fmt.Errorf("%w: record %d is of another edge", audit.ErrCorrupt, i+1)
 		}

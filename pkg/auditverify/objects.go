@@ -153,17 +153,8 @@ func (v *verification) decode(data []byte) ([]audit.Record, error) {
 		}
 	}
 	defer v.decoders.Put(dec)
-	_, raw, err := dec.Decode(data)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]audit.Record, len(raw))
-	for i := range raw {
-		if records[i], err = audit.Decode(raw[i]); err != nil {
-			return nil, fmt.Errorf("record %d: %w", i+1, err)
-		}
-	}
-	return records, nil
+	_, records, err := dec.Records(data)
+	return records, err
 }
 
 // bySession returns the records of each session in their order.

@@ -139,18 +139,12 @@ func decodeBlock(data []byte, edge string) ([]audit.Record, error) {
 		return nil, err
 	}
 	defer dec.Close()
-	header, raw, err := dec.Decode(data)
+	header, records, err := dec.Records(data)
 	if err != nil {
 		return nil, err
 	}
 	if header.Edge != edge {
 		return nil, fmt.Errorf("%w: block names edge %.80q", ErrForged, header.Edge)
-	}
-	records := make([]audit.Record, len(raw))
-	for i := range raw {
-		if records[i], err = audit.Decode(raw[i]); err != nil {
-			return nil, err
-		}
 	}
 	return records, nil
 }
