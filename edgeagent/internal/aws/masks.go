@@ -115,7 +115,7 @@ func (x *exchange) masker() (*awsmask.Masker, error) {
 			continue
 		}
 		shown := x.flight.Reveal(name.AWSField(x.call.Service, x.call.Operation, strings.TrimSuffix(f.path, "|base64"), f.classes...))
-		cfg.Fields = append(cfg.Fields, awsmask.Field{Path: f.path, Clear: shown.Kind == policy.MaskReveal, Rule: ruleOf(shown.Mask)})
+		cfg.Fields = append(cfg.Fields, awsmask.Field{Path: f.path, Clear: shown.Kind == policy.MaskReveal, Rule: enforce.MaskRule(shown.Mask)})
 	}
 	made, err := awsmask.New(cfg)
 	if errors.Is(err, awsmask.ErrPath) {
@@ -131,16 +131,4 @@ func (x *exchange) masker() (*awsmask.Masker, error) {
 func (x *exchange) searched() bool {
 	named := x.client.account.SearchedBuckets
 	return slices.Contains(named, x.call.Bucket) || slices.Contains(named, "*")
-}
-
-func ruleOf(m policy.Mask) mask.Rule {
-	switch m.Kind {
-	case policy.MaskNull:
-		return mask.Rule{Kind: mask.Null}
-	case policy.MaskHash:
-		return mask.Rule{Kind: mask.Hash}
-	case policy.MaskPartial:
-		return mask.Rule{Kind: mask.Partial, Keep: m.Keep}
-	}
-	return mask.Rule{Kind: mask.Redact}
 }

@@ -151,19 +151,7 @@ func (m *masks) choose(ask reveal, name policy.ResourceName, o kubemask.Object) 
 	}
 	for i, field := range fields {
 		shown := ask(name.Field(info, field.path.String(), field.classes...))
-		choices[i] = kubemask.Choice{Reveal: shown.Kind == policy.MaskReveal, Rule: ruleOf(shown.Mask), Class: field.classes[0]}
+		choices[i] = kubemask.Choice{Reveal: shown.Kind == policy.MaskReveal, Rule: enforce.MaskRule(shown.Mask), Class: field.classes[0]}
 	}
 	return choices
-}
-
-func ruleOf(m policy.Mask) mask.Rule {
-	switch m.Kind {
-	case policy.MaskNull:
-		return mask.Rule{Kind: mask.Null}
-	case policy.MaskHash:
-		return mask.Rule{Kind: mask.Hash}
-	case policy.MaskPartial:
-		return mask.Rule{Kind: mask.Partial, Keep: m.Keep}
-	}
-	return mask.Rule{Kind: mask.Redact}
 }
